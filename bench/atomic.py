@@ -1,0 +1,190 @@
+"""Files that are either whole or absent, and one process at a time per folder.
+
+A file is written under a temporary name beside its place, flushed to the disk, renamed over it, and the
+folder is flushed: after a crash or ``kill -9`` the old file or the new one is there, never a part. A killed
+writer leaves a ``.tmp-`` file behind, which ``remove_leftovers`` clears.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bench.errors import BenchError
+
+_PREFIX = ".tmp-"
+_ELSEWHERE = "point --runs/--cache elsewhere"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.EROFS: "read-only disk",
+    errno.ENOTDIR: "a folder of the path is a file",
+    errno.EEXIST: "a folder of the path is a file",
+    errno.ENOLCK: "this disk has no file locks",
+}
+_NO_FOLDER_FLUSH = {errno.EINVAL, errno.ENOTSUP}
+
+
+@contextmanager
+def replace_with(path: Path | str, *, needed_bytes: int = 0) -> Iterator[Path]:
+    """Yield a temporary path in the folder of ``path``; on success it takes the place of ``path`` for good.
+
+    The temporary name ends with the full name of ``path``, so writers that look at the suffix agree. The
+    block must create the file. Missing folders are made. When the block raises, whatever it wrote is removed
+    and the old file stays. ``needed_bytes`` is the expected size, for the text of a full disk.
+
+    Raises:
+        BenchError: the disk is full or the folder may not be written; file and remedy are named.
+        FileNotFoundError: the block left no file at the temporary path.
+    """
+    target = Path(path)
+    temporary = target.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{target.name}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        known = _explain(error, target, temporary, needed_bytes)
+        if known is None:
+            raise
+        raise known from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write ``data`` to ``path`` as one step.
+
+    Raises:
+        BenchError: the disk is full or the folder may not be written.
+    """
+    with replace_with(path, needed_bytes=len(data)) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, line ends unchanged, as one step.
+
+    Raises:
+        BenchError: the disk is full or the folder may not be written.
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write ``value`` as JSON: keys in their own order, indented by two, a line end after the last line.
+
+    Raises:
+        BenchError: the disk is full or the folder may not be written.
+        ValueError: ``value`` holds NaN or an infinity, which JSON does not have.
+        TypeError: ``value`` holds something else that JSON does not have.
+    """
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    write_text(path, text + "\n")
+
+
+def remove_leftovers(folder: Path | str) -> int:
+    """Remove what killed writers left in ``folder`` (not below it) and return how many.
+
+    Call it under ``lock`` only: a writer at work has such a file too.
+    """
+    found = [path for path in Path(folder).glob(f"{_PREFIX}*") if path.is_file()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+@contextmanager
+def lock(path: Path | str) -> Iterator[None]:
+    """Hold the exclusive lock file ``path``; it stands for the use of the folder that holds it.
+
+    The lock is the kernel's (``flock``), so it ends with the process that holds it, however that dies; the
+    file itself stays. ``path`` with ``.owner`` appended says who holds it. A second holder is refused at
+    once, in another process and in this one.
+
+    Raises:
+        BenchError: another process holds the lock, or the folder may not be written.
+    """
+    place = Path(path)
+    owner = place.with_name(place.name + ".owner")
+    held = FileLock(place, blocking=False)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire()
+    except Timeout:
+        raise BenchError(
+            f"another bench process{_read_owner(owner)} is using {place.parent}",
+            remedy="wait for it or give another --runs",
+        ) from None
+    except OSError as error:
+        known = _explain(error, place, place, 0)
+        if known is None:
+            raise
+        raise known from error
+    try:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        write_text(owner, f"pid {os.getpid()} on {socket.gethostname()}, since {since}\n")
+        yield
+    finally:
+        with suppress(OSError):
+            owner.unlink()
+        held.release()
+
+
+def _read_owner(owner: Path) -> str:
+    """Return `` (pid N on HOST, since T)``, or nothing in the moment before the holder has signed."""
+    try:
+        return f" ({owner.read_text(encoding='utf-8').strip()})"
+    except OSError:
+        return ""
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_folder(path: Path) -> None:
+    try:
+        _flush(path)
+    except OSError as error:  # some network disks cannot flush a folder; the rename is done all the same
+        if error.errno not in _NO_FOLDER_FLUSH:
+            raise
+
+
+def _explain(error: OSError, target: Path, temporary: Path, needed_bytes: int) -> BenchError | None:
+    """Return the one-line form of a full or closed disk; None for other errors and other files."""
+    if error.filename is not None:  # filelock reports a relative path as an absolute one
+        place = Path(os.fsdecode(error.filename)).absolute()
+        if place not in {target.absolute(), temporary.absolute(), *target.absolute().parents}:
+            return None
+    if error.errno in _FULL:
+        with suppress(OSError):
+            needed_bytes = max(needed_bytes, temporary.stat().st_size)
+        megabytes = max(1, math.ceil(needed_bytes / 1e6))
+        return BenchError("disk full", file=target, remedy=f"free {megabytes} MB or {_ELSEWHERE}")
+    if error.errno in _FORBIDDEN:
+        reason = _FORBIDDEN[error.errno]
+        return BenchError(f"cannot write: {reason}", file=target, remedy=f"make it writable or {_ELSEWHERE}")
+    return None

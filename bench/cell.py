@@ -1,0 +1,131 @@
+"""One cell from pairs to record: build, train, score, store. Runs inside a worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bench import atomic, evaluate, networks, seeds, train
+from bench.checkpoint import State, load_state
+from bench.ct.units import MU_WATER
+from bench.data.batches import TrainingBatches
+from bench.data.pairs import PairSet, open_pairs
+from bench.events import Event, Progress
+from bench.record import Attempt, Record
+from bench.store import CellStore
+from bench.task import Task, end
+
+Report = Callable[[Event], None]
+
+
+def run(task: Task, bench: networks.Workbench, report: Report) -> Record:
+    """Train and score one cell, write its files, the record last, and return the record."""
+    pairs = open_pairs(task.files, task.parts)
+    if task.planned.spec.build is None:
+        return _finish(task, pairs, evaluate.untreated, report, (), {"timings": {}})
+    earlier = task.store.read_record()
+    attempts = earlier.attempts if earlier is not None else ()
+    model = bench.model(task.planned.spec)
+    state = _start(task, model, attempts)
+    message = _fit(task, pairs, state, report).run(model, state)
+    attempt = _attempt(task, state, message)
+    task.store.write_history(state.history)
+    results: dict[str, Any] = {
+        "timings": {"train_s": sum(row["seconds"] for row in state.history)},
+        "parameters": _parameters(model),
+        "best_epoch": state.best_epoch,
+    }
+    if message is not None:
+        return end(task, "diverged", (*attempts, attempt), **_identity(pairs), **results)
+    model.set_weights(state.best)
+    _write_weights(task.store, model)
+    return _finish(task, pairs, evaluate.predictor(model), report, (*attempts, attempt), results)
+
+
+def _start(task: Task, model: Any, attempts: tuple[Attempt, ...]) -> State:
+    """Return the saved state of this attempt, or a fresh one. A new attempt after a divergence has its own seed."""
+    diverged = sum(attempt.ended == "diverged" for attempt in attempts)
+    cell_seed = task.planned.spec.seed
+    seed = cell_seed if diverged == 0 else seeds.derive("attempt", cell_seed, diverged) % 2**31
+    saved = load_state(task.store.state)
+    return saved if saved is not None and saved.seed == seed else train.fresh_state(model, seed)
+
+
+def _fit(task: Task, pairs: PairSet, state: State, report: Report) -> train.Fit:
+    training = task.planned.spec.training
+    assert training is not None
+    rows = pairs.parts["validation"]
+
+    def report_and_keep(event: Event) -> None:
+        if not isinstance(event, Progress):
+            task.store.write_history(state.history)
+        report(event)
+
+    return train.Fit(
+        cell=task.planned.id,
+        training=training,
+        batches=TrainingBatches(pairs, training, seed=state.seed),
+        validate=lambda model: evaluate.mean_psnr(pairs, rows, evaluate.predictor(model)),
+        psnr_input=evaluate.mean_psnr(pairs, rows, evaluate.untreated),
+        path=task.store.state,
+        report=report_and_keep,
+    )
+
+
+def _finish(
+    task: Task,
+    pairs: PairSet,
+    predict: evaluate.Predict,
+    report: Report,
+    attempts: tuple[Attempt, ...],
+    results: dict[str, Any],
+) -> Record:
+    rows, timings = evaluate.score(
+        pairs, predict, lambda done, total: report(Progress("score", task.planned.id, done, total))
+    )
+    task.store.write_scores(rows)
+    task.store.write_samples(*evaluate.samples(pairs, predict))
+    results = {**results, "timings": {**results["timings"], **timings}}
+    record = end(task, "finished", attempts, **_identity(pairs), **results)
+    task.store.state.unlink(missing_ok=True)
+    return record
+
+
+def _attempt(task: Task, state: State, message: str | None) -> Attempt:
+    training = task.planned.spec.training
+    assert training is not None
+    epochs = len(state.history)
+    return Attempt(
+        seed=state.seed,
+        updates=epochs * training.updates_per_epoch,
+        epochs=epochs,
+        micro_batch=training.batch,
+        ended="finished" if message is None else "diverged",
+        epoch=None if message is None else epochs,
+        message=message or "",
+    )
+
+
+def _parameters(model: Any) -> dict[str, int]:
+    trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    return {"total": int(model.count_params()), "trainable": trainable}
+
+
+def _identity(pairs: PairSet) -> dict[str, Any]:
+    return {"data": pairs.sha256, "ranges": _ranges(pairs)}
+
+
+def _ranges(pairs: PairSet) -> dict[str, list[float]]:
+    """Return the smallest and largest reference value of each part, mu/mu_water to four decimals."""
+    return {
+        part: [round(float(edge(pairs.reference[rows])) / MU_WATER, 4) for edge in (np.min, np.max)]
+        for part, rows in pairs.parts.items()
+        if len(rows)
+    }
+
+
+def _write_weights(store: CellStore, model: Any) -> None:
+    with atomic.replace_with(store.weights) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **{variable.path.replace("/", "."): variable.numpy() for variable in model.weights})

@@ -1,0 +1,55 @@
+"""The saved state of a training: all that the rest of it depends on. NumPy only."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench import atomic
+from bench.errors import BenchError
+
+Weights = list[np.ndarray]
+
+
+@dataclass
+class State:
+    """Weights and optimizer after the last finished epoch; ``best`` are the weights of the best check so far."""
+
+    seed: int
+    weights: Weights
+    optimizer: Weights
+    best: Weights
+    best_epoch: int | None
+    history: list[dict[str, float]]
+
+    def save(self, path: Path) -> None:
+        """Write the state; the previous one stays until this one is whole."""
+        meta = {"seed": self.seed, "best_epoch": self.best_epoch, "history": self.history}
+        arrays = {
+            f"{group}_{index:04d}": value
+            for group, values in (("weights", self.weights), ("optimizer", self.optimizer), ("best", self.best))
+            for index, value in enumerate(values)
+        }
+        with atomic.replace_with(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+
+
+def load_state(path: Path) -> State | None:
+    """Return the saved state, or None where there is none."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            meta = json.loads(bytes(file["meta"]))
+            groups: dict[str, Weights] = {"weights": [], "optimizer": [], "best": []}
+            for name in sorted(set(file.files) - {"meta"}):
+                groups[name.rpartition("_")[0]].append(file[name])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BenchError(f"broken checkpoint ({error})", file=path, remedy="run with --force to start anew") from None
+    return State(meta["seed"], **groups, best_epoch=meta["best_epoch"], history=meta["history"])
+
+

@@ -1,0 +1,185 @@
+"""The two files of a benchmark, read, checked and frozen.
+
+``load`` reports all faults of both files at once, each with its file, line, key and the nearest valid name.
+Nothing is imported to check the networks: their source is read as text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bench
+from bench import crosschecks, spec
+from bench.errors import BenchError, BenchErrors
+from bench.explain import Fault, suggestion
+from bench.salvage import validate
+from bench.yamlnodes import Document, KeyPath, dotted, read
+
+DATASETS = "datasets.yaml"
+EXPERIMENTS = "experiments.yaml"
+SECTIONS = {DATASETS: ("sources", "conditions", "splits"), EXPERIMENTS: ("models", "experiments", "profiles")}
+PATH_KEYS = ("path", "patients", "reference")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Both files as one value; ``lines`` has the line of every key path of ``datasets.yaml``."""
+
+    datasets: spec.Datasets
+    experiments: spec.Experiments
+    datasets_file: Path
+    experiments_file: Path
+    lines: Mapping[KeyPath, int]
+
+    @property
+    def base(self) -> Path:
+        """The folder in which the networks' modules are looked for first: that of the experiments file."""
+        return self.experiments_file.resolve().parent
+
+    def source(self, name: str) -> spec.AnySource:
+        """Return a source with the variables in its paths filled in.
+
+        Raises ``BenchErrors`` with file, line and key of each path whose variable is not set.
+        """
+        source = self.datasets.sources[name]
+        errors: list[BenchError] = []
+
+        def filled(text: str, *keys: str) -> str:
+            path = ("sources", name, *keys)
+            try:
+                return str(resolve_path(text, self.datasets_file, self.lines.get(path), dotted(path)))
+            except BenchError as error:
+                errors.append(error)
+                return text
+
+        changes: dict[str, Any] = {
+            key: filled(text, key) for key in PATH_KEYS if isinstance(text := getattr(source, key, None), str)
+        }
+        if isinstance(source, spec.PairsSource):
+            changes["degraded"] = {
+                key: filled(text, "degraded", key) for key, text in source.degraded.items()
+            }
+        if errors:
+            raise BenchErrors(errors)
+        return source.model_copy(update=changes)
+
+
+def load(datasets: Path | None = None, experiments: Path | None = None) -> Config:
+    """Return both files, or raise ``BenchErrors`` with every fault of both.
+
+    A file that is not given is the one in the current folder, else the one that comes with this program.
+    """
+    files = {
+        DATASETS: datasets or default_file(DATASETS),
+        EXPERIMENTS: experiments or default_file(EXPERIMENTS),
+    }
+    errors: list[BenchError] = []
+    documents: dict[str, Document] = {}
+    for name, file in files.items():
+        try:
+            documents[name] = _read(file)
+        except BenchErrors as error:
+            errors += error.errors
+    faults, values = _check(documents, files[EXPERIMENTS].resolve().parent)
+    errors += [_error(fault, documents[name]) for name, found in faults.items() for fault in found]
+    if errors:
+        order = {str(file): number for number, file in enumerate(files.values())}
+        raise BenchErrors(sorted(errors, key=lambda error: (order.get(str(error.file), 0), error.line or 0)))
+    lines = documents[DATASETS].lines
+    return Config(values[DATASETS], values[EXPERIMENTS], files[DATASETS], files[EXPERIMENTS], lines)
+
+
+def profile(config: Config, name: str) -> spec.Profile:
+    """Return a profile by name, or raise a ``BenchError`` with the nearest one."""
+    profiles = config.experiments.profiles
+    if name not in profiles:
+        raise BenchError(
+            f"unknown profile {name!r}", file=config.experiments_file, remedy=suggestion(name, profiles)
+        )
+    return profiles[name]
+
+
+def default_file(name: str) -> Path:
+    """Return ``name`` in the current folder, else the packaged one."""
+    return Path(name) if Path(name).is_file() else packaged(name)
+
+
+def packaged(name: str) -> Path:
+    """Return a file that comes with this program: in ``bench/defaults`` where installed."""
+    package = Path(bench.__file__).resolve().parent
+    installed = package / "defaults" / Path(name).name
+    return installed if installed.is_file() else package.parent / name
+
+
+def resolve_path(
+    text: str, file: str | Path | None = None, line: int | None = None, key: str | None = None
+) -> Path:
+    """Return ``text`` as a path with ``${VAR}`` and ``${VAR:-default}`` filled in from the environment.
+
+    An empty variable counts as not set. Raises ``BenchError`` where one is not set and has no default, or
+    where a ``${`` is not closed. ``file``, ``line`` and ``key`` say where the text stands.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        value = os.environ.get(match[1]) or match[2]
+        if value is None:
+            remedy = f"set it to a folder, for example: export {match[1]}=/path/to/folder"
+            raise BenchError(f"{match[1]} is not set", file=file, line=line, key=key, remedy=remedy)
+        return value
+
+    if "${" in _VARIABLE.sub("", text):
+        remedy = "write ${NAME} or ${NAME:-default}"
+        raise BenchError(f"no variable can be read in {text!r}", file=file, line=line, key=key, remedy=remedy)
+    return Path(_VARIABLE.sub(fill, text)).expanduser()
+
+
+def _read(file: Path) -> Document:
+    document = read(file)
+    if not isinstance(document.value, dict):
+        raise BenchErrors([BenchError("must hold keys and values", file=file, line=1)])
+    schema = document.value.get("schema")
+    if isinstance(schema, int) and schema > spec.SCHEMA:
+        message = f"schema {schema} is newer than {spec.SCHEMA}"
+        fault = Fault(("schema",), message, "upgrade this program")
+        raise BenchErrors([_error(fault, document)])
+    return document
+
+
+def _check(documents: Mapping[str, Document], base: Path) -> tuple[dict[str, list[Fault]], dict[str, Any]]:
+    """Return the faults of each file and the values of what is sound in it."""
+    faults: dict[str, list[Fault]] = {name: [] for name in documents}
+    values: dict[str, Any] = {}
+    known = crosschecks.Names()
+    for name, document in documents.items():
+        model = spec.Datasets if name == DATASETS else spec.Experiments
+        faults[name] += crosschecks.names(document.value, SECTIONS[name])
+        found, values[name] = validate(model, document, SECTIONS[name])
+        faults[name] += found
+        sections = {key: document.value.get(key, {}) for key in SECTIONS[name]}
+        known.sections |= {key: set(value) for key, value in sections.items() if isinstance(value, dict)}
+    data = values.get(DATASETS)
+    if data is not None:
+        _add(faults[DATASETS], crosschecks.datasets(data, known))
+    if values.get(EXPERIMENTS) is not None:
+        _add(faults[EXPERIMENTS], crosschecks.experiments(values[EXPERIMENTS], data, known, base))
+    return faults, values
+
+
+def _add(faults: list[Fault], more: Iterable[Fault]) -> None:
+    """Append faults that are new: one per key and message, and none inside a key that is already wrong."""
+    wrong = {fault.path for fault in faults}
+    for fault in more:
+        inside = any(fault.path[:depth] in wrong for depth in range(1, len(fault.path) + 1))
+        if not inside and fault not in faults:
+            faults.append(fault)
+
+
+def _error(fault: Fault, document: Document) -> BenchError:
+    line, key = document.line(fault.path), dotted(fault.path) or None
+    return BenchError(fault.message, file=document.file, line=line, key=key, remedy=fault.remedy)

@@ -1,0 +1,190 @@
+"""What is drawn once per patient: body measures, landmarks and tissue values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+import numpy as np
+
+from bench.seeds import generator
+
+
+class Label(IntEnum):
+    """Tissue codes of ``labels``; MIXED stands for pixels that hold more than one tissue."""
+
+    MIXED = 0
+    AIR = 1
+    FAT = 2
+    MUSCLE = 3
+    LUNG = 4
+    BLOOD = 5
+    LIVER = 6
+    TRABECULAR = 7
+    CORTICAL = 8
+    SOFT = 9
+    GAS = 10
+    COUCH = 11
+    NODULE = 12
+    SPLEEN = 13
+    KIDNEY = 14
+    HEART = 15
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Mean in HU and the standard deviations in HU of its fine and its coarse texture."""
+
+    label: Label
+    hu: float
+    fine: float = 0.0
+    coarse: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tissues:
+    """The tissue values of one patient."""
+
+    skin: Tissue
+    fat: Tissue
+    muscle: Tissue
+    lung: Tissue
+    blood: Tissue
+    late_blood: Tissue
+    myocardium: Tissue
+    soft: Tissue
+    liver: Tissue
+    spleen: Tissue
+    kidney: Tissue
+    fluid: Tissue
+    bowel: Tissue
+    gas: Tissue
+    trabecular: Tissue
+    cortical: Tissue
+    cartilage: Tissue
+    nodule: Tissue
+    couch: Tissue
+    foam: Tissue
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Measures of one patient in mm; heights (``_t``) as fractions of ``length``."""
+
+    patient: str
+    seed: int
+    fov: float
+    length: float
+    blur: float
+    contrast: bool
+    breasts: float
+    half_width: float
+    half_depth: float
+    body_y: float
+    power: float
+    lumps: tuple[tuple[float, float], ...]
+    fat: float
+    cage_width: float
+    cage_depth: float
+    cage_y: float
+    cage_power: float
+    scale: float
+    pitch: float
+    first_rib: float
+    rib_drop: float
+    dome_right: float
+    dome_left: float
+    dome_fall: float
+    heart_t: float
+    heart_x: float
+    heart_size: float
+    carina_t: float
+    arch_t: float
+    tissues: Tissues
+
+    def at(self, x: float, y: float, t: float) -> tuple[float, float, float]:
+        """Point in mm from x in scaled mm, y in half depths of the rib cage, t as fraction of the length."""
+        return x * self.scale, self.cage_y + y * self.cage_depth, t * self.length
+
+    def rng(self, what: str) -> np.random.Generator:
+        """The generator of this patient for one named purpose."""
+        return generator("phantom", self.seed, self.patient, what)
+
+
+@lru_cache(maxsize=256)
+def anatomy(patient: str, seed: int) -> Anatomy:
+    """Draw the measures of ``patient``; equal arguments give equal patients in any order of calls."""
+    rng = generator("phantom", seed, patient, "body")
+    u = rng.uniform
+    fov = u(320.0, 420.0)
+    width = fov * u(0.405, 0.455)
+    depth = width * u(0.68, 0.76)
+    fat = width * u(0.04, 0.13)
+    wall_front, wall_back, wall_side = u(11.0, 15.0), u(25.0, 31.0), u(12.0, 17.0)
+    cage_width = width - fat - wall_side
+    cage_depth = depth - 0.85 * fat - 0.5 * (wall_front + wall_back)
+    body_y = -fov * u(0.02, 0.05)
+    length = u(300.0, 350.0)
+    right = u(0.57, 0.63)
+    arch = u(0.185, 0.215)
+    contrast = bool(generator("phantom", seed, patient, "contrast").random() < 0.5)
+    return Anatomy(
+        patient=patient,
+        seed=seed,
+        fov=fov,
+        length=length,
+        blur=u(0.45, 0.9),
+        contrast=contrast,
+        breasts=float(max(0.0, u(-1.0, 1.0))),
+        half_width=width,
+        half_depth=depth,
+        body_y=body_y,
+        power=u(2.1, 2.45),
+        lumps=tuple((float(rng.normal(0.0, 0.007)), float(u(0.0, 6.283))) for _ in range(4)),
+        fat=fat,
+        cage_width=cage_width,
+        cage_depth=cage_depth,
+        cage_y=body_y + 0.5 * (wall_front - wall_back),
+        cage_power=u(2.1, 2.35),
+        scale=cage_width / 130.0,
+        pitch=length * u(0.074, 0.082),
+        first_rib=-length * u(0.19, 0.26),
+        rib_drop=length * u(0.32, 0.39),
+        dome_right=right,
+        dome_left=right + u(0.02, 0.06),
+        dome_fall=length * u(0.13, 0.18),
+        heart_t=right - u(0.06, 0.09),
+        heart_x=u(10.0, 18.0),
+        heart_size=u(0.92, 1.08),
+        carina_t=arch + u(0.10, 0.13),
+        arch_t=arch,
+        tissues=_tissues(patient, seed, contrast),
+    )
+
+
+def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
+    u = generator("phantom", seed, patient, "tissues").uniform
+    blood = u(155.0, 295.0) if contrast else u(37.0, 48.0)
+    return Tissues(
+        skin=Tissue(Label.SOFT, u(10.0, 40.0), 5.0),
+        fat=Tissue(Label.FAT, u(-113.0, -97.0), 4.0, 5.0),
+        muscle=Tissue(Label.MUSCLE, u(47.0, 63.0), 5.0, 5.0),
+        lung=Tissue(Label.LUNG, u(-880.0, -805.0), 20.0, 10.0),
+        blood=Tissue(Label.BLOOD, blood, 3.0, 2.0),
+        late_blood=Tissue(Label.BLOOD, max(152.0, blood * u(0.7, 0.9)) if contrast else blood, 3.0, 3.0),
+        myocardium=Tissue(Label.HEART, u(90.0, 120.0) if contrast else u(46.0, 54.0), 4.0, 4.0),
+        soft=Tissue(Label.SOFT, u(35.0, 55.0), 5.0, 4.0),
+        liver=Tissue(Label.LIVER, u(92.0, 128.0) if contrast else u(47.0, 68.0), 4.0, 3.5),
+        spleen=Tissue(Label.SPLEEN, u(100.0, 140.0) if contrast else u(45.0, 55.0), 4.0, 3.0),
+        kidney=Tissue(Label.KIDNEY, u(140.0, 200.0) if contrast else u(30.0, 38.0), 5.0, 4.0),
+        fluid=Tissue(Label.SOFT, u(5.0, 25.0), 3.0, 3.0),
+        bowel=Tissue(Label.SOFT, u(-40.0, 30.0), 60.0, 60.0),
+        gas=Tissue(Label.GAS, -985.0),
+        trabecular=Tissue(Label.TRABECULAR, u(130.0, 250.0), 28.0, 18.0),
+        cortical=Tissue(Label.CORTICAL, u(800.0, 1500.0), 60.0, 40.0),
+        cartilage=Tissue(Label.SOFT, u(75.0, 120.0), 10.0, 10.0),
+        nodule=Tissue(Label.NODULE, u(10.0, 60.0), 6.0, 6.0),
+        couch=Tissue(Label.COUCH, u(-350.0, -150.0)),
+        foam=Tissue(Label.COUCH, u(-960.0, -920.0)),
+    )

@@ -1,0 +1,112 @@
+"""Painting below the diaphragm: liver, stomach, spleen, kidneys, gall bladder, pancreas and bowel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.ct.phantom.anatomy import Tissue
+from bench.ct.phantom.canvas import View
+from bench.ct.phantom.fields import Array, Ellipsoid, smooth_max, smooth_min
+from bench.ct.phantom.shapes import Belly, belly
+from bench.ct.phantom.trunk import Section, spine_centre
+from bench.ct.phantom.tubes import tube_cover
+
+
+def _blob(s: Section, body: Ellipsoid, room: float = 2.2) -> tuple[View, Array] | None:
+    """The window and distance of an organ kept ``room`` mm inside the wall, or None if missed."""
+    if body.misses(s.z):
+        return None
+    view = s.canvas.window(body.centre[0], body.centre[1], body.reach)
+    wall = s.belly[view.rows, view.columns] + np.float32(room)
+    uneven = np.float32(0.10 * min(body.semi)) * s.canvas.swell[view.rows, view.columns]
+    return view, smooth_max(body.distance(view.x, view.y, s.z) + uneven, wall, 4.0)
+
+
+def _paint(s: Section, body: Ellipsoid, tissue: Tissue, grow: float = 0.0) -> None:
+    found = _blob(s, body)
+    if found is not None:
+        view, distance = found
+        s.canvas.paint(view, s.canvas.cover(distance - np.float32(grow)), tissue)
+
+
+def paint_belly(s: Section) -> None:
+    """All organs below the diaphragm; nothing where the slice lies above it."""
+    if not (s.belly < 0.0).any():
+        return
+    organs, canvas, tissues = belly(s.a), s.canvas, s.a.tissues
+    inside = canvas.cover(s.belly + np.float32(2.0))
+    canvas.paint(canvas.whole, tube_cover(canvas, organs.crura) * inside, tissues.muscle)
+    canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.pancreas) * inside, tissues.soft)
+    canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.mesentery) * inside, tissues.late_blood)
+    _paint_loops(s, organs, inside)
+    _paint(s, organs.spleen, tissues.spleen)
+    _paint_colon(s, organs, inside)
+    _paint_stomach(s, organs)
+    _paint_liver(s, organs)
+    _paint_kidneys(s, organs)
+    _paint(s, organs.gall, tissues.fluid)
+
+
+def _paint_liver(s: Section, organs: Belly) -> None:
+    view, canvas = s.canvas.whole, s.canvas
+    x, y = view.x, view.y
+    whole = smooth_min(organs.liver[0].distance(x, y, s.z), organs.liver[1].distance(x, y, s.z), 12.0)
+    whole = whole + np.float32(7.0) * canvas.swell + np.float32(1.5) * canvas.coarse
+    whole = smooth_max(whole, s.belly + np.float32(1.7), 4.0)
+    centre = float(spine_centre(s.a, s.z))
+    whole = smooth_max(whole, np.float32(34.0 * s.a.scale) - np.hypot(x - 6.0, y - centre), 10.0)
+    cover = canvas.cover(whole)
+    canvas.paint(view, cover, s.a.tissues.liver)
+    blood = s.a.tissues.late_blood
+    inside = canvas.cover(whole + np.float32(3.0)) * np.float32(0.75 if s.a.contrast else 1.0)
+    canvas.paint(view, tube_cover(canvas, organs.liver_vessels) * inside, blood)
+
+
+def _paint_stomach(s: Section, organs: Belly) -> None:
+    found = _blob(s, organs.stomach)
+    if found is None:
+        return
+    view, distance = found
+    canvas, tissues = s.canvas, s.a.tissues
+    canvas.paint(view, canvas.cover(distance - np.float32(2.5)), tissues.fat)
+    canvas.paint(view, canvas.cover(distance), tissues.soft)
+    lumen = distance + np.float32(4.0)
+    canvas.paint(view, canvas.cover(lumen), tissues.fluid)
+    air = np.maximum(lumen, view.y - np.float32(organs.air_y))
+    canvas.paint(view, canvas.cover(air), tissues.gas)
+
+
+def _paint_colon(s: Section, organs: Belly, inside: Array) -> None:
+    canvas, tissues = s.canvas, s.a.tissues
+    canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.colon, 2.0) * inside, tissues.fat)
+    canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.colon) * inside, tissues.soft)
+    lumen = tube_cover(canvas, organs.bowel.colon, -2.6) * inside
+    canvas.paint(canvas.whole, lumen, tissues.bowel)
+    bubbles = canvas.cover(
+        np.float32(-9.0) * (canvas.coarse + np.float32(0.25) * canvas.fine + np.float32(0.1))
+    )
+    canvas.paint(canvas.whole, lumen * bubbles, tissues.gas)
+
+
+def _paint_loops(s: Section, organs: Belly, inside: Array) -> None:
+    canvas, tissues = s.canvas, s.a.tissues
+    canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.loops, 1.5) * inside, tissues.fat)
+    canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.loops) * inside, tissues.soft)
+    canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.loops, -3.0) * inside, tissues.fluid)
+
+
+def _paint_kidneys(s: Section, organs: Belly) -> None:
+    for kidney in organs.kidneys:
+        found = _blob(s, kidney)
+        if found is None:
+            continue
+        view, distance = found
+        canvas = s.canvas
+        canvas.paint(view, canvas.cover(distance - np.float32(3.5)), s.a.tissues.fat)
+        canvas.paint(view, canvas.cover(distance), s.a.tissues.kidney)
+        side = np.sign(kidney.centre[0])
+        inner = (kidney.centre[0] - side * 0.45 * kidney.semi[0], kidney.centre[1] - 3.0, kidney.centre[2])
+        sinus = Ellipsoid(
+            inner, (0.62 * kidney.semi[0], 0.34 * kidney.semi[1], 0.5 * kidney.semi[2]), kidney.yaw
+        )
+        canvas.paint(view, canvas.cover(sinus.distance(view.x, view.y, s.z)), s.a.tissues.fat)

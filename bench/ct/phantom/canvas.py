@@ -1,0 +1,90 @@
+"""A slice in the making: a fine grid that takes tissues one over the other, then blurs and shrinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bench.ct.phantom.anatomy import Anatomy, Label, Tissue
+from bench.ct.phantom.fields import Array
+from bench.ct.phantom.texture import SPACINGS, lattice_noise
+
+AIR_HU = -1000.0
+
+
+@dataclass(frozen=True)
+class View:
+    """A rectangle of the fine grid: x as a row and y as a column, in mm."""
+
+    rows: slice
+    columns: slice
+    x: Array
+    y: Array
+
+
+class Canvas:
+    """The fine grid of one slice at height ``z`` mm, filled with air of exactly -1000 HU.
+
+    ``fine``, ``coarse`` and ``swell`` are noise of unit variance: two textures and one that bends shapes.
+
+    Two or more fine pixels per pixel and direction, none wider than 1/256 of the field of view.
+    """
+
+    def __init__(self, a: Anatomy, z: float, size: int) -> None:
+        self.factor = max(2, ceil(256 / size))
+        self.pixels = size * self.factor
+        self.step = a.fov / self.pixels
+        self.z = z
+        self.hu: Array = np.full((self.pixels, self.pixels), AIR_HU, np.float32)
+        self.label: NDArray[np.int8] = np.full((self.pixels, self.pixels), Label.AIR, np.int8)
+        self.axis: Array = ((np.arange(self.pixels) + 0.5 - 0.5 * self.pixels) * self.step).astype(np.float32)
+        fine, middle, coarse, swell = (lattice_noise(a, z, s, self.pixels, self.step) for s in SPACINGS)
+        self.fine: Array = np.float32(0.8) * fine + np.float32(0.6) * middle
+        self.coarse: Array = coarse
+        self.swell: Array = swell
+        self.whole = self._view(slice(0, self.pixels), slice(0, self.pixels))
+
+    def window(self, x: float, y: float, reach: float) -> View:
+        """The part of the grid within ``reach`` mm of (x, y) along both axes."""
+        return self._view(self._span(y, reach), self._span(x, reach))
+
+    def _span(self, centre: float, reach: float) -> slice:
+        low, high = np.searchsorted(self.axis, (centre - reach - 2.0, centre + reach + 2.0))
+        return slice(int(low), int(high))
+
+    def _view(self, rows: slice, columns: slice) -> View:
+        return View(rows, columns, self.axis[None, columns], self.axis[rows, None])
+
+    def cover(self, distance: Array) -> Array:
+        """Share of each fine pixel inside the surface where ``distance`` (mm) is zero."""
+        share: Array = np.clip(np.float32(0.5) - distance * np.float32(1.0 / self.step), 0.0, 1.0)
+        return share
+
+    def paint(self, view: View, cover: Array, tissue: Tissue, offset: float | Array = 0.0) -> None:
+        """Lay ``tissue`` over the view where ``cover`` says; ``offset`` in HU shifts its mean."""
+        hu = self.hu[view.rows, view.columns]
+        value = np.asarray(tissue.hu + offset, np.float32) - hu
+        if tissue.fine:
+            value += self.fine[view.rows, view.columns] * np.float32(tissue.fine)
+        if tissue.coarse:
+            value += self.coarse[view.rows, view.columns] * np.float32(tissue.coarse)
+        hu += cover * value
+        self.label[view.rows, view.columns][cover > 0.5] = tissue.label
+
+    def finish(self, blur: float) -> Array:
+        """Blur with a Gaussian of ``blur`` mm and average to the wanted grid, float32 HU."""
+        soft = ndimage.gaussian_filter(self.hu, blur / self.step, mode="nearest", truncate=3.0)
+        size = self.pixels // self.factor
+        result: Array = soft.reshape(size, self.factor, size, self.factor).mean(axis=(1, 3), dtype=np.float32)
+        return result
+
+    def finish_labels(self) -> NDArray[np.int8]:
+        """The label of each pixel whose fine pixels all agree, else ``Label.MIXED``."""
+        size = self.pixels // self.factor
+        parts = self.label.reshape(size, self.factor, size, self.factor)
+        low, high = parts.min(axis=(1, 3)), parts.max(axis=(1, 3))
+        return np.where(low == high, low, np.int8(Label.MIXED)).astype(np.int8)

@@ -1,0 +1,128 @@
+"""The organs below the diaphragm as ellipsoids, tubes and trees, drawn once per patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from bench.ct.phantom.anatomy import Anatomy
+from bench.ct.phantom.fields import Ellipsoid
+from bench.ct.phantom.trunk import spine_centre
+from bench.ct.phantom.tubes import Segments, smooth_chain, tree
+
+
+@dataclass(frozen=True, eq=False)
+class Bowel:
+    """Pancreas, colon, small bowel and the vessels between them."""
+
+    pancreas: Segments
+    colon: Segments
+    loops: Segments
+    mesentery: Segments
+
+
+@dataclass(frozen=True, eq=False)
+class Belly:
+    """The organs below the diaphragm of one patient."""
+
+    liver: tuple[Ellipsoid, Ellipsoid]
+    stomach: Ellipsoid
+    air_y: float
+    spleen: Ellipsoid
+    kidneys: tuple[Ellipsoid, Ellipsoid]
+    gall: Ellipsoid
+    liver_vessels: Segments
+    bowel: Bowel
+    crura: Segments
+
+
+@lru_cache(maxsize=64)
+def belly(a: Anatomy) -> Belly:
+    """Draw the abdominal organs of a patient."""
+    liver, stomach = _liver(a), _stomach(a)
+    air_y = stomach.centre[1] - 0.42 * stomach.semi[1] + float(a.rng("air").normal(0.0, 4.0))
+    cloud = a.rng("liver vessels").uniform(-0.75, 0.75, (70, 3)) * np.array(liver[0].semi)
+    root = np.array(a.at(-24, 0.10, a.dome_right + 0.06))
+    vessels = tree(root, np.array(liver[0].centre) + cloud, 0.95 * a.scale)
+    gall = _ellipsoid(a, "gall", (-42, -0.42, 0.95), (5, 0.05, 0.01), (13, 17, 22), yaw=0.6)
+    spleen = _ellipsoid(
+        a, "spleen", (92, 0.42, a.dome_right + 0.22), (3, 0.05, 0.015), (25, 44, 42), yaw=-0.6
+    )
+    return Belly(liver, stomach, air_y, spleen, _kidneys(a), gall, vessels, _bowel(a), _crura(a))
+
+
+def _ellipsoid(
+    a: Anatomy,
+    what: str,
+    place: tuple[float, float, float],
+    spread: tuple[float, float, float],
+    semi: tuple[float, float, float],
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+) -> Ellipsoid:
+    """An organ near ``place`` (see ``Anatomy.at``), moved by ``spread``; semi-axes in scaled mm, +-6 %."""
+    rng = a.rng(what)
+    x, y, t = (float(v) for v in np.array(place) + rng.normal(size=3) * np.array(spread))
+    p, q, r = (float(v) for v in np.array(semi) * a.scale * rng.uniform(0.94, 1.06, 3))
+    return Ellipsoid(a.at(x, y, t), (p, q, r), yaw + float(rng.normal(0.0, 0.08)), pitch)
+
+
+def _liver(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
+    top, s = a.dome_right, 1.0 / a.scale
+    right = (86.0, 1.10 * a.cage_depth * s, 0.31 * a.length * s)
+    left = (62.0, 0.40 * a.cage_depth * s, 0.15 * a.length * s)
+    return (
+        _ellipsoid(a, "liver", (-62, 0.0, top + 0.23), (3, 0.03, 0.0), right, pitch=0.28),
+        _ellipsoid(a, "left liver", (-6, -0.52, top + 0.15), (8, 0.04, 0.0), left, yaw=-0.15),
+    )
+
+
+def _stomach(a: Anatomy) -> Ellipsoid:
+    semi = (36.0, 0.46 * a.cage_depth / a.scale, 0.17 * a.length / a.scale)
+    return _ellipsoid(
+        a, "stomach", (54, -0.22, a.dome_right + 0.22), (4, 0.05, 0.01), semi, yaw=0.5, pitch=-0.2
+    )
+
+
+def _kidneys(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
+    back = (float(spine_centre(a, 0.95 * a.length)) - a.cage_y) / a.cage_depth - 0.03
+    semi = (25.0, 28.0, 48.0)
+    return (
+        _ellipsoid(a, "right kidney", (-55, back, 1.0), (2, 0.01, 0.01), semi, yaw=0.6),
+        _ellipsoid(a, "left kidney", (55, back, 0.97), (2, 0.01, 0.01), semi, yaw=-0.6),
+    )
+
+
+def _bowel(a: Anatomy) -> Bowel:
+    s = a.scale
+    pancreas = [a.at(-22, 0.05, 0.97), a.at(8, -0.08, 0.93), a.at(40, 0.12, 0.90), a.at(74, 0.34, 0.86)]
+    colon = [a.at(-60, -0.55, 1.06), a.at(-10, -0.74, 1.02), a.at(45, -0.66, 0.97)]
+    colon += [a.at(88, -0.30, 0.90), a.at(98, 0.05, 0.93), a.at(96, 0.2, 1.1)]
+    spread = a.rng("mesentery").uniform((-30, -0.6, 0.86), (95, 0.3, 1.1), (120, 3))
+    leaves = np.array([a.at(x, y, t) for x, y, t in spread])
+    return Bowel(
+        smooth_chain(pancreas, [s * v for v in (13, 10, 10, 8)]),
+        smooth_chain(colon, [s * v for v in (20, 18, 17, 18, 16, 14)]),
+        np.vstack([_loop(a, number) for number in range(3)]),
+        tree(np.array(a.at(5, 0.05, 0.98)), leaves, 0.8 * s),
+    )
+
+
+def _loop(a: Anatomy, number: int) -> Segments:
+    """A winding piece of small bowel that goes down through the left and middle of the belly."""
+    rng = a.rng(f"bowel {number}")
+    xs, ys, ts = rng.uniform(-25.0, 78.0, 9), rng.uniform(-0.62, 0.2, 9), np.linspace(0.93, 1.2, 9)
+    points = [a.at(float(x), float(y), float(t)) for x, y, t in zip(xs, ys, ts, strict=True)]
+    return smooth_chain(points, list(a.scale * rng.uniform(9.0, 13.0, 9)))
+
+
+def _crura(a: Anatomy) -> Segments:
+    """The two legs of the diaphragm beside the aorta, going over into the psoas."""
+    s, chains = a.scale, []
+    for side in (-1.0, 1.0):
+        heights = [t * a.length for t in (a.dome_right + 0.08, 0.85, 0.95, 1.1)]
+        points = [((side * 17 + 4) * s, float(spine_centre(a, z)) - 16 * s, z) for z in heights]
+        chains.append(smooth_chain(points, [s * v for v in (2.5, 5.0, 6.0, 8.0)]))
+    return np.vstack(chains)

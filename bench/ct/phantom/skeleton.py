@@ -1,0 +1,143 @@
+"""Bones: vertebrae with canal and processes, slanted ribs with a cortical shell, sternum, shoulder blades."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.ct.phantom.canvas import View
+from bench.ct.phantom.fields import Array, bump, capsule, smooth_max, smooth_min, step
+from bench.ct.phantom.trunk import Section, cage_frame, spine_centre
+from bench.ct.phantom.tubes import smooth_chain, tube_cover
+
+RIBS = 12
+_BONE_END = np.array([2.42] * 7 + [2.25, 2.1, 2.0, 1.5, 1.05], np.float32)  # angle from the back, radians
+_CARTILAGE_END = np.array([2.95] * 7 + [2.7, 2.55, 2.4, 1.5, 1.05], np.float32)
+
+
+def paint_bone(s: Section, view: View, distance: Array, shell: float) -> None:
+    """A bone: trabecular inside, cortical within ``shell`` mm of its surface."""
+    outer = s.canvas.cover(distance)
+    inner = s.canvas.cover(distance + np.float32(shell))
+    s.canvas.paint(view, outer, s.a.tissues.cortical)
+    s.canvas.paint(view, inner, s.a.tissues.trabecular)
+
+
+def paint_spine(s: Section) -> None:
+    """The vertebra or disc at this height with canal, arch, spinous and transverse processes."""
+    a, k = s.a, s.a.scale
+    centre = float(spine_centre(a, s.z))
+    view = s.canvas.window(0.0, centre + 20.0 * k, 62.0 * k)
+    phase = (s.z - a.first_rib) / a.pitch % 1.0
+    grow = 1.0 + 0.22 * s.z / a.length
+    x, y = view.x, view.y
+    waist = 1.0 + 0.07 * abs(phase - 0.5) * 2.0
+    body = np.hypot(x / 1.16, y - centre) - np.float32(14.5 * k * grow * waist)
+    canal_y = centre + 21.0 * k * grow
+    canal = np.hypot(x / 1.1, y - canal_y) - np.float32(8.0 * k)
+    body = smooth_max(body, -canal, 3.0)
+    s.canvas.paint(view, s.canvas.cover(body), a.tissues.cartilage)
+    s.canvas.paint(view, s.canvas.cover(canal), a.tissues.fat)
+    s.canvas.paint(view, s.canvas.cover(canal + np.float32(2.0)), a.tissues.soft)
+    ends = np.float32((2.6 - min(phase, 1.0 - phase) * a.pitch) / 1.6)
+    paint_bone(s, view, np.maximum(body, ends), 1.1)
+    deep = s.muscle[view.rows, view.columns] + np.float32(2.0)
+    paint_bone(s, view, np.maximum(_arch(s, x, y, canal, canal_y, phase), deep), 1.3)
+
+
+def _arch(s: Section, x: Array, y: Array, canal: Array, canal_y: float, phase: float) -> Array:
+    """Distance to pedicles, laminae and processes; each part shrinks away from its own level."""
+    k = s.a.scale
+    pedicle, lamina = bump(phase, 0.38, 0.5), bump(phase, 0.68, 0.6)
+    side = np.abs(x)
+    ring = smooth_max(canal - np.float32(5.0 * k), -canal, 1.0)
+    front = np.maximum(ring, y - canal_y) + np.float32(9.0 * (1.0 - min(1.0, 1.6 * pedicle)))
+    rear = np.maximum(ring, canal_y - y) + np.float32(7.0 * (1.0 - min(1.0, 1.6 * lamina)))
+    lumbar = float(step((s.z / s.a.length - 0.8) / 0.12))
+    tip = ((33.0 + 4.0 * lumbar) * k, canal_y + (9.0 - 9.0 * lumbar) * k)
+    process = capsule(side, y, (10.0 * k, canal_y + 1.0), tip, 4.2 * k)
+    process = process + np.float32(8.0 * (1.0 - min(1.0, 1.7 * bump(phase, 0.36, 0.42))))
+    reach = (4.0 + 14.0 * bump(phase, 0.85, 0.7)) * k
+    spinous = capsule(x, y, (0.0, canal_y + 11.0 * k), (0.0, canal_y + 11.0 * k + reach), 3.2 * k)
+    return smooth_min(smooth_min(front, rear, 2.0), smooth_min(process, spinous, 2.0), 3.0)
+
+
+def paint_ribs(s: Section) -> None:
+    """All ribs and their cartilages: rings in planes that fall from back to front, cut by the slice."""
+    a, canvas = s.a, s.canvas
+    width, _, centre = (float(v) for v in cage_frame(a, s.z))
+    reach = width + 16.0
+    view = canvas.window(0.0, centre, reach)
+    cage = s.cage[view.rows, view.columns]
+    angle = s.angle[view.rows, view.columns]
+    angle = angle + np.where(view.x > 0, np.float32(0.02), np.float32(-0.02))
+    bent = np.minimum(angle, 2.7)
+    fall = a.rib_drop * (0.25 * (1.0 - np.cos(bent)) + 0.19 * bent)
+    level = (s.z - a.first_rib - fall) / a.pitch
+    index = np.clip(np.rint(level), 0, RIBS - 1).astype(np.intp)
+    across = (level - index) * np.float32(a.pitch)
+    radial = cage - np.float32(3.6) - 1.2 * np.sin(angle * 3.0)
+    slope = a.rib_drop * (0.25 * np.sin(bent) + 0.19) / (0.8 * width)
+    half_high, half_thick = 6.6 * a.scale, 3.7 * a.scale
+    p, q = across / half_high, radial / half_thick
+    size = np.sqrt(p * p + q * q) + np.float32(1e-4)
+    tilt = np.sqrt((p * slope / half_high) ** 2 + (q / half_thick) ** 2) / size + np.float32(0.02)
+    ring = (size - np.float32(1.0)) / tilt
+    start = (np.float32(0.2) - angle) * np.float32(0.7 * width)
+    bone = np.maximum(np.maximum(ring, start), (angle - _BONE_END[index]) * np.float32(width))
+    gristle = np.maximum(np.maximum(ring, start), (angle - _CARTILAGE_END[index]) * np.float32(width))
+    canvas.paint(view, canvas.cover(gristle), a.tissues.cartilage)
+    paint_bone(s, view, bone, 1.2)
+
+
+def paint_sternum(s: Section) -> None:
+    """Manubrium, body of the sternum and xiphoid in one tapering plate."""
+    a, k = s.a, s.a.scale
+    t = s.z / a.length
+    away = max(0.10 - t, t - 0.60) * a.length / 4.0
+    if away > 4.0:
+        return
+    _, depth, centre = (float(v) for v in cage_frame(a, s.z))
+    half = k * (15.0 + 13.0 * float(step((0.22 - t) / 0.12)) - 8.0 * float(step((t - 0.48) / 0.1)))
+    y0 = centre - depth - 4.0 * k
+    view = s.canvas.window(0.0, y0, half + 12.0)
+    plate = capsule(view.x, view.y + 0.004 * view.x * view.x, (-half, y0), (half, y0), 5.0 * k)
+    paint_bone(s, view, np.maximum(plate, np.float32(away)), 1.0)
+
+
+def paint_clavicles(s: Section) -> None:
+    """Both collar bones, from the manubrium up and outwards."""
+    a, canvas = s.a, s.canvas
+    if s.z > 0.16 * a.length:
+        return
+    bones = np.vstack(
+        [
+            smooth_chain(
+                [a.at(side * 22, -0.80, 0.075), a.at(side * 58, -0.76, 0.01), a.at(side * 105, -0.4, -0.06)],
+                [a.scale * v for v in (8.5, 6.0, 6.5)],
+            )
+            for side in (-1.0, 1.0)
+        ]
+    )
+    canvas.paint(canvas.whole, tube_cover(canvas, bones), a.tissues.cortical)
+    canvas.paint(canvas.whole, tube_cover(canvas, bones, -1.4), a.tissues.trabecular)
+
+
+def paint_shoulder_blades(s: Section) -> None:
+    """A thin curved plate outside the ribs on each side, thicker at its outer border."""
+    a, k = s.a, s.a.scale
+    t = s.z / a.length
+    width, _, centre = (float(v) for v in cage_frame(a, s.z))
+    present = float(step((0.40 - t) / 0.2))
+    if present <= 0.0:
+        return
+    view = s.canvas.window(0.0, centre, width + 45.0 * k)
+    angle = s.angle[view.rows, view.columns]
+    mean = 1.15 + 0.15 * (1.0 - present)
+    along = (angle - np.float32(mean)) * np.float32(0.8 * width)
+    half = 34.0 * k * present + 2.0
+    thick = 1.6 + 3.2 * step((along / half + 0.1) / 1.0)
+    level = 18.0 * k - 0.004 / k * along * along
+    radial = s.cage[view.rows, view.columns] - level
+    blade = np.hypot(np.maximum(np.abs(along) - half, 0.0), radial) - thick
+    blade = np.maximum(blade, s.muscle[view.rows, view.columns] + np.float32(2.0))
+    paint_bone(s, view, blade + np.float32(6.0 * (1.0 - min(1.0, 2.0 * present))), 1.1)

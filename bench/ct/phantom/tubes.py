@@ -1,0 +1,102 @@
+"""Tubes in space: chains of cones with round ends, cut by the slice, and trees that fill a set of points."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.ct.phantom.canvas import Canvas
+from bench.ct.phantom.fields import Array
+
+Segments = NDArray[np.float64]  # rows x0 y0 z0 x1 y1 z1 r0 r1, mm
+
+
+@numba.njit(cache=True)
+def _lay(out: Array, axis: Array, z: float, segments: Segments, grow: float) -> None:  # pragma: no cover
+    """Raise ``out`` to the share of each pixel inside any tube; thinner than a pixel keeps its area."""
+    h = axis[1] - axis[0]
+    for k in range(segments.shape[0]):
+        ax, ay, az, bx, by, bz, ra, rb = segments[k]
+        ra, rb = ra + grow, rb + grow
+        reach = max(ra, rb) + 0.5 * h
+        if reach <= 0.5 * h or z < min(az, bz) - reach or z > max(az, bz) + reach:
+            continue
+        ux, uy, uz = bx - ax, by - ay, bz - az
+        square = ux * ux + uy * uy + uz * uz + 1e-9
+        upright = abs(uz) / np.sqrt(square)
+        left = max(0, int((min(ax, bx) - reach - axis[0]) / h))
+        right = min(out.shape[1] - 1, int((max(ax, bx) + reach - axis[0]) / h) + 1)
+        top = max(0, int((min(ay, by) - reach - axis[0]) / h))
+        bottom = min(out.shape[0] - 1, int((max(ay, by) + reach - axis[0]) / h) + 1)
+        for i in range(top, bottom + 1):
+            for j in range(left, right + 1):
+                px, py, pz = axis[j] - ax, axis[i] - ay, z - az
+                s = min(1.0, max(0.0, (px * ux + py * uy + pz * uz) / square))
+                dx, dy, dz = px - s * ux, py - s * uy, pz - s * uz
+                r = ra + s * (rb - ra)
+                if r <= 0.0:
+                    continue
+                share = 0.5 - (np.sqrt(dx * dx + dy * dy + dz * dz) - r) / h
+                if share <= 0.0:
+                    continue
+                share = min(1.0, share)
+                if r < 0.5 * h:
+                    base = r + 0.5 * h
+                    cut = 3.0 * r * r * h / (base * base * base)
+                    flat = 2.0 * r * h / (base * base)
+                    share *= upright * cut + (1.0 - upright) * flat
+                if share > out[i, j]:
+                    out[i, j] = share
+
+
+def tube_cover(canvas: Canvas, segments: Segments, grow: float = 0.0) -> Array:
+    """Share of each fine pixel of the whole grid inside the tubes, radii enlarged by ``grow`` mm."""
+    out: Array = np.zeros((canvas.pixels, canvas.pixels), np.float32)
+    _lay(out, canvas.axis, canvas.z, segments, grow)
+    return out
+
+
+def smooth_chain(points: list[tuple[float, float, float]], radii: list[float], parts: int = 6) -> Segments:
+    """A Catmull-Rom curve through ``points`` as segments with linearly varying radius."""
+    p = np.array(points, float)
+    r = np.array(radii, float)
+    ends = np.vstack([2 * p[0] - p[1], p, 2 * p[-1] - p[-2]])
+    rows, sizes = [p[0]], [r[0]]
+    for i in range(len(p) - 1):
+        a, b, c, d = ends[i : i + 4]
+        for t in np.linspace(0.0, 1.0, parts + 1)[1:]:
+            rows.append(
+                0.5
+                * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+            )
+            sizes.append(r[i] + (r[i + 1] - r[i]) * t)
+    line, size = np.array(rows), np.array(sizes)
+    return np.hstack([line[:-1], line[1:], size[:-1, None], size[1:, None]])
+
+
+def tree(root: NDArray[np.float64], points: NDArray[np.float64], tip: float, power: float = 3.0) -> Segments:
+    """A branching tree from ``root`` to all ``points`` (n, 3); radius of a branch = tip * leaves^(1/power).
+
+    The radii follow the cube law of Murray 1926, doi 10.1073/pnas.12.3.207. Each branch runs part of the way
+    to the mean of its leaves, then parts them across their longest extent.
+    """
+    rows: list[tuple[float, ...]] = []
+    work = [(root, points, tip * len(points) ** (1.0 / power))]
+    while work:
+        start, leaves, radius = work.pop()
+        count = len(leaves)
+        own = tip * count ** (1.0 / power)
+        middle = leaves.mean(axis=0)
+        end = leaves[0] if count == 1 else start + (middle - start) * (0.42 if count > 3 else 0.6)
+        rows.append((*start, *end, min(radius, 1.15 * own), own if count > 1 else 0.6 * own))
+        if count > 1:
+            spread = leaves - middle
+            axis = spread[np.argmax((spread * spread).sum(axis=1))]
+            order = np.argsort((spread * axis).sum(axis=1), kind="stable")
+            half = count // 2 if count < 6 else int(count * (0.4 + 0.2 * (sqrt(abs(axis[0])) % 1.0)))
+            work.append((end, leaves[order[:half]], own))
+            work.append((end, leaves[order[half:]], own))
+    return np.array(rows, float)

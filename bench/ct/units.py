@@ -1,0 +1,37 @@
+"""Between CT numbers and attenuation.
+
+A CT number is HU = 1000 (mu / mu_water - 1) (Hounsfield 1973, doi 10.1259/0007-1285-46-552-1016). The
+benchmark stores mu in 1/cm with mu_water = 0.2, that is 0.02 per mm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+MU_WATER = 0.2
+"""Attenuation of water in 1/cm."""
+
+
+def hu_to_mu(hu: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return ``max(0, MU_WATER (1 + hu / 1000))`` in 1/cm as float32, in the shape of ``hu``.
+
+    Values below -1000 HU (padding, noise in air) become air, 0. Raises ``ValueError`` for NaN and infinities.
+    """
+    values = np.asarray(hu)
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"CT numbers must be real numbers, not {values.dtype}")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError("CT numbers must be finite; found NaN or infinity")
+    mu = MU_WATER * (1.0 + values.astype(np.float64) / 1000.0)
+    return np.maximum(mu, 0.0).astype(np.float32)
+
+
+def mu_to_hu(mu: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return ``1000 (mu / MU_WATER - 1)`` in HU as float32 for ``mu`` in 1/cm; linear, never clipped."""
+    return (1000.0 * (np.asarray(mu, dtype=np.float64) / MU_WATER - 1.0)).astype(np.float32)
+
+
+def relative(mu: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return ``mu / MU_WATER`` as float32: air 0, water 1, the unit that networks see."""
+    return (np.asarray(mu, dtype=np.float64) / MU_WATER).astype(np.float32)

@@ -1,0 +1,89 @@
+"""What a source holds: one reference per slice, in an order that depends on the slices alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.errors import BenchError
+
+UNKNOWN = "unknown"  # the patient of every slice of a source that names none
+
+
+@dataclass(frozen=True)
+class SliceRef:
+    """One slice: whose it is, what it is called, and where its pixels lie.
+
+    ``name`` comes from the data and is unique for its patient. ``file`` is relative to the folder of the
+    source (empty for the phantom), ``index`` counts the slices of that file from 0. ``z_mm`` is the position
+    along the table, ``pixel_mm`` the spacing of the pixels as stored. ``part`` is the folder (``train`` or
+    ``test``) of the study's layout.
+    """
+
+    patient: str
+    name: str
+    file: str
+    index: int
+    z_mm: float | None
+    pixel_mm: float
+    part: str | None = None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All slices of a source, sorted by patient, z and name; ``fingerprint`` stands for their content.
+
+    ``refused`` lists the images that were found and left out, each with the reason.
+    """
+
+    source: str
+    kind: str
+    refs: tuple[SliceRef, ...]
+    fingerprint: str
+    patients_known: bool
+    refused: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """The patients in sorted order."""
+        return tuple(sorted({ref.patient for ref in self.refs}, key=natural))
+
+
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key: ``slice-2`` stands before ``slice-10``, and different texts never compare equal."""
+    pieces = re.findall(r"[0-9]+|[^0-9]+", text)
+    return (*((0, int(p), "") if "0" <= p[0] <= "9" else (1, 0, p) for p in pieces), (-1, 0, text))
+
+
+def order(ref: SliceRef) -> tuple[object, ...]:
+    """Return the sort key of a slice: patient, then z (unknown last), then name."""
+    return natural(ref.patient), ref.z_mm is None, ref.z_mm or 0.0, natural(ref.name)
+
+
+def assemble(
+    source: str,
+    kind: str,
+    refs: Iterable[SliceRef],
+    *,
+    fingerprint: str,
+    patients_known: bool = True,
+    refused: Iterable[tuple[str, str]] = (),
+) -> Catalogue:
+    """Return the catalogue of ``refs``, sorted.
+
+    Raises:
+        BenchError: two slices of one patient have the same name.
+    """
+    ordered = sorted(refs, key=order)
+    seen: dict[tuple[str, str], SliceRef] = {}
+    for ref in ordered:
+        other = seen.setdefault((ref.patient, ref.name), ref)
+        if other is not ref:
+            places = " and ".join(sorted({other.file, ref.file}))
+            raise BenchError(
+                f"two slices of patient {ref.patient} have the same name {ref.name}",
+                file=places or None,
+                remedy="remove one of them",
+            )
+    return Catalogue(source, kind, tuple(ordered), fingerprint, patients_known, tuple(refused))

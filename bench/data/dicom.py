@@ -1,0 +1,242 @@
+"""Axial CT slices from DICOM files, in HU.
+
+What each field means is laid down in DICOM PS3.3: C.7.6.2 (plane), C.7.6.3 (pixels), C.7.5.1.1.2 (padding),
+C.8.2.1 (CT image). ``scan_dicom`` reads a header and sorts the image out; ``read_hu`` returns the pixels.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.decoders.base import get_decoder
+
+from bench.errors import BenchError
+
+SUFFIXES = (".dcm", ".ima")  # files of these names must be DICOM; others are skipped where they are not
+PIXEL_KEYWORDS = (
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "PixelData",
+)
+_ONE_AT_A_TIME = threading.Lock()
+_REPLACE = "replace or remove it"
+AIR_HU = -1024.0  # what padding becomes
+STEEPEST = math.cos(math.radians(35))  # a gantry tilts by up to 30 degrees; a reformat stands at 90
+_REFORMATS = ("REFORMAT", "MPR", "MIP", "MINIP", "AVERAGE", "CURVED", "VRT", "SSD", "PROJECTION IMAGE", "CSA")
+_NOT_HU = {"MGML", "PCT", "Z_EFF", "ED", "EDW", "HU_MOD", "OD", "US"}
+
+
+def scan_dicom(path: Path) -> dict[str, Any]:
+    """Return what a DICOM file is, as a dictionary fit for JSON.
+
+    ``{"skip": True}``: no DICOM file. ``{"refused": reason}``: an image that is no original axial CT slice.
+    Otherwise ``uid``, ``series``, ``patient`` (or None), ``shape``, ``spacing_mm`` (or None) and ``z_mm``,
+    the position along the normal of the slice.
+
+    Raises:
+        BenchError: named like a DICOM file but none, truncated, without rescale values, or compressed in a
+            way that cannot be decoded here.
+    """
+    if not has_magic(path):
+        if path.suffix.lower() in SUFFIXES:
+            raise BenchError("not a DICOM file, or a damaged one", file=path, remedy=_REPLACE)
+        return {"skip": True}
+    with _quiet():
+        data = _open(path)
+        try:
+            reason = refusal(data)
+            if reason is not None:
+                return {"refused": reason}
+            _check_pixels(data, path)
+            return _header(data, path)
+        except BenchError:
+            raise
+        except Exception as error:  # pydicom reads a value when it is asked for, and raises many kinds
+            raise BenchError(f"damaged DICOM header ({error})", file=path, remedy=_REPLACE) from None
+
+
+def has_magic(path: Path) -> bool:
+    """Return whether the file carries the mark of DICOM, ``DICM`` at byte 128."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError as error:
+        raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
+
+
+def read_hu(path: Path) -> npt.NDArray[np.float32]:
+    """Return the pixels of one CT slice in HU, float32 (H, W); padding is set to -1024 HU.
+
+    Raises:
+        BenchError: the file is truncated or cannot be decoded.
+    """
+    with _quiet():
+        data = _open(path)
+        _check_pixels(data, path)
+        try:
+            stored = data.pixel_array
+        except Exception as error:  # decoders raise what they like
+            raise BenchError(f"pixels cannot be decoded ({error})", file=path) from None
+        slope, intercept = float(data.RescaleSlope), float(data.RescaleIntercept)
+        hu = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
+        padding = padding_range(data)
+    if padding is not None:
+        hu[(stored >= padding[0]) & (stored <= padding[1])] = AIR_HU
+    return hu
+
+
+def padding_range(data: Dataset) -> tuple[int, int] | None:
+    """Return the stored values that mark padding, both ends included, or None where there is none.
+
+    Some scanners write the padding value unsigned beside signed pixels (63536 for -2000) or the other way
+    round: it is read as the pixels are.
+    """
+    ends = [data.get("PixelPaddingValue"), data.get("PixelPaddingRangeLimit")]
+    if ends[0] is None or ends[0] == "":
+        return None
+    whole = 1 << int(data.BitsAllocated)
+    signed = int(data.PixelRepresentation)
+    values = [_as_stored(int(end), whole, signed) for end in ends if end is not None and end != ""]
+    return min(values), max(values)
+
+
+def _as_stored(value: int, whole: int, signed: int) -> int:
+    if signed and value >= whole // 2:
+        return value - whole
+    return value + whole if not signed and value < 0 else value
+
+
+def refusal(data: Dataset) -> str | None:
+    """Return why an image is not an original axial CT slice in HU, or None where it is one.
+
+    The standard calls a lossily compressed original DERIVED; as PRIMARY and AXIAL it counts as an original.
+    """
+    modality = str(data.get("Modality"))
+    if modality != "CT":
+        return f"modality {modality}, not CT"
+    kinds = [str(k).strip().upper() for k in _several(data.get("ImageType"))]
+    name = "\\".join(kinds)
+    if "LOCALIZER" in kinds or "SCOUT" in kinds:
+        return f"localizer ({name})"
+    if "SECONDARY" in kinds[1:2] or any(kind.startswith(_REFORMATS) for kind in kinds[2:]):
+        return f"derived image ({name})"
+    lossy = str(data.get("LossyImageCompression", "")) == "01" and kinds[1:3] == ["PRIMARY", "AXIAL"]
+    if kinds[:1] == ["DERIVED"] and not lossy:
+        return f"derived image ({name})"
+    if int(data.get("NumberOfFrames") or 1) > 1 or int(data.get("SamplesPerPixel") or 1) != 1:
+        return "several frames or colours in one file"
+    rescaled = str(data.get("RescaleType") or "HU").strip().upper()
+    return f"values in {rescaled}, not HU" if rescaled in _NOT_HU else _plane_refusal(data)
+
+
+def _plane_refusal(data: Dataset) -> str | None:
+    normal = _normal(data)
+    if normal is None or len(_numbers(data.get("ImagePositionPatient"))) != 3:
+        return "no position or orientation"
+    return None if abs(normal[2]) >= STEEPEST else "not axial (coronal, sagittal or oblique)"
+
+
+def _normal(data: Dataset) -> npt.NDArray[np.float64] | None:
+    values = _numbers(data.get("ImageOrientationPatient"))
+    if len(values) != 6:
+        return None
+    normal = np.cross(values[:3], values[3:])
+    length = float(np.linalg.norm(normal))
+    if not 0.9 < length < 1.1:
+        return None
+    return np.asarray(normal / length if normal[2] >= 0 else -normal / length, np.float64)
+
+
+def _header(data: Dataset, path: Path) -> dict[str, Any]:
+    normal = _normal(data)
+    position = _numbers(data.ImagePositionPatient)
+    uid = str(data.get("SOPInstanceUID") or "")
+    if normal is None or not uid:
+        raise BenchError("has no SOPInstanceUID", file=path, remedy=_REPLACE)
+    spacing = _numbers(data.get("PixelSpacing"))
+    return {
+        "uid": uid,
+        "series": str(data.get("SeriesInstanceUID") or ""),
+        "patient": str(data.get("PatientID") or "").strip() or None,
+        "shape": [int(data.Rows), int(data.Columns)],
+        "spacing_mm": spacing if len(spacing) == 2 else None,
+        "z_mm": round(float(np.dot(normal, position)), 4),
+    }
+
+
+def _open(path: Path) -> Dataset:
+    try:
+        data = pydicom.dcmread(path)
+    except (OSError, InvalidDicomError, EOFError) as error:
+        raise BenchError(f"cannot be read as DICOM ({error})", file=path) from None
+    except Exception as error:
+        raise BenchError(f"damaged DICOM header ({error})", file=path, remedy=_REPLACE) from None
+    if not data.get("Modality"):
+        raise BenchError("truncated or no image: it names no Modality", file=path, remedy=_REPLACE)
+    return data
+
+
+def _check_pixels(data: Dataset, path: Path) -> None:
+    """Raise a ``BenchError`` where pixels or the values that give them a meaning are absent."""
+    absent = [k for k in PIXEL_KEYWORDS if data.get(k) is None or data.get(k) == ""]
+    if absent:
+        raise BenchError(f"truncated or incomplete: no {', '.join(absent)}", file=path, remedy=_REPLACE)
+    syntax = data.file_meta.get("TransferSyntaxUID")
+    if syntax is None:
+        raise BenchError("names no transfer syntax", file=path, remedy=_REPLACE)
+    if syntax.is_compressed and not syntax.is_deflated:
+        _check_decoder(syntax, path)
+        return
+    missing = int(data.Rows) * int(data.Columns) * int(data.BitsAllocated) // 8 - len(data.PixelData)
+    if missing > 0:
+        raise BenchError(f"truncated: {missing} bytes of pixels are missing", file=path, remedy=_REPLACE)
+
+
+def _check_decoder(syntax: Any, path: Path) -> None:
+    try:
+        usable = get_decoder(syntax).is_available
+    except NotImplementedError:
+        usable = False
+    if not usable:
+        raise BenchError(
+            f"compressed as {syntax.name}, which cannot be decoded here",
+            file=path,
+            remedy="install the extra dicom (python-gdcm)",
+        )
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _numbers(value: Any) -> list[float]:
+    try:
+        numbers = [float(v) for v in _several(value)]
+    except (TypeError, ValueError):
+        return []
+    return numbers if all(math.isfinite(n) for n in numbers) else []
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence pydicom's remarks on harmless oddities; one thread at a time, since the filters are global."""
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,152 @@
+"""One array of the pair cache while it is filled: row by row, in any order, across interruptions.
+
+Rows are written into ``NAME.partial``; ``NAME.progress`` says which of them are on the disk. It is written
+after the rows were flushed, so a row that counts as done is there whatever happened since. Both are ordinary
+file writes: on a full disk a write to a memory map would kill the process, where a file write raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from bench import atomic
+from bench.data.pairs import Sidecar, SliceName, sidecar_path
+
+_MARK = np.dtype([("pixel_cm", "<f8"), ("done", "<u8")])  # 16 bytes: no mark lies across two pages of a disk
+_BLOCK_BYTES = 1 << 22
+
+
+class Filling:
+    """An array (rows, size, size) of float32 at ``path`` that is not whole yet. Use it as a context manager.
+
+    Entering it continues what lies there or starts anew. All methods may raise ``OSError``; what was written
+    before a ``flush`` that returned is never lost.
+    """
+
+    def __init__(self, path: Path, rows: int, size: int) -> None:
+        self.path, self.shape = path, (rows, size, size)
+        self.partial = path.with_name(path.name + ".partial")
+        self.progress = path.with_name(path.name + ".progress")
+        self.header = _header(self.shape)
+        self.row_bytes = 4 * size * size
+        self.file_bytes = len(self.header) + rows * self.row_bytes
+        self._marks = np.zeros(rows, _MARK)
+        self._written: dict[int, float] = {}
+
+    @property
+    def done(self) -> npt.NDArray[np.bool_]:
+        """Which rows are written, (rows,)."""
+        done = np.asarray(self._marks["done"] == 1, np.bool_)
+        done[list(self._written)] = True
+        return done
+
+    def remaining_bytes(self) -> int:
+        """Return how many bytes of the disk the array still takes. Nothing is opened or changed."""
+        marks = self._read_marks()
+        if marks is None:
+            return self.file_bytes
+        return int(np.count_nonzero(marks["done"] != 1)) * self.row_bytes
+
+    def __enter__(self) -> Filling:
+        marks = self._read_marks()
+        sidecar_path(self.path).unlink(missing_ok=True)
+        if marks is None:
+            self._start()
+        else:
+            self._marks = marks
+            if not self.partial.exists():
+                self.path.replace(self.partial)
+        self._file = open(self.partial, "r+b", buffering=0)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        if kind is not None:
+            with suppress(OSError):
+                self.flush()
+        self._file.close()
+
+    def write(self, row: int, image: npt.NDArray[np.float32], pixel_cm: float) -> None:
+        """Write one row, (size, size); it counts as done after the next ``flush``."""
+        if image.shape != self.shape[1:]:
+            raise ValueError(f"{self.path.name} holds images of shape {self.shape[1:]}, not {image.shape}")
+        self._file.seek(len(self.header) + row * self.row_bytes)
+        left = memoryview(image.astype("<f4").tobytes())
+        while left:
+            left = left[self._file.write(left) :]
+        self._written[row] = pixel_cm
+
+    def flush(self) -> None:
+        """Bring the written rows to the disk, then mark them as done."""
+        if not self._written:
+            return
+        os.fsync(self._file.fileno())
+        for row, pixel_cm in self._written.items():
+            self._marks[row] = (pixel_cm, 1)
+        with open(self.progress, "r+b") as file:
+            file.write(self._marks.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        self._written.clear()
+
+    def finish(self, names: Sequence[SliceName], asked: dict[str, str]) -> None:
+        """Give the whole array its name and write its sidecar, last; ``names`` are those of the rows."""
+        self.flush()
+        if not self.done.all():
+            raise ValueError(f"{self.path.name} is not whole yet")
+        widths = [float(width) for width in self._marks["pixel_cm"]]
+        sidecar = Sidecar(
+            asked=asked,
+            shape=self.shape,
+            file_bytes=self.file_bytes,
+            sha256=self._sha256(),
+            patients=tuple(patient for patient, _ in names),
+            slices=tuple(name for _, name in names),
+            pixel_cm=tuple(width if np.isfinite(width) else None for width in widths),
+        )
+        self.partial.replace(self.path)
+        atomic.write_json(sidecar_path(self.path), sidecar.model_dump(mode="json"))
+        self.progress.unlink(missing_ok=True)
+
+    def _read_marks(self) -> npt.NDArray[np.void] | None:
+        """Return the marks of an interrupted filling; None where it must start anew."""
+        # the array may have its name already and lack its sidecar only
+        place = self.partial if self.partial.exists() else self.path
+        try:
+            with open(place, "rb") as file:
+                sound = file.read(len(self.header)) == self.header
+                sound = sound and os.fstat(file.fileno()).st_size == self.file_bytes
+            marks = np.frombuffer(self.progress.read_bytes(), _MARK).copy()
+        except (FileNotFoundError, ValueError):
+            return None
+        return marks if sound and len(marks) == self.shape[0] else None
+
+    def _start(self) -> None:
+        self.progress.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+        with open(self.partial, "wb") as file:
+            file.write(self.header)
+            file.truncate(self.file_bytes)
+            os.fsync(file.fileno())
+        self.progress.write_bytes(self._marks.tobytes())
+
+    def _sha256(self) -> str:
+        digest = hashlib.sha256()
+        self._file.seek(len(self.header))
+        while block := self._file.read(_BLOCK_BYTES):
+            digest.update(block)
+        return digest.hexdigest()
+
+
+def _header(shape: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()

@@ -1,0 +1,198 @@
+"""Fill the pair cache: project each slice once for all the conditions that are not there yet."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import atomic, spec
+from bench.ct import PHYSICS_VERSION, dose
+from bench.ct.geometry import ParallelBeam
+from bench.data.catalogue import SliceRef
+from bench.data.filling import Filling
+from bench.data.making import Job, Made, Maker
+from bench.data.pairs import PairFiles, arrays, missing, read_sidecar
+from bench.errors import BenchError
+from bench.events import Progress
+
+if TYPE_CHECKING:
+    from bench.data.sources import SliceSource
+    from bench.data.splits import Selection
+
+SLICES_PER_BATCH = 8  # as many as the projector works on at once
+FLUSH_EVERY_S = 2.0  # at most so much work is done again after a kill
+_SPARE_BYTES = 16 << 20  # sidecars, marks, and what the file system keeps for itself
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ELSEWHERE = "name a larger disk with --cache DIR or BENCH_CACHE"
+
+
+def free_space_needed(files: Mapping[str, PairFiles], slices: int, size: int) -> int:
+    """Return how many bytes ``build`` still has to write for arrays of so many slices, size x size."""
+    absent = [path for path in arrays(files) if read_sidecar(path) is None]
+    return sum(Filling(path, slices, size).remaining_bytes() for path in absent)
+
+
+def build(
+    source: SliceSource,
+    selection: Selection,
+    files: Mapping[str, PairFiles],
+    size: int,
+    geometry: spec.Geometry,
+    conditions: Mapping[str, spec.Condition],
+    noise_seed: int,
+    *,
+    threads: int,
+) -> Iterator[Progress]:
+    """Build what is ``missing`` of ``files`` (``locate`` with the same arguments); yield the slices done.
+
+    Every number of threads gives the same bits. What was interrupted continues; nothing there is done again.
+
+    Raises:
+        BenchError: a slice cannot be read, a condition does not fit the geometry, the disk is full or too
+            small, or another process is building the same pairs.
+    """
+    wanted = {name: files[name] for name in missing(files)}
+    if not wanted:
+        return
+    folder = Path(next(iter(wanted.values())).folder)
+    doses = _conditions(conditions, size, geometry)
+    maker = Maker(source, bool(source.conditions), _beam(size, geometry), doses, noise_seed)
+    refs = sorted(selection.refs, key=lambda ref: (ref.patient, ref.name))
+    with _locked(folder):
+        wanted = {name: files[name] for name in missing(files)}
+        paths = {path: key for path, key in arrays(wanted).items() if read_sidecar(path) is None}
+        needed = free_space_needed(wanted, len(refs), size)
+        _check_space(folder, needed)
+        with ExitStack() as stack:
+            with _disk(folder, needed):
+                fillings = {
+                    key: stack.enter_context(Filling(path, len(refs), size)) for path, key in paths.items()
+                }
+            for done in _fill(maker, refs, fillings, folder, threads):
+                yield Progress("build", source.name, done, len(refs))
+            names = [(ref.patient, ref.name) for ref in refs]
+            with _disk(folder, needed):
+                for key, filling in fillings.items():
+                    filling.finish(names, _words(maker, None if key is None else doses[key]))
+        yield Progress("build", source.name, len(refs), len(refs))
+
+
+def _fill(
+    maker: Maker, refs: list[SliceRef], fillings: Mapping[str | None, Filling], folder: Path, threads: int
+) -> Iterator[int]:
+    """Compute and write all rows that are not done, a few batches at once; yield how many slices are done."""
+    jobs = deque(_jobs(refs, fillings))
+    total, done = len(refs), len(refs) - sum(len(job.rows) for job in jobs)
+    flushed = time.monotonic()
+    running: deque[tuple[Job, Future[Made]]] = deque()
+    pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="build")
+    try:
+        while jobs or running:
+            if done < total:
+                yield done
+            while jobs and len(running) <= threads:
+                job = jobs.popleft()
+                running.append((job, pool.submit(maker.make, job)))
+            job, future = running.popleft()
+            images, widths = future.result()
+            with _disk(folder, (total - done) * sum(filling.row_bytes for filling in fillings.values())):
+                for key, values in images.items():
+                    for row, image, width in zip(job.rows, values, widths, strict=True):
+                        fillings[key].write(row, image, width)
+                if time.monotonic() - flushed >= FLUSH_EVERY_S:
+                    for filling in fillings.values():
+                        filling.flush()
+                    flushed = time.monotonic()
+            done += len(job.rows)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _jobs(refs: list[SliceRef], fillings: Mapping[str | None, Filling]) -> Iterator[Job]:
+    done = {key: filling.done for key, filling in fillings.items()}
+
+    def wanted(row: int) -> tuple[str | None, ...]:
+        return tuple(key for key in fillings if not done[key][row])
+
+    for keys, group in groupby(range(len(refs)), wanted):
+        rows = list(group) if keys else []
+        for start in range(0, len(rows), SLICES_PER_BATCH):
+            batch = tuple(rows[start : start + SLICES_PER_BATCH])
+            yield Job(batch, tuple(refs[row] for row in batch), keys)
+
+
+def _beam(size: int, geometry: spec.Geometry) -> ParallelBeam:
+    return ParallelBeam(size, geometry.views, arc_degrees={"parallel360": 360.0}[geometry.preset])
+
+
+def _conditions(
+    conditions: Mapping[str, spec.Condition], size: int, geometry: spec.Geometry
+) -> dict[str, dose.Condition]:
+    try:
+        found = {name: dose.Condition(name, value.views, value.photons) for name, value in conditions.items()}
+        for condition in found.values():
+            condition.stride(_beam(size, geometry))
+    except ValueError as error:
+        raise BenchError(str(error), remedy="correct it in datasets.yaml") from None
+    return found
+
+
+def _words(maker: Maker, condition: dose.Condition | None) -> dict[str, str]:
+    """Return what an array holds, for a person who opens its sidecar."""
+    words = {"source": maker.source.name, "unit": "1/cm", "size": str(maker.beam.size)}
+    if condition is None or maker.stored:
+        content = "reference" if condition is None else f"condition {condition.name}"
+        return {"content": content, **words}
+    views = (
+        f"{condition.views or maker.beam.views} of {maker.beam.views} over {maker.beam.arc_degrees:g} degrees"
+    )
+    noise = "none" if condition.photons is None else f"{condition.photons:g} photons per ray at 512 x 512"
+    words |= {"views": views, "noise": noise, "noise_seed": str(maker.noise_seed)}
+    return {"content": f"condition {condition.name}", **words, "physics_version": str(PHYSICS_VERSION)}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(atomic.lock(folder / "lock"))
+        except BenchError as error:
+            remedy = "wait for it or give another --cache"
+            raise BenchError(error.message, file=error.file or folder, remedy=remedy) from None
+        atomic.remove_leftovers(folder)
+        yield
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE_BYTES > free:
+        raise BenchError(
+            f"the pairs need {needed} bytes ({_size(needed)}), the disk has {_size(free)} free",
+            file=folder,
+            remedy=_ELSEWHERE,
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+@contextmanager
+def _disk(folder: Path, needed: int) -> Iterator[None]:
+    """Turn the errors of writing into the cache into one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            message = f"cannot be written ({error.strerror})"
+            raise BenchError(message, file=folder, remedy=_ELSEWHERE) from None
+        remedy = f"free {needed} bytes ({_size(needed)}) and run again, it continues; or {_ELSEWHERE}"
+        raise BenchError("disk full", file=folder, remedy=remedy) from None

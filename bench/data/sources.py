@@ -1,0 +1,95 @@
+"""Where slices come from: the phantom, a folder of normal-dose slices, or pairs already on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from bench import spec
+from bench.ct.units import hu_to_mu
+from bench.data.catalogue import Catalogue, SliceRef, assemble
+from bench.data.folders import FolderFiles
+from bench.data.resize import Image, local_mean
+from bench.data.stored import StoredPairs
+from bench.errors import BenchError
+
+__all__ = ["FolderFiles", "PhantomSlices", "SliceSource", "StoredPairs", "open_source"]
+
+
+class SliceSource(Protocol):
+    """A source of slices. ``conditions`` is empty where slices are projected, else names the stored ones."""
+
+    name: str
+
+    @property
+    def spec(self) -> spec.Source:
+        """What the source was asked to be."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions whose degraded slices lie on disk; empty: project what ``object`` returns."""
+
+    def catalogue(self) -> Catalogue:
+        """Return what there is; ``BenchError`` where something cannot be used."""
+
+    def object(self, ref: SliceRef, size: int) -> tuple[Image, Image, float]:
+        """Return (object (2 size, 2 size), reference (size, size), pixel of the reference in cm) in 1/cm."""
+
+    def pair(self, ref: SliceRef, condition: str, size: int) -> tuple[Image, Image, float]:
+        """Return (degraded (size, size) unclipped, reference (size, size), pixel in cm), mu in 1/cm."""
+
+
+def open_source(name: str, source: spec.AnySource, *, base: Path, index_cache: Path | None) -> SliceSource:
+    """Return the source called ``name``; nothing is read before its catalogue is asked for.
+
+    ``base`` is the folder that a relative path starts from, ``index_cache`` the JSON file that remembers the
+    hashes and headers of files (None: nowhere).
+    """
+    if isinstance(source, spec.PhantomSource):
+        return PhantomSlices(name, source)
+    if isinstance(source, spec.PairsSource):
+        return StoredPairs(name, source, base=base, index_cache=index_cache)
+    return FolderFiles(name, source, base=base, index_cache=index_cache)
+
+
+class PhantomSlices:
+    """Slices of procedural patients, drawn when they are asked for; see ``bench.ct.phantom``."""
+
+    conditions: tuple[str, ...] = ()
+
+    def __init__(self, name: str, source: spec.PhantomSource) -> None:
+        self.name, self.spec = name, source
+
+    def catalogue(self) -> Catalogue:
+        """Return the slices of all patients: ``z000``, ``z001`` and so on, evenly spaced along the body."""
+        from bench.ct import phantom
+
+        asked, refs = self.spec, []
+        for patient in phantom.patients(asked.patients):
+            pixel = phantom.anatomy(patient, asked.seed).fov / spec.FULL_SIZE
+            for index in range(asked.slices):
+                z = phantom.z_mm(patient, self._height(index), asked.seed)
+                refs.append(SliceRef(patient, f"z{index:03d}", "", index, float(z), float(pixel)))
+        value = asked.model_dump(include={"patients", "slices", "seed"}) | {
+            "version": phantom.PHANTOM_VERSION
+        }
+        return assemble(self.name, "phantom", refs, fingerprint=spec.digest(value, 16))
+
+    def object(self, ref: SliceRef, size: int) -> tuple[Image, Image, float]:
+        """Return the slice drawn at twice the size, its 2 x 2 means, and the pixel of the means in cm."""
+        from bench.ct import phantom
+
+        hu, pixel_mm = phantom.render(
+            ref.patient, self._height(ref.index), size=2 * size, seed=self.spec.seed
+        )
+        fine = hu_to_mu(hu)
+        return fine, local_mean(fine, 2), 2.0 * pixel_mm / 10.0
+
+    def pair(self, ref: SliceRef, condition: str, size: int) -> tuple[Image, Image, float]:
+        """Refuse: the phantom holds no pairs."""
+        raise BenchError(
+            f"source {self.name} holds no pairs of condition {condition}", remedy="project its slices"
+        )
+
+    def _height(self, index: int) -> float:
+        return (index + 0.5) / self.spec.slices

@@ -1,0 +1,195 @@
+"""Pairs already on disk: degraded and reference slices in the study's layout or in two or more folders."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy.typing as npt
+
+from bench import spec
+from bench.data import readers
+from bench.data.catalogue import UNKNOWN, Catalogue, SliceRef, assemble
+from bench.data.folders import READER_VERSION, list_files, require_folder
+from bench.data.index import FileIndex, Scan
+from bench.data.patients import PatientTable, find_table
+from bench.data.resize import Image, to_size
+from bench.errors import BenchError
+
+STUDY_REFERENCE = "images/ndct"
+STUDY_ROOMS = ("images", "sparseview")
+PARTS = ("train", "test")
+SUFFIXES = (".flt", ".npy", ".npz")
+
+
+class StoredPairs:
+    """Degraded and reference slices in files of equal names; see ``bench.data.sources.SliceSource``."""
+
+    def __init__(self, name: str, source: spec.PairsSource, *, base: Path, index_cache: Path | None) -> None:
+        self.name, self.spec = name, source
+        self._base, self._root, self._index_cache = base, base / source.path, index_cache
+        self._catalogue: Catalogue | None = None
+        self._matrix = spec.FULL_SIZE if source.layout == "study" else None
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions that have a folder of degraded slices, sorted."""
+        return tuple(sorted(self._folders()))
+
+    def catalogue(self) -> Catalogue:
+        """Return the reference slices, after a check that every degraded slice has its reference and back.
+
+        Raises:
+            BenchError: a folder or a partner is not there, or a file cannot be used.
+        """
+        if self._catalogue is None:
+            index = FileIndex.open(self._index_cache)
+            try:
+                self._catalogue = self._build(index)
+            finally:
+                index.save()
+        return self._catalogue
+
+    def pair(self, ref: SliceRef, condition: str, size: int) -> tuple[Image, Image, float]:
+        """Return (degraded, reference, pixel in cm): mu in 1/cm, float32 (size, size), degraded not clipped.
+
+        The pixel is counted from 1 mm where the source does not give one. Smaller slices are local means.
+
+        Raises:
+            BenchError: no such condition, or a file has changed.
+        """
+        folders = self._folders()
+        if condition not in folders:
+            known = ", ".join(sorted(folders)) or "none"
+            raise BenchError(
+                f"source {self.name} has no slices of condition {condition}", remedy=f"it has {known}"
+            )
+        reference = self._slice(self._reference() / ref.file, ref.index, clip=True)
+        degraded = self._slice(folders[condition] / ref.file, ref.index, clip=False)
+        if degraded.shape != reference.shape or degraded.shape[0] != degraded.shape[1]:
+            raise BenchError(
+                f"{degraded.shape} pixels beside a reference of {reference.shape}",
+                file=folders[condition] / ref.file,
+            )
+        pixel_cm = ref.pixel_mm / 10.0 * reference.shape[0] / size
+        return to_size(degraded, size), to_size(reference, size), pixel_cm
+
+    def object(self, ref: SliceRef, size: int) -> tuple[Image, Image, float]:
+        """Refuse: pairs on disk are used as they are."""
+        raise BenchError(f"source {self.name} holds pairs: there is nothing to project")
+
+    def _reference(self) -> Path:
+        return self._root / (STUDY_REFERENCE if self.spec.layout == "study" else str(self.spec.reference))
+
+    def _folders(self) -> dict[str, Path]:
+        """Return the folder of the degraded slices of each condition."""
+        if self.spec.layout == "folders":
+            return {name: self._root / folder for name, folder in self.spec.degraded.items()}
+        found: dict[str, Path] = {}
+        for room in STUDY_ROOMS:
+            for folder in sorted((self._root / room).glob("*")):
+                if (
+                    folder.is_dir()
+                    and folder != self._reference()
+                    and any((folder / p).is_dir() for p in PARTS)
+                ):
+                    found.setdefault(folder.name, folder)
+        return found
+
+    def _build(self, index: FileIndex) -> Catalogue:
+        require_folder(self._root, self.spec)
+        reference, folders = self._reference(), self._folders()
+        require_folder(reference, self.spec)
+        if not folders:
+            raise BenchError(
+                "holds no folder of degraded slices", file=self._root, remedy="e.g. images/ldct_7e4/train"
+            )
+        table = find_table(self.spec.patients, self._root, self._base)
+        scans = self._scans(index, reference)
+        if not scans:
+            raise BenchError("holds no slices", file=reference, remedy=self.spec.obtain or "correct the path")
+        hashes = {"": {file: scan["sha256"] for file, scan in scans.items()}}
+        for condition, folder in sorted(folders.items()):
+            require_folder(folder, self.spec)
+            degraded = self._scans(index, folder)
+            _check_partners(scans, degraded, reference, folder)
+            hashes[condition] = {file: scan["sha256"] for file, scan in degraded.items()}
+        return assemble(
+            self.name,
+            "pairs",
+            [ref for file, scan in scans.items() for ref in self._refs(file, scan, table)],
+            fingerprint=self._fingerprint(hashes, table),
+            patients_known=table is not None,
+        )
+
+    def _scans(self, index: FileIndex, folder: Path) -> dict[str, dict[str, Any]]:
+        study = self.spec.layout == "study"
+        files = list_files(folder, [".flt"] if study else SUFFIXES)
+        if study:
+            files = [file for file in files if PurePosixPath(file).parts[0] in PARTS]
+        flt: tuple[str, Scan] = (f"flt{self._matrix or ''}", readers.flt_scanner(self._matrix))
+        kinds = {".flt": flt, ".npy": ("npy", readers.scan_npy), ".npz": ("npz", readers.scan_npz)}
+        return {file: index.look_up(*_kind(kinds, folder / file)) for file in files}
+
+    def _refs(self, file: str, scan: dict[str, Any], table: PatientTable | None) -> list[SliceRef]:
+        path = PurePosixPath(file)
+        part = path.parts[0] if self.spec.layout == "study" else None
+        patient = UNKNOWN if table is None else table.patient(file)
+        stem, pixel = path.with_suffix("").as_posix(), self.spec.pixel_mm or 1.0
+        return [
+            SliceRef(
+                patient,
+                f"{stem}/{one['label']}" if scan["volume"] else stem,
+                file,
+                i,
+                one["z_mm"],
+                pixel,
+                part,
+            )
+            for i, one in enumerate(scan["slices"])
+        ]
+
+    def _slice(self, path: Path, index: int, *, clip: bool) -> Image:
+        if path.suffix.lower() == ".flt":
+            volume: npt.NDArray[Any] = readers.read_flt(path, self._matrix)
+        else:
+            volume = readers.read_npz(path) if path.suffix.lower() == ".npz" else readers.read_npy(path)
+        if index >= volume.shape[0]:
+            raise BenchError("has fewer slices than before", file=path, remedy="run again")
+        return readers.to_mu(volume[index], self.spec.unit, path, clip=clip)
+
+    def _fingerprint(self, hashes: dict[str, dict[str, str]], table: PatientTable | None) -> str:
+        return spec.digest(
+            {
+                "reader": READER_VERSION,
+                "files": hashes,
+                "layout": self.spec.layout,
+                "unit": self.spec.unit,
+                "pixel_mm": self.spec.pixel_mm,
+                "patients": table and table.sha256,
+            },
+            16,
+        )
+
+
+def _kind(kinds: dict[str, tuple[str, Scan]], path: Path) -> tuple[str, Path, Scan]:
+    name, scan = kinds[path.suffix.lower()]
+    return name, path, scan
+
+
+def _check_partners(
+    scans: dict[str, dict[str, Any]], degraded: dict[str, dict[str, Any]], reference: Path, folder: Path
+) -> None:
+    for have, want, place in ((degraded, scans, reference), (scans, degraded, folder)):
+        absent = sorted(set(have) - set(want))
+        if absent:
+            more = f" ({len(absent)} are missing)" if len(absent) > 1 else ""
+            partner = folder if place == reference else reference
+            raise BenchError(f"missing, but its partner is in {partner}{more}", file=place / absent[0])
+    for file, scan in degraded.items():
+        if scan["shape"] != scans[file]["shape"] or len(scan["slices"]) != len(scans[file]["slices"]):
+            raise BenchError(f"has another shape than its reference in {reference}", file=folder / file)
+        if scan["shape"][0] != scan["shape"][1]:
+            raise BenchError(
+                f"{scan['shape'][0]} x {scan['shape'][1]} pixels, not square", file=folder / file
+            )

@@ -1,0 +1,97 @@
+"""GPUs and threads: who uses them, how a worker is held to its share. Backends are imported late, or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+FREE_SHARE = 0.8  # a GPU with less free memory than this is taken to be in use by another job
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU as ``nvidia-smi`` sees it; memory in MiB."""
+
+    index: int
+    name: str
+    used: int
+    total: int
+
+    @property
+    def free(self) -> bool:
+        """Whether another job leaves it to us."""
+        return self.total - self.used >= FREE_SHARE * self.total
+
+
+def gpus() -> list[Gpu]:
+    """Return the GPUs that ``CUDA_VISIBLE_DEVICES`` leaves; an empty list without a driver."""
+    query = ["nvidia-smi", "--query-gpu=index,name,memory.used,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        text = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = [parse(line) for line in text.splitlines() if line.strip()]
+    return [gpu for gpu in found if visible is None or str(gpu.index) in visible.split(",")]
+
+
+def parse(line: str) -> Gpu:
+    """Read one line of ``nvidia-smi --format=csv,noheader,nounits``."""
+    index, name, used, total = (part.strip() for part in line.split(","))
+    return Gpu(int(index), name, int(used), int(total))
+
+
+def cores() -> int:
+    """Return the number of processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
+    """Return what a worker's environment needs before a backend is imported.
+
+    Memory is taken as needed and not all at once, so that another job on the GPU is not starved.
+    """
+    wanted = {
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": str(threads),
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "tensorflow"),
+    }
+    return wanted if gpu is None else {**wanted, "CUDA_VISIBLE_DEVICES": str(gpu)}
+
+
+def hold_to(threads: int) -> None:
+    """Keep this process on ``threads`` cores: JAX on a CPU has no other switch."""
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, allowed[: max(1, min(threads, len(allowed)))])
+
+
+def has_accelerator() -> bool:
+    """Return whether the Keras backend of this process sees a GPU."""
+    import keras
+
+    try:
+        return bool(keras.distribution.list_devices("gpu"))
+    except (RuntimeError, ValueError):  # JAX raises where it has no GPU platform
+        return False
+
+
+def describe() -> dict[str, Any]:
+    """Return backend and device for a record; without a backend in this process, nothing."""
+    if "keras" not in sys.modules:
+        return {}
+    import keras
+
+    names = [gpu.name for gpu in gpus()] if has_accelerator() else []
+    return {
+        "backend": keras.backend.backend(),
+        "device": names[0] if names else "CPU",
+        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", cores())),
+    }

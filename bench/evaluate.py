@@ -1,0 +1,98 @@
+"""From a network and pairs to one row of raw scores per slice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from bench import metrics
+from bench.data.pairs import PairSet
+from bench.ct.units import MU_WATER
+
+PIXELS_PER_BATCH = 2 * 512 * 512  # keeps the activations of the widest network below about 1 GB
+SAMPLES = 3  # slices shown per dataset
+
+Predict = Callable[[np.ndarray], np.ndarray]
+HU_PER_UNIT = 1000.0  # mu/mu_water to HU, with water at 0
+
+
+def predictor(model: Any) -> Predict:
+    """Return a function from (B, H, W) to (B, H, W), both float32 in mu/mu_water, for any B up to the batch."""
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        output = model.predict_on_batch(images[..., None])
+        return np.asarray(output, np.float32)[..., 0]
+
+    return predict
+
+
+def untreated(images: np.ndarray) -> np.ndarray:
+    """Return the images as they are: the column ``input`` of the table."""
+    return images
+
+
+def outputs(pairs: PairSet, rows: np.ndarray, predict: Predict) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
+    """Yield (row, output, reference, seconds) for each of ``rows``; images float32 (H, W) in mu/mu_water.
+
+    The last batch is filled up with its first slice, so that a compiled network sees one shape only.
+    """
+    side = pairs.degraded.shape[-1]
+    batch = max(1, min(len(rows), PIXELS_PER_BATCH // side**2))
+    for start in range(0, len(rows), batch):
+        chosen = rows[start : start + batch]
+        images = np.asarray(pairs.degraded[chosen], np.float32) / np.float32(MU_WATER)
+        filled = np.concatenate([images, np.repeat(images[:1], batch - len(chosen), axis=0)])
+        began = time.perf_counter()
+        results = predict(filled)
+        seconds = (time.perf_counter() - began) / batch
+        for row, result in zip(chosen, results, strict=False):
+            yield int(row), result, np.asarray(pairs.reference[row], np.float32) / np.float32(MU_WATER), seconds
+
+
+def mean_psnr(pairs: PairSet, rows: np.ndarray, predict: Predict) -> float:
+    """Return the mean PSNR in dB over ``rows``, peak = maximum of each slice's reference; NaN if an output is."""
+    values = []
+    for _, output, reference, _ in outputs(pairs, rows, predict):
+        if not np.isfinite(output).all():
+            return float("nan")
+        values.append(metrics.score(reference, output, ids=("psnr.slice_max",))["psnr.slice_max"])
+    return float(np.mean(values))
+
+
+def score(
+    pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]
+) -> tuple[list[dict[str, str | float]], dict[str, float]]:
+    """Score every test slice; return the rows of ``scores.csv`` and the timings.
+
+    ``ms_per_slice`` is the median over slices of the network's own time, the first batch (compilation) left out
+    where there is another.
+    """
+    began, rows, times = time.perf_counter(), [], []
+    chosen = pairs.parts["test"]
+    for row, output, reference, seconds in outputs(pairs, chosen, predict):
+        patient, name = pairs.names[row]
+        rows.append({"patient": patient, "slice": name, **metrics.score(reference, output)})
+        times.append(seconds)
+        progress(len(rows), len(chosen))
+    later = [value for value in times if value != times[0]] or times
+    return rows, {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(later))}
+
+
+def samples(pairs: PairSet, predict: Predict) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Return the names and the images (N, H, W) in HU of the dataset's sample slices.
+
+    The rule: the test slices sorted by name, at 1/6, 3/6 and 5/6 of the list; the same for every network.
+    """
+    test = sorted(pairs.parts["test"], key=lambda row: pairs.names[row])
+    rows = np.array(sorted({test[len(test) * (2 * k + 1) // (2 * SAMPLES)] for k in range(SAMPLES)}))
+    found = {row: (output, reference) for row, output, reference, _ in outputs(pairs, rows, predict)}
+    degraded = pairs.degraded[rows] / np.float32(MU_WATER)
+    images = {
+        "input": degraded,
+        "output": np.stack([found[int(row)][0] for row in rows]),
+        "reference": np.stack([found[int(row)][1] for row in rows]),
+    }
+    return ["/".join(pairs.names[row]) for row in rows], {k: HU_PER_UNIT * (v - 1) for k, v in images.items()}

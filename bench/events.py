@@ -1,0 +1,67 @@
+"""What a run reports while it works: small values that the command line turns into bars and lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` units of one stage: ``build`` (slices), ``train`` (updates), ``score`` (slices)."""
+
+    stage: str
+    subject: str  # a cell id, or the name of the source being built
+    done: int
+    total: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class CellStarted:
+    """A cell begins; ``number`` of ``count`` in this run, ``resumed`` at the epoch it continues from."""
+
+    cell: str
+    number: int
+    count: int
+    resumed: int = 0
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One check on the validation patients; PSNR in dB of the output and of the untreated input."""
+
+    cell: str
+    epoch: int
+    epochs: int
+    loss: float
+    psnr: float
+    psnr_input: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CellEnded:
+    """A cell ended as ``finished``, ``failed`` or ``diverged``; ``message`` says why where it did not finish."""
+
+    cell: str
+    status: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line for the person: a source was read, a lock is waited for, a worker was restarted."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """The run is over and the tables are written; of the cells asked for, ``bad`` failed or diverged."""
+
+    finished: int
+    bad: int
+
+
+Event = Progress | CellStarted | EpochEnded | CellEnded | Message | RunEnded

@@ -1,0 +1,149 @@
+"""Where cells run: a worker process that keeps its network between cells and whose death costs one cell only."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+from bench import devices
+from bench.errors import BenchError
+from bench.events import CellEnded, Event, Message
+from bench.task import Task, fail
+
+STOP_S = 5.0
+
+
+class Worker:
+    """A long-lived process for cells, started with the first of them and started again when it has died."""
+
+    def __init__(self, threads: int, gpu: int | None = None) -> None:
+        self.threads, self.gpu = threads, gpu
+        self._process: Any = None
+        self._pipe: Connection | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, task: Task) -> Iterator[Event]:
+        """Run one cell and yield its events, ``CellEnded`` last, whatever happens to the process."""
+        began = time.monotonic()
+        pipe = self._start()
+        try:
+            pipe.send(task)
+            while True:
+                event = pipe.recv()
+                yield event
+                if isinstance(event, CellEnded):
+                    return
+        except (EOFError, ConnectionError):
+            message = self._cause_of_death()
+        ended = fail(task, message)
+        yield Message("the worker process died and is started again for the next cell")
+        yield CellEnded(task.planned.id, ended.status, message, time.monotonic() - began)
+
+    def close(self) -> None:
+        """End the process; what it has not saved is lost, what it has saved is whole."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        self._process.join(STOP_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process = None
+
+    def _start(self) -> Connection:
+        if self._process is None or not self._process.is_alive():
+            context = multiprocessing.get_context("spawn")
+            ours, theirs = context.Pipe()
+            self._process = context.Process(target=_serve, args=(theirs, self.threads, self.gpu), daemon=True)
+            self._process.start()
+            theirs.close()
+            self._pipe = ours
+        assert self._pipe is not None
+        return self._pipe
+
+    def _cause_of_death(self) -> str:
+        self._process.join(STOP_S)
+        code = self._process.exitcode
+        self._process = None
+        if code == -signal.SIGKILL:
+            return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
+        name = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+        return f"the worker process died ({name}); see log.txt in the cell's folder, then use --retry-failed"
+
+
+def _serve(pipe: Connection, threads: int, gpu: int | None) -> None:
+    """Run tasks until the pipe closes. Ctrl-C is for the parent, which ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(devices.environment_variables(threads, gpu))
+    devices.hold_to(threads)
+    bench = None
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        with _output_to(task):
+            if bench is None:
+                bench = _workbench()
+            pipe.send(_run(task, bench, pipe))
+
+
+def _workbench() -> Any:
+    from bench.networks import Workbench
+
+    return Workbench(jit_compile=devices.has_accelerator() or os.environ["KERAS_BACKEND"] == "jax")
+
+
+def _run(task: Task, bench: Any, pipe: Connection) -> CellEnded:
+    from bench import cell  # here Keras and the backend come in
+
+    began = time.monotonic()
+    try:
+        ended = cell.run(task, bench, pipe.send)
+        message = ended.attempts[-1].message if ended.attempts else ""
+    except BrokenPipeError:
+        raise SystemExit(1) from None  # the parent is gone
+    except Exception as error:
+        traceback.print_exc()
+        message = str(error) if isinstance(error, BenchError) else _one_line(error)
+        ended = fail(task, message)
+    return CellEnded(task.planned.id, ended.status, message, time.monotonic() - began)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    if "RESOURCE_EXHAUSTED" in text or "ResourceExhausted" in type(error).__name__ or isinstance(error, MemoryError):
+        return "out of memory; lower the batch of this model in the profile's training block"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextlib.contextmanager
+def _output_to(task: Task) -> Iterator[None]:
+    """Send what libraries print, from Python or from C, to the cell's log."""
+    task.store.folder.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(task.store.log, "a", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()

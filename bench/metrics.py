@@ -1,0 +1,251 @@
+"""Image metrics whose range, unit and convention are part of their name.
+
+Images are real (H, W) arrays in mu/mu_water (air 0, water 1), unclipped; everything is computed in float64.
+A metric id names its convention, because the same pair of images scores 28.9 to 42.7 dB under the conventions
+in use. ``slice_max`` is the range of the published table of this benchmark: the largest value of the slice's
+own reference. Records keep ``definitions(ids)`` beside the scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Image = NDArray[np.float64]
+
+#: Raised when any score of ``scores.csv`` may change; a ``Metric.version`` rises with its own values only.
+SCORING_VERSION = 1
+
+_SIGMA, _RADIUS = 1.5, 5
+_TAPS = 2 * _RADIUS + 1
+_STRIP = 32768  # samples worked on at once, so that the intermediate arrays stay in the processor's cache
+
+
+def psnr(reference: ArrayLike, image: ArrayLike, *, data_range: float) -> float:
+    """Return the peak signal-to-noise ratio ``10 log10(data_range^2 / MSE)`` in dB.
+
+    Identical images have no error and return ``math.inf``.
+
+    Raises:
+        ValueError: shapes differ, an image is not 2-D or not finite, or ``data_range`` is not positive.
+    """
+    x, y = _pair(reference, image)
+    peak = _positive(data_range)
+    error = _mean_square(x, y)
+    return math.inf if error == 0.0 else 20.0 * math.log10(peak) - 10.0 * math.log10(error)
+
+
+def ssim(reference: ArrayLike, image: ArrayLike, *, data_range: float) -> float:
+    """Return the mean structural similarity of two images (no unit, at most 1).
+
+    Wang, Bovik, Sheikh, Simoncelli 2004, doi 10.1109/TIP.2003.819861: Gaussian window of 11 x 11 samples with
+    sigma 1.5, K1 = 0.01, K2 = 0.03, population moments, the mean over all positions where the window lies
+    wholly inside the image. The window is applied as two 1-D passes.
+
+    Raises:
+        ValueError: as for ``psnr``, or a side shorter than the window of 11.
+    """
+    x, y = _pair(reference, image)
+    peak = _positive(data_range)
+    if min(x.shape) < _TAPS:
+        raise ValueError(f"SSIM needs at least {_TAPS} x {_TAPS} pixels, not {x.shape[0]} x {x.shape[1]}")
+    return _mean_similarity(x, y, peak, strip=max(1, _STRIP // x.shape[1]))
+
+
+def column_ssim(reference: ArrayLike, image: ArrayLike, *, data_range: float) -> float:
+    """Return the SSIM of the published table: that of the image read as one long column vector.
+
+    The columns of the image (anterior-posterior lines) are joined end to end, the first column first; a
+    512 x 512 slice becomes 262144 samples. The window is then the 1-D Gaussian of 11 taps and sigma 1.5, so
+    it joins the foot of one column with the head of the next. Each end of the vector is continued by its last
+    sample, the mean runs over all samples, moments are population moments, K1 = 0.01 and K2 = 0.03. This is
+    what MATLAB's ``ssim`` computes for an N x 1 array. It is no substitute for ``ssim``: no neighbour across
+    columns enters.
+
+    Raises:
+        ValueError: as for ``psnr``.
+    """
+    x, y = _pair(reference, image)
+    peak = _positive(data_range)
+    x, y = (np.pad(values.ravel(order="F"), _RADIUS, mode="edge") for values in (x, y))
+    return _mean_similarity(x, y, peak, strip=_STRIP)
+
+
+def rmse_hu(reference: ArrayLike, image: ArrayLike) -> float:
+    """Return the root mean squared error in HU: 1000 times that of the mu/mu_water images.
+
+    Raises:
+        ValueError: shapes differ, or an image is not 2-D or not finite.
+    """
+    return 1000.0 * math.sqrt(_mean_square(*_pair(reference, image)))
+
+
+def slice_max(reference: ArrayLike) -> float:
+    """Return the largest value of a reference slice, the range of the ``slice_max`` and ``column`` metrics.
+
+    Raises:
+        ValueError: the maximum is not positive and finite, e.g. for a slice of air.
+    """
+    values = np.asarray(reference, dtype=np.float64)
+    peak = float(values.max()) if values.size else math.nan
+    if not (math.isfinite(peak) and peak > 0.0):
+        raise ValueError(f"the maximum of the reference slice is {peak:g}; it must be positive to be a range")
+    return peak
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of ``scores.csv``: what its numbers mean and the function that makes them.
+
+    ``direction`` says which is better, ``range`` names the convention, ``version`` rises when equal images
+    give another number, ``decimals`` is for display only. ``function(reference, image)`` takes (H, W) arrays
+    in mu/mu_water.
+    """
+
+    id: str
+    label: str
+    unit: str
+    direction: Literal["higher", "lower"]
+    range: str
+    version: int
+    decimals: int
+    function: Callable[[ArrayLike, ArrayLike], float]
+
+
+def _over_slice_max(metric: Callable[..., float]) -> Callable[[ArrayLike, ArrayLike], float]:
+    def measure(reference: ArrayLike, image: ArrayLike) -> float:
+        return metric(reference, image, data_range=slice_max(reference))
+
+    return measure
+
+
+_PEAK = "maximum of the reference slice in mu/mu_water (air 0, water 1), unclipped"
+
+METRICS: dict[str, Metric] = {
+    metric.id: metric
+    for metric in (
+        Metric("psnr.slice_max", "PSNR", "dB", "higher", _PEAK, 1, 2, _over_slice_max(psnr)),
+        Metric(
+            "ssim.slice_max", "SSIM", "", "higher",
+            f"{_PEAK}; 2-D Gaussian window 11 x 11, sigma 1.5, mean over windows inside the image",
+            1, 4, _over_slice_max(ssim),
+        ),
+        Metric(
+            "ssim.column", "SSIM (column)", "", "higher",
+            f"{_PEAK}; image as one column vector in column-major order, 1-D Gaussian window 11, sigma 1.5, "
+            "replicated ends, mean over all samples",
+            1, 4, _over_slice_max(column_ssim),
+        ),
+        Metric("rmse.hu", "RMSE", "HU", "lower", "none; 1000 x RMSE in mu/mu_water", 1, 1, rmse_hu),
+    )
+}  # fmt: skip
+
+
+def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] = tuple(METRICS)) -> dict[str, float]:
+    """Return the value of each metric id for one slice, in the order of ``ids``.
+
+    Both images are (H, W) in mu/mu_water. ``psnr.slice_max`` of identical images is ``math.inf``.
+
+    Raises:
+        ValueError: unknown id, a reference without positive maximum (where an id needs one), or bad images.
+    """
+    wanted = _known(ids)
+    x, y = _pair(reference, image)
+    return {metric.id: metric.function(x, y) for metric in wanted}
+
+
+def definitions(ids: Iterable[str] = tuple(METRICS)) -> dict[str, dict[str, str | int]]:
+    """Return the JSON-ready meaning of each id (unit, range, direction, version) for a record.
+
+    Raises:
+        ValueError: unknown id.
+    """
+    return {
+        metric.id: {
+            "unit": metric.unit,
+            "range": metric.range,
+            "direction": metric.direction,
+            "version": metric.version,
+        }
+        for metric in _known(ids)
+    }
+
+
+def _known(ids: Iterable[str]) -> list[Metric]:
+    names = [ids] if isinstance(ids, str) else list(ids)
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise ValueError(f"unknown metric {unknown[0]!r}; known: {', '.join(METRICS)}")
+    return [METRICS[name] for name in names]
+
+
+def _pair(reference: ArrayLike, image: ArrayLike) -> tuple[Image, Image]:
+    x, y = np.asarray(reference), np.asarray(image)
+    if x.shape != y.shape:
+        raise ValueError(f"shapes differ: reference {x.shape}, image {y.shape}")
+    if x.ndim != 2 or x.size == 0:
+        raise ValueError(f"a slice has shape (H, W), not {x.shape}")
+    return _finite(x, "reference"), _finite(y, "image")
+
+
+def _finite(values: NDArray[np.generic], name: str) -> Image:
+    if values.dtype.kind not in "fiu":
+        raise ValueError(f"the {name} has type {values.dtype}; a real number type is needed")
+    if not np.isfinite(values).all():
+        count = values.size - int(np.isfinite(values).sum())
+        raise ValueError(f"the {name} has {count} values that are NaN or infinite")
+    return values.astype(np.float64, copy=False)
+
+
+def _positive(data_range: float) -> float:
+    if not (math.isfinite(data_range) and data_range > 0.0):
+        raise ValueError(f"data_range is {data_range!r}; it must be positive and finite")
+    return float(data_range)
+
+
+def _mean_square(x: Image, y: Image) -> float:
+    return float(np.mean(np.square(x - y)))
+
+
+def _gaussian() -> Image:
+    weights: Image = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
+    return np.asarray(weights / weights.sum())
+
+
+def _window(values: Image) -> Image:
+    """Return the windowed mean along every axis where the window lies inside; axes lose ``2 * _RADIUS``."""
+    weights = _gaussian()[_RADIUS:]
+    for axis in range(values.ndim):
+        turned = np.moveaxis(values, axis, 0)
+        length = turned.shape[0] - 2 * _RADIUS
+        mean = weights[0] * turned[_RADIUS : _RADIUS + length]
+        pair = np.empty_like(mean)
+        for step in range(1, _RADIUS + 1):
+            left, right = _RADIUS - step, _RADIUS + step
+            np.add(turned[left : left + length], turned[right : right + length], out=pair)
+            pair *= weights[step]
+            mean += pair
+        values = np.moveaxis(mean, 0, axis)
+    return values
+
+
+def _mean_similarity(x: Image, y: Image, peak: float, *, strip: int) -> float:
+    """Return the mean of the SSIM map, made from strips of ``strip`` positions along the first axis."""
+    starts = range(0, x.shape[0] - 2 * _RADIUS, strip)
+    windows = [slice(start, start + strip + 2 * _RADIUS) for start in starts]
+    return float(np.mean(np.concatenate([_similarity(x[part], y[part], peak) for part in windows])))
+
+
+def _similarity(x: Image, y: Image, peak: float) -> Image:
+    """Return the SSIM map. The two variances enter as their sum only, so four windowed means are enough."""
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    mean_x, mean_y = _window(x), _window(y)
+    product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
+    covariance = _window(x * y) - product
+    variances = _window(x * x + y * y) - squares
+    return (2.0 * product + c1) * (2.0 * covariance + c2) / ((squares + c1) * (variances + c2))

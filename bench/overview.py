@@ -1,0 +1,109 @@
+"""What ``bench plan``, ``bench status`` and ``bench data check`` say, as text of at most 80 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from bench.display import duration
+from bench.spec import INPUT, PlannedCell
+from bench.store import Result, RunStore
+
+if TYPE_CHECKING:
+    from bench.runner import Prepared
+
+REFUSED_SHOWN = 20
+
+
+def of_plan(prepared: Prepared) -> str:
+    """Return the cells of a profile with their budget and what is on disk of them."""
+    data = prepared.plan.cells[0].spec.dataset.data
+    trained = [cell for cell in prepared.plan.cells if cell.spec.model != INPUT]
+    slices = ", ".join(f"{count} {part}" for part, count in data.slices.items())
+    head = [
+        f"profile {prepared.plan.profile}: {prepared.plan.description}".rstrip(": "),
+        f"source {data.source}, {prepared.profile.size} x {prepared.profile.size} pixels; slices: {slices}",
+        f"{len(trained)} cells to train, and the untreated input scored on each of "
+        f"{len(prepared.plan.conditions)} datasets",
+    ]
+    scaled = trained[0].scaled if trained else ()
+    head.append("as published" if not scaled else f"scaled: {'; '.join(scaled)}")
+    rows = [
+        (*_name(cell), *_budget(cell), _status(result))
+        for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
+    ]
+    table = tabulate(rows, ("model", "condition", "seed", "updates", "epochs", "status"), disable_numparse=True)
+    return "\n".join([*(_fold(line) for line in head), "", table])
+
+
+def of_run(store: RunStore) -> str:
+    """Return how far the last run of a profile is, cell by cell."""
+    plan = store.read_plan()
+    results = store.read_all(plan)
+    rows = [(*_name(result.planned), _status(result), _epoch(result), *_validation(result)) for result in results]
+    ended = sum(result.record is not None for result in results)
+    header = ("model", "condition", "seed", "status", "epoch", "val. dB", "gain", "time")
+    lines = [f"profile {plan.profile}: {ended} of {len(results)} cells have ended", ""]
+    lines.append(tabulate(rows, header, disable_numparse=True))
+    for result in results:
+        if result.record is not None and result.record.status != "finished":
+            lines.append(_fold(f"{result.planned.id}: {result.record.attempts[-1].message}"))
+    return "\n".join(lines)
+
+
+def of_data(prepared: Prepared) -> str:
+    """Return who is in which part, and what was refused and why."""
+    catalogue = prepared.source.catalogue()
+    patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
+    lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
+    rows = [
+        (part, len(refs), len(names := sorted({ref.patient for ref in refs})), _fold(", ".join(names), 50))
+        for part, refs in prepared.selection.parts.items()
+    ]
+    lines += ["", tabulate(rows, ("part", "slices", "patients", "who"), disable_numparse=True)]
+    refused = catalogue.refused
+    if refused:
+        lines += ["", f"{len(refused)} files refused:"]
+        lines += [_fold(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
+        if len(refused) > REFUSED_SHOWN:
+            lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
+    lines += ["", "no patient is in two parts" if catalogue.patients_known else "parts are the source's own folders"]
+    return "\n".join(lines)
+
+
+def _name(cell: PlannedCell) -> tuple[str, str, str]:
+    return cell.spec.model, cell.spec.dataset.condition, str(cell.spec.seed)
+
+
+def _budget(cell: PlannedCell) -> tuple[str, str]:
+    training = cell.spec.training
+    if training is None:
+        return "-", "-"
+    return f"{training.epochs * training.updates_per_epoch}", f"{training.epochs}"
+
+
+def _status(result: Result) -> str:
+    if result.record is not None:
+        return result.record.status
+    return "unfinished" if result.history else "-"
+
+
+def _epoch(result: Result) -> str:
+    training = result.planned.spec.training
+    return "-" if training is None else f"{len(result.history)}/{training.epochs}"
+
+
+def _validation(result: Result) -> tuple[str, str, str]:
+    if not result.history:
+        return "-", "-", "-"
+    best = max(result.history, key=lambda row: float(row["psnr"]))
+    seconds = sum(float(row["seconds"]) for row in result.history)
+    gain = float(best["psnr"]) - float(best["psnr_input"])
+    return f"{float(best['psnr']):.2f}", f"{gain:+.2f}", duration(seconds)
+
+
+def _fold(text: str, width: int = 80) -> str:
+    import textwrap
+
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False)

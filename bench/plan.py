@@ -1,0 +1,211 @@
+"""From the files to the list of cells: everything is resolved here, and nothing is read or drawn.
+
+``expand`` is a pure function of the configuration, the identity of the data, the hashes of the networks' code
+and the versions of physics and training. Labels, titles and descriptions do not reach a cell's id.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bench import scaled, spec
+from bench.config import Config
+from bench.config import profile as profile_named
+from bench.errors import BenchError, BenchErrors
+from bench.explain import suggestion
+from bench.scaled import RECIPE_KEYS, overrides
+
+Pair = tuple[str, str]  # model, condition
+
+
+def expand(
+    config: Config,
+    profile_name: str,
+    data: spec.DataIdentity,
+    code: Mapping[str, str],
+    versions: Mapping[str, int],
+) -> spec.Plan:
+    """Return every cell of a profile: the untreated inputs first, then by model, condition and seed.
+
+    Args:
+        config: Both files.
+        profile_name: A key of ``profiles``; raises ``BenchError`` where there is none.
+        data: The slices that the profile chooses.
+        code: Hash of the code of each model, by the model's name.
+        versions: Integer versions of ``physics`` and ``training``.
+    """
+    profile = profile_named(config, profile_name)
+    experiment = config.experiments.experiments[profile.experiment]
+    conditions = config.datasets.conditions
+    return spec.Plan(
+        profile=profile_name,
+        description=profile.description,
+        models={name: config.experiments.models[name].label or name for name in experiment.models},
+        conditions={name: conditions[name].label or name for name in experiment.conditions},
+        seeds=list(experiment.seeds),
+        source=_source(config.datasets.sources[profile.source]),
+        published=config.experiments.published,
+        cells=list(_cells(config, profile, data, code, versions)),
+    )
+
+
+def parse_only(texts: Iterable[str], config: Config, profile_name: str) -> list[Pair]:
+    """Return ``MODEL:CONDITION`` texts as pairs, each once, in the order given.
+
+    Raises ``BenchErrors`` with the nearest name for every bad one. ``input`` is a model here.
+    """
+    experiment = config.experiments.experiments[profile_named(config, profile_name).experiment]
+    models = [*experiment.models, spec.INPUT]
+    pairs: list[Pair] = []
+    errors: list[BenchError] = []
+    for text in texts:
+        model, colon, condition = text.partition(":")
+        if not colon:
+            errors.append(
+                BenchError(
+                    f"--only {text}: must be MODEL:CONDITION", remedy="for example " + _example(experiment)
+                )
+            )
+            continue
+        for name, known, noun in ((model, models, "model"), (condition, experiment.conditions, "condition")):
+            if name not in known:
+                errors.append(
+                    BenchError(f"--only {text}: unknown {noun} {name!r}", remedy=suggestion(name, known))
+                )
+        pairs.append((model, condition))
+    if errors:
+        raise BenchErrors(errors)
+    return list(dict.fromkeys(pairs))
+
+
+def select(plan: spec.Plan, only: Sequence[Pair] | None) -> list[spec.PlannedCell]:
+    """Return the cells to run in the order of the plan: all, or those of the given pairs, every seed."""
+    wanted = None if only is None else set(only)
+    return [
+        cell
+        for cell in plan.cells
+        if wanted is None or (cell.spec.model, cell.spec.dataset.condition) in wanted
+    ]
+
+
+def effective_photons(photons: float, size: int) -> float:
+    """Return the photons per ray at ``size`` x ``size``: times (size/512)^2, so noise keeps its level."""
+    return photons * (size / spec.FULL_SIZE) ** 2
+
+
+def resolve(
+    model: spec.Model, name: str, profile: spec.Profile, slices: int
+) -> tuple[dict[str, Any], spec.Training]:
+    """Return the build parameters and the training of one model under a profile.
+
+    Overrides for ``all`` come first, then those for the model. ``slices`` is the number of training slices.
+    """
+    recipe = model.recipes[profile.recipe]
+    values: dict[str, Any] = {key: getattr(recipe, key) for key in RECIPE_KEYS}
+    params = dict(model.params)
+    for override in overrides(profile, name):
+        values |= {key: value for key in RECIPE_KEYS if (value := getattr(override, key)) is not None}
+        params |= override.params
+    if profile.budget is None:
+        drawn = values["patches_per_slice"] if values["patch"] else 1
+        epochs = recipe.epochs
+        updates = math.ceil(recipe.passes * slices * drawn / values["batch"])
+    else:
+        epochs = profile.budget.checks
+        updates = round(
+            profile.budget.slices_seen / epochs / batch_area(values["batch"], values["patch"], profile.size)
+        )
+    training = spec.Training(
+        recipe=profile.recipe,
+        optimizer=recipe.optimizer,
+        schedule_epochs=recipe.epochs,
+        epochs=epochs,
+        updates_per_epoch=max(1, updates),
+        **values,
+    )
+    return params, training
+
+
+def batch_area(batch: int, patch: int | None, size: int) -> float:
+    """Return how many slices of ``size`` x ``size`` pixels one batch is worth by area."""
+    return batch * (patch / size) ** 2 if patch else float(batch)
+
+
+def slices_seen(training: spec.Training, size: int) -> float:
+    """Return how many slices a training sees, crops counted by area."""
+    area = batch_area(training.batch, training.patch, size)
+    return training.epochs * training.updates_per_epoch * area
+
+
+# --- parts of a plan ---
+
+
+def _cells(
+    config: Config,
+    profile: spec.Profile,
+    data: spec.DataIdentity,
+    code: Mapping[str, str],
+    versions: Mapping[str, int],
+) -> Iterator[spec.PlannedCell]:
+    experiment = config.experiments.experiments[profile.experiment]
+    datasets = [_dataset(config, profile, name, data) for name in experiment.conditions]
+    used = {name: value for name, value in versions.items() if name != "physics" or data.kind != "pairs"}
+    sliced = scaled.of_data(config, profile, data)
+    for dataset in datasets:
+        cell = _input(dataset, {name: value for name, value in used.items() if name != "training"})
+        yield spec.PlannedCell(id=cell.id, spec=cell, scaled=sliced)
+    for name in experiment.models:
+        model = config.experiments.models[name]
+        recipe = model.recipes[profile.recipe]
+        params, training = resolve(model, name, profile, data.slices.get("train", 0))
+        points = (*sliced, *scaled.of_training(config, profile, model, name))
+        shared: dict[str, Any] = {
+            "build": model.build,
+            "params": params,
+            "training": training,
+            "code": code[name],
+            "versions": used,
+        }
+        for dataset, seed in itertools.product(datasets, experiment.seeds):
+            cell = spec.Cell(model=name, dataset=dataset, seed=seed, **shared)
+            yield spec.PlannedCell(
+                id=cell.id, spec=cell, scaled=points, chosen=recipe.chosen, recipe_source=recipe.source
+            )
+
+
+def _dataset(config: Config, profile: spec.Profile, name: str, data: spec.DataIdentity) -> spec.Dataset:
+    condition = config.datasets.conditions[name]
+    return spec.Dataset(
+        data=data,
+        condition=name,
+        views=condition.views,
+        photons=condition.photons,
+        geometry=config.datasets.geometry,
+        size=profile.size,
+        noise_seed=profile.noise_seed,
+    )
+
+
+def _input(dataset: spec.Dataset, versions: dict[str, int]) -> spec.Cell:
+    return spec.Cell(
+        model=spec.INPUT,
+        build=None,
+        params={},
+        training=None,
+        dataset=dataset,
+        seed=0,
+        code="",
+        versions=versions,
+    )
+
+
+def _source(source: spec.AnySource) -> dict[str, Any]:
+    keys = ("title", "licence", "citation", "restricted", "kind", "collection")
+    return {key: getattr(source, key) for key in keys}
+
+
+def _example(experiment: spec.Experiment) -> str:
+    return f"{experiment.models[0]}:{experiment.conditions[0]}"

@@ -1,0 +1,76 @@
+"""What one cell produced: the record, its schema and the upgrading of older ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from bench.errors import BenchError
+from bench.spec import Cell, Frozen
+
+RECORD_SCHEMA = 1
+Status = Literal["finished", "failed", "diverged"]
+
+
+class Attempt(Frozen):
+    """One try at a cell. ``seed`` is the derived seed it ran with, ``ended`` how it ended, ``message`` why."""
+
+    seed: int
+    updates: int
+    epochs: int
+    micro_batch: int | None = None
+    ended: Status
+    epoch: int | None = None  # the epoch at which it diverged or failed
+    message: str = ""
+
+
+class Record(Frozen):
+    """One finished, failed or diverged cell. Times are seconds; ``metrics`` holds each score's definition."""
+
+    schema_version: int = RECORD_SCHEMA
+    id: str
+    spec: Cell
+    scaled: tuple[str, ...]
+    status: Status
+    attempts: tuple[Attempt, ...]
+    metrics: dict[str, dict[str, Any]] = {}
+    scoring_version: int | None = None
+    data: dict[str, str] = {}  # name of an array -> SHA-256 of its bytes
+    ranges: dict[str, list[float]] = {}  # per part: smallest and largest reference value, mu/mu_water
+    source: dict[str, Any] = {}  # title, licence, citation, restricted, collection
+    environment: dict[str, Any] = {}  # libraries, device, threads, commit: recorded, not hashed
+    timings: dict[str, float] = {}  # train_s, score_s, ms_per_slice
+    parameters: dict[str, int] = {}  # total, trainable
+    best_epoch: int | None = Field(None, description="counted from 1, chosen on validation patients")
+    effective_photons: float | None = None
+
+
+def dumps(record: Record) -> str:
+    """Return the record as JSON text."""
+    return json.dumps(record.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False) + "\n"
+
+
+def loads(text: str, file: str = "record.json") -> Record:
+    """Return the record in ``text``; an older schema is upgraded, a newer or broken one is a ``BenchError``."""
+    try:
+        value = json.loads(text)
+        version = value["schema_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BenchError(f"not a record ({error})", file=file, remedy="delete its folder and run again") from None
+    if not isinstance(version, int) or version > RECORD_SCHEMA:
+        raise BenchError(
+            f"record schema {version} is newer than {RECORD_SCHEMA}", file=file, remedy="upgrade this program"
+        )
+    try:
+        return Record.model_validate_json(json.dumps(upgrade(value)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BenchError(first["msg"], file=file, key=key, remedy="delete its folder and run again") from None
+
+
+def upgrade(value: dict[str, Any]) -> dict[str, Any]:
+    """Return ``value`` lifted step by step to the newest schema. Schema 1 is the first: nothing to lift yet."""
+    return value

@@ -1,0 +1,34 @@
+"""Tables and figures of a run: a pure function of its plan and records, no backend needed.
+
+``write`` makes ``results.md``, ``results.html``, ``results.csv`` and ``results.tex``. Drawing libraries are imported
+when something is drawn, so importing this package stays cheap.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.store import RunStore
+
+
+def write(run: RunStore, reports: Path) -> list[Path]:
+    """Write the tables of ``run`` into the folder ``reports`` and return their paths.
+
+    Raises:
+        BenchError: there is no plan, or a plan, record or table of scores is broken.
+    """
+    from bench import atomic
+    from bench.report import csvout, html, latex, markdown, table
+
+    plan = run.read_plan()
+    results = run.read_all(plan)
+    made = table.build(plan, results, run.others(plan))
+    texts = {
+        "results.md": markdown.render(made),
+        "results.html": html.render(plan, results, made),
+        "results.csv": csvout.render(made),
+        "results.tex": latex.render(made),
+    }
+    for name, text in texts.items():
+        atomic.write_text(reports / name, text)
+    return [reports / name for name in texts]

@@ -1,0 +1,165 @@
+"""Table 4 and the provenance: what each cell cost, where and with what it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.report import gather, grids, numbers
+from bench.report.gather import Line
+from bench.report.values import Entry, Grid, label, state, value
+from bench.spec import INPUT, Plan, Training
+from bench.store import Result
+
+
+def cost(plan: Plan, lines: Sequence[Line]) -> Grid:
+    """Return what each trained cell took."""
+    shown, rows = grids.names(plan), []
+    for line in lines:
+        for model in plan.models:
+            for result in line.groups[model].results:
+                seed = f"seed {result.planned.spec.seed}" if len(plan.seeds) > 1 else ""
+                first = grids.row_label_short(plan, line)
+                rows.append((first, label(shown[model], seed), *_cost_cells(result)))
+    heads = (
+        "Condition", "Network", "Parameters", "Updates", "Slices seen", "Training", "ms / slice", "Best epoch",
+        "Batch norm", "Device",
+    )  # fmt: skip
+    lead = "One row for each trained cell. Slices seen: crops are counted by their area."
+    return Grid("cost", "Cost", heads, tuple(rows), lead, (), (), (0, 1, 8, 9))
+
+
+def _cost_cells(result: Result) -> tuple[Entry, ...]:
+    record, spec = result.record, result.planned.spec
+    if record is None or not record.attempts:
+        return (state(gather.describe(result)), *(state(""),) * 7)
+    last, training = record.attempts[-1], spec.training
+    times = record.timings
+    total, trainable = record.parameters.get("total"), record.parameters.get("trainable")
+    best = f"{record.best_epoch} of {last.epochs}" if record.best_epoch is not None else gather.describe(result)
+    parameters = value(f"{total:,}") if total is not None else state(numbers.DASH)
+    if total is not None and trainable is not None and trainable != total:
+        parameters = Entry(parameters.parts, detail=f"{trainable:,} trainable")
+    return (
+        parameters,
+        value(f"{last.updates:,}"),
+        value(numbers.whole(slices_seen(last.updates, training, spec.dataset.size))),
+        value(numbers.duration(times["train_s"])) if "train_s" in times else state(numbers.DASH),
+        value(f"{times['ms_per_slice']:.3g}") if "ms_per_slice" in times else state(numbers.DASH),
+        value(best),
+        value(str(spec.params.get("batch_norm", "as built"))),
+        value(str(record.environment.get("device", numbers.DASH))),
+    )
+
+
+def slices_seen(updates: int, training: Training | None, size: int) -> float:
+    """Return how many slices so many updates have seen, crops counted by their area."""
+    if training is None:
+        return 0.0
+    share = 1.0 if training.patch is None else (training.patch / size) ** 2
+    return updates * training.batch * share
+
+
+def provenance(plan: Plan, lines: Sequence[Line], others: Iterable[str]) -> tuple[Grid, ...]:
+    """Return environment, recipes, cells with their status, and records of earlier settings."""
+    results = [result for line in lines for group in line.groups.values() for result in group.results]
+    made = [_environment(results), _recipes(plan), _cells(results)]
+    earlier = sorted(others)
+    if earlier:
+        rows = tuple((label(name),) for name in earlier)
+        lead = "On disk, but not part of this plan: made with other settings, in none of the tables above."
+        made.append(Grid("earlier", "Records of earlier settings", ("Cell",), rows, lead))
+    return tuple(made)
+
+
+def _environment(results: Sequence[Result]) -> Grid:
+    seen: dict[str, dict[str, int]] = {}
+    for result in results:
+        if result.record is None:
+            continue
+        for key, text in _flat(result.record.environment):
+            seen.setdefault(key, {}).setdefault(text, 0)
+            seen[key][text] += 1
+    rows = []
+    for key, texts in seen.items():
+        several = [f"{text} ({numbers.count(count, 'cell')})" for text, count in sorted(texts.items())]
+        rows.append((label(key), label(next(iter(texts)) if len(texts) == 1 else "; ".join(several))))
+    return Grid("environment", "Made with", ("What", "Value"), tuple(rows), "", (), (), (0, 1))
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
+    for key in sorted(values):
+        name, value_ = f"{above}{key}", values[key]
+        if isinstance(value_, Mapping):
+            yield from _flat(value_, f"{name} ")
+        else:
+            yield name, str(value_)
+
+
+def _recipes(plan: Plan) -> Grid:
+    """Return the training settings of each network and which of them its source does not state."""
+    shown, rows = grids.names(plan), []
+    for model in plan.models:
+        cells = [cell for cell in plan.cells if cell.spec.model == model and cell.spec.training is not None]
+        for key in dict.fromkeys((_settings(cell.spec.training), cell.recipe_source, cell.chosen) for cell in cells):
+            settings, source, chosen = key
+            rows.append((label(shown[model]), label(settings), label(source or numbers.DASH),
+                         label(", ".join(chosen) or "none")))  # fmt: skip
+    heads = ("Network", "Settings", "Source", "Unknown, chosen")
+    return Grid("recipes", "Recipes", heads, tuple(rows), "", (), (), (0, 1, 2, 3))
+
+
+def _settings(training: Training | None) -> str:
+    if training is None:
+        return ""
+    rate = training.learning_rate
+    parts = [
+        f"recipe {training.recipe}",
+        training.optimizer,
+        f"learning rate {rate:g}" if isinstance(rate, float) else _rate(rate.model_dump(by_alias=True)),
+        f"batch {training.batch}",
+        f"crops of {training.patch}" if training.patch else "whole slices",
+        f"{training.epochs} × {training.updates_per_epoch} updates",  # noqa: RUF001
+        f"loss {training.loss}",
+        training.augmentation.replace("_", " and "),
+        training.precision,
+    ]
+    return ", ".join(parts)
+
+
+def _rate(values: Mapping[str, Any]) -> str:
+    return "learning rate " + " ".join(f"{key.replace('_', ' ')} {value_}" for key, value_ in values.items())
+
+
+def _cells(results: Sequence[Result]) -> Grid:
+    rows = tuple((label(r.planned.id), _ended(r)) for r in results)
+    return Grid("cells", "Cells", ("Cell", "Status"), rows, "", (), (), (0, 1))
+
+
+def _ended(result: Result) -> Entry:
+    record = result.record
+    if record is None:
+        return state("not run yet")
+    message = record.attempts[-1].message if record.attempts else ""
+    tries = f", attempt {len(record.attempts)}" if len(record.attempts) > 1 else ""
+    return label(gather.describe(result) + tries, message)
+
+
+def worse_than_input(plan: Plan, lines: Sequence[Line], known: grids.Definitions) -> tuple[str, ...]:
+    """Return a sentence for each finished network that does not beat the untreated input in PSNR."""
+    shown, found = grids.names(plan), []
+    for line in lines:
+        base = line.groups[INPUT].mean(gather.PSNR)
+        for model in plan.models:
+            group = line.groups[model]
+            mean = group.mean(gather.PSNR)
+            if mean is None or base is None or mean > base or not line.comparable:
+                continue
+            updates = [r.record.attempts[-1].updates for r in group.finished if r.record and r.record.attempts]
+            gap = numbers.score(mean - base, gather.PSNR, grids.definition(known, gather.PSNR), signed=True)
+            after = f" after {' and '.join(f'{count:,}' for count in updates)} updates" if updates else ""
+            found.append(
+                f"{shown[model]} does not beat the untreated input on "
+                f"{plan.conditions[line.condition] or line.condition}: {gap} dB{after}."
+            )
+    return tuple(found)

@@ -1,0 +1,200 @@
+"""From records to the cells of the table: means over slices and seeds, states, comparability, winners."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bench import statistics
+from bench.errors import BenchError
+from bench.report import numbers
+from bench.spec import INPUT, Plan, digest
+from bench.store import Result
+
+PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One cell of the table: the planned cells of a model on a condition, one for each seed, sorted by seed."""
+
+    condition: str
+    model: str
+    results: tuple[Result, ...]
+
+    @cached_property
+    def finished(self) -> tuple[Result, ...]:
+        """The results that have scores."""
+        return tuple(r for r in self.results if r.record is not None and r.record.status == "finished")
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned seed has finished."""
+        return bool(self.results) and len(self.finished) == len(self.results)
+
+    @cached_property
+    def state(self) -> str:
+        """Why there is no score, or no full one: ``diverged (epoch 7)``, ``not run yet``."""
+        words = [f"{describe(r)}" for r in self.results if r not in self.finished]
+        if not self.results:
+            return "not planned"
+        if len(self.results) == 1 or (len(set(words)) == 1 and not self.finished):
+            return words[0] if words else ""
+        seeds = [r.planned.spec.seed for r in self.results if r not in self.finished]
+        return "; ".join(f"seed {seed}: {word}" for seed, word in zip(seeds, words, strict=True))
+
+    def mean(self, metric: str) -> float | None:
+        """The mean over slices, then over the finished seeds; None where nothing is scored."""
+        means = [cell_mean(r, metric) for r in self.finished]
+        known = [m for m in means if m is not None]
+        return statistics.mean(known) if known and len(known) == len(means) else None
+
+    def patients(self, metric: str) -> dict[str, float]:
+        """The mean of each patient over slices, then over the finished seeds."""
+        if self.mean(metric) is None:
+            return {}
+        pairs = [pair for r in self.finished for pair in cell_patients(r, metric).items()]
+        return statistics.patient_means(pairs)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table. ``flagged`` names the models that differ from the rest, ``reasons`` say in what."""
+
+    condition: str
+    groups: dict[str, Group]
+    flagged: frozenset[str]
+    reasons: tuple[str, ...]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the cells of this row may be held against each other."""
+        return not self.reasons
+
+
+def cell_mean(result: Result, metric: str) -> float | None:
+    """Return the mean over the slices of one cell."""
+    if not result.scores or metric not in result.scores[0]:
+        return None
+    return statistics.mean(float(row[metric]) for row in result.scores)
+
+
+def cell_patients(result: Result, metric: str) -> dict[str, float]:
+    """Return the mean over the slices of each patient of one cell."""
+    return statistics.patient_means((str(row["patient"]), float(row[metric])) for row in result.scores)
+
+
+def describe(result: Result) -> str:
+    """Return the state of one cell in words."""
+    if result.record is None:
+        return "not run yet"
+    last = result.record.attempts[-1] if result.record.attempts else None
+    at = f" (epoch {last.epoch})" if last is not None and last.epoch is not None else ""
+    return result.record.status + (at if result.record.status != "finished" else "")
+
+
+def lines(plan: Plan, results: Iterable[Result]) -> tuple[Line, ...]:
+    """Return the rows of the table in the order of the plan; the order of ``results`` does not matter.
+
+    Raises:
+        BenchError: a record or its scores do not belong to their cell.
+    """
+    columns = (INPUT, *plan.models)
+    found: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        _check(plan, result)
+        spec = result.planned.spec
+        found.setdefault((spec.dataset.condition, spec.model), []).append(result)
+    rows = []
+    for condition in plan.conditions:
+        groups = {}
+        for model in columns:
+            cells = sorted(found.get((condition, model), []), key=lambda r: (r.planned.spec.seed, r.planned.id))
+            groups[model] = Group(condition, model, tuple(cells))
+        flagged, reasons = _differences(groups)
+        rows.append(Line(condition, groups, flagged, reasons))
+    return tuple(rows)
+
+
+def definitions(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
+    """Return the definition of each metric, the newest version where records differ."""
+    known: dict[str, dict[str, Any]] = {}
+    for result in sorted(results, key=lambda r: r.planned.id):
+        for metric, definition in (result.record.metrics if result.record else {}).items():
+            if metric not in known or definition.get("version", 0) > known[metric].get("version", 0):
+                known[metric] = definition
+    return known
+
+
+def ranking(line: Line, metric: str, definition: Mapping[str, Any]) -> list[str]:
+    """Return the networks that may win, best unrounded mean first; empty where cells are not comparable."""
+    if not line.comparable:
+        return []
+    means = {m: g.mean(metric) for m, g in line.groups.items() if m != INPUT and g.complete}
+    usable = {model: mean for model, mean in means.items() if mean is not None and not math.isnan(mean)}
+    sign = -1.0 if definition.get("direction", "higher") == "higher" else 1.0
+    return sorted(usable, key=lambda model: sign * usable[model])
+
+
+def winners(line: Line, metric: str, definition: Mapping[str, Any]) -> frozenset[str]:
+    """Return the winner of a row and all that print the same value."""
+    ranked = ranking(line, metric, definition)
+    printed = {m: numbers.score(line.groups[m].mean(metric) or 0.0, metric, definition) for m in ranked}
+    return frozenset(model for model in ranked if printed[model] == printed[ranked[0]])
+
+
+def _check(plan: Plan, result: Result) -> None:
+    spec, folder = result.planned.spec, result.folder.folder
+    if spec.dataset.condition not in plan.conditions or (spec.model != INPUT and spec.model not in plan.models):
+        message = f"cell {result.planned.id} is of a model or condition that the plan does not list"
+        raise BenchError(message, file=folder.parent / "plan.json", remedy="run again")
+    if result.record is None:
+        return
+    if result.record.id != result.planned.id:
+        message = f"record of another cell, {result.record.id}"
+        raise BenchError(message, file=folder / "record.json", remedy="delete its folder and run again")
+    if result.record.status == "finished":
+        rows = result.scores
+        if not rows or any("patient" not in row or "slice" not in row for row in rows):
+            message = "a finished cell without scores" if not rows else "no column patient or slice"
+            raise BenchError(message, file=folder / "scores.csv", remedy="run the cell again with --force")
+
+
+def _aspects(result: Result) -> dict[str, str]:
+    """Return what must be equal for cells of one row to be compared, by a readable name."""
+    record = result.record
+    if record is None:
+        return {}
+    aspects: dict[str, Any] = {"the scoring version": record.scoring_version}
+    for metric, definition in record.metrics.items():
+        for key in ("version", "range", "unit", "direction"):
+            aspects[f"the {key} of {metric}"] = definition.get(key)
+    aspects |= {f"the fingerprint of {name}": value for name, value in record.data.items()}
+    aspects |= {f"the value range of the {part} slices": value for part, value in record.ranges.items()}
+    aspects["the test slices"] = sorted([str(row["patient"]), str(row["slice"])] for row in result.scores)
+    return {name: digest(value) for name, value in aspects.items()}
+
+
+def _differences(groups: Mapping[str, Group]) -> tuple[frozenset[str], tuple[str, ...]]:
+    seen: dict[str, list[tuple[str, str]]] = {}
+    for model, group in groups.items():
+        for result in group.finished:
+            for aspect, value in _aspects(result).items():
+                seen.setdefault(aspect, []).append((model, value))
+    reasons, flagged = [], set()
+    for aspect, pairs in seen.items():
+        if len({value for _, value in pairs}) > 1:
+            flagged |= _odd_ones(pairs)
+            reasons.append(aspect)
+    return frozenset(flagged), tuple(reasons)
+
+
+def _odd_ones(pairs: Sequence[tuple[str, str]]) -> set[str]:
+    """Return the models that differ from the most frequent value; all of them where none is most frequent."""
+    ranked = Counter(value for _, value in pairs).most_common()
+    usual = ranked[0][0] if ranked[0][1] > ranked[1][1] else None
+    return {model for model, value in pairs if value != usual}

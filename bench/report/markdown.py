@@ -1,0 +1,53 @@
+"""The table as Markdown."""
+
+from __future__ import annotations
+
+import re
+
+from bench.report.values import Entry, Grid, Table
+
+
+def render(table: Table) -> str:
+    """Return the whole table as Markdown text."""
+    blocks = [f"# {escape(table.title)}", "\n".join(f"- {escape(k)}: {escape(v)}" for k, v in table.facts)]
+    blocks += [f"> {escape(notice)}" for notice in table.notices]
+    for index, grid in enumerate(table.grids):
+        blocks += _grid(grid, "##")
+        if index == 0 and table.conventions:
+            blocks.append("Metrics: " + "; ".join(escape(text) for text in table.conventions) + ".")
+    blocks.append("## Provenance")
+    for grid in table.provenance:
+        blocks += _grid(grid, "###")
+    return "\n\n".join(blocks) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return ``text`` so that Markdown shows it as it is: one line, nothing bold, no markup, no column."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[|~#$])", r"\\\1", text)
+
+
+def _grid(grid: Grid, hashes: str) -> list[str]:
+    from tabulate import tabulate
+
+    blocks = [f"{hashes} {escape(grid.title)}"]
+    if grid.lead:
+        blocks.append(escape(grid.lead))
+    if grid.rows:
+        align = ["left" if column in grid.texts else "right" for column in range(len(grid.headings))]
+        rows = [[_entry(entry) for entry in row] for row in grid.rows]
+        heads = [escape(heading) for heading in grid.headings]
+        blocks.append(tabulate(rows, heads, tablefmt="pipe", colalign=align, disable_numparse=True))
+    blocks += [escape(note) for note in grid.notes]
+    blocks += [f"<sup>{number}</sup> {escape(text)}" for number, text in enumerate(grid.footnotes, 1)]
+    return blocks
+
+
+def _entry(entry: Entry) -> str:
+    parts = [f"**{escape(part.text)}**" if part.best else escape(part.text) for part in entry.parts]
+    text = " / ".join(parts)
+    if entry.kind in ("state", "missing") and len(text) > 1:
+        text = f"*{text}*"
+    if entry.detail:
+        text += f" {escape(entry.detail)}" if entry.detail.startswith("[") else f" ({escape(entry.detail)})"
+    return text + "".join(f"<sup>{mark}</sup>" for mark in entry.marks)

@@ -1,0 +1,147 @@
+"""The table of a run as a value: everything the report prints, computed from plan and records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench import statistics
+from bench.report import costs, gather, grids, numbers, published
+from bench.report.gather import Group, Line
+from bench.report.values import Grid, Score, Table
+from bench.spec import INPUT, Plan
+from bench.store import Result
+
+__all__ = ["Table", "build"]
+
+
+def build(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> Table:
+    """Return the table of ``results``; the order in which they were read does not matter.
+
+    ``others`` are the ids of cells on disk that the plan does not hold.
+
+    Raises:
+        BenchError: a record or its scores do not belong to their cell.
+    """
+    results = list(results)
+    lines = gather.lines(plan, results)
+    known = gather.definitions(results)
+    patients_known = all(cell.spec.dataset.data.patients_known for cell in plan.cells)
+    beside = published.grid(plan, lines, known)
+    made: list[Grid] = [
+        grids.scores(plan, lines, known),
+        grids.gain(plan, lines, known),
+        grids.rmse(plan, lines, known),
+        grids.spread(plan, lines, known, patients_known),
+        grids.lead_over_second(plan, lines, known, patients_known),
+        costs.cost(plan, lines),
+        *([beside] if beside is not None else []),
+    ]
+    return Table(
+        title="Low-dose CT denoising",
+        profile=plan.profile,
+        facts=_facts(plan, patients_known),
+        conventions=_conventions(known),
+        notices=(*_notices(plan, patients_known), *costs.worse_than_input(plan, lines, known)),
+        grids=tuple(made),
+        provenance=costs.provenance(plan, lines, others),
+        scores=tuple(_scores(plan, lines, known, patients_known)),
+    )
+
+
+def _facts(plan: Plan, patients_known: bool) -> tuple[tuple[str, str], ...]:
+    facts = [("Profile", f"{plan.profile}: {plan.description}" if plan.description else plan.profile)]
+    facts.append(("Source", str(plan.source.get("title") or plan.source.get("kind", "unknown"))))
+    if plan.cells:
+        dataset = plan.cells[0].spec.dataset
+        test = numbers.count(dataset.data.slices.get("test", 0), "slice")
+        who = numbers.count(dataset.data.patients.get("test", 0), "patient") if patients_known else "unknown patients"
+        facts.append(("Tested on", f"{test} of {who}, {dataset.size} × {dataset.size} pixels"))  # noqa: RUF001
+    facts.append(("Settings", scaled(plan)))
+    if len(plan.seeds) > 1:
+        facts.append(("Seeds", ", ".join(str(seed) for seed in plan.seeds)))
+    return tuple(facts)
+
+
+def scaled(plan: Plan) -> str:
+    """Return ``as published``, or in which points the cells are not, each with its networks where not all."""
+    cells = [cell for cell in plan.cells if cell.spec.model != INPUT] or list(plan.cells)
+    shown = grids.names(plan)
+    trained = dict.fromkeys(cell.spec.model for cell in cells)
+    points: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        for point in cell.scaled:
+            points.setdefault(point, {})[cell.spec.model] = None
+    texts = [
+        point if len(models) == len(trained) else f"{point} ({', '.join(shown[m] for m in models)})"
+        for point, models in points.items()
+    ]
+    return "scaled: " + "; ".join(texts) if texts else "as published"
+
+
+def _conventions(known: grids.Definitions) -> tuple[str, ...]:
+    texts = []
+    for metric in sorted(known):
+        meaning = known[metric]
+        unit = f" in {meaning['unit']}" if meaning.get("unit") else ""
+        better = f"{meaning.get('direction', 'higher')} is better"
+        name = numbers.metric_label(metric, meaning)
+        text = f"{name}{unit} ({metric}, version {meaning.get('version', '?')}, {better})"
+        texts.append(f"{text}: range {meaning.get('range', 'not stated')}")
+    return tuple(texts)
+
+
+def _notices(plan: Plan, patients_known: bool) -> tuple[str, ...]:
+    notices = []
+    if plan.source.get("kind") == "phantom":
+        notices.append("The slices are a computed phantom: no score here may be compared with one on patients.")
+    if not patients_known:
+        notices.append(
+            "Patients unknown: the source does not say which slice is whose, so one patient may be in two parts, "
+            "validation is a contiguous block, and no spread over patients can be given."
+        )
+    return tuple(notices)
+
+
+def _scores(plan: Plan, lines: Sequence[Line], known: grids.Definitions, patients_known: bool) -> Iterable[Score]:
+    may = not published.reasons(plan)
+    for line in lines:
+        for metric in sorted({*known, gather.PSNR, gather.SSIM, gather.RMSE}):
+            meaning = grids.definition(known, metric)
+            best = gather.winners(line, metric, meaning)
+            base = line.groups[INPUT].mean(metric)
+            for model, group in line.groups.items():
+                theirs = published.value_of(plan, line.condition, model, metric)
+                mean = group.mean(metric)
+                gain = mean - base if mean is not None and base is not None and line.comparable else None
+                for result in group.results:
+                    yield _score(
+                        group, result, metric, str(meaning.get("unit", "")), str(meaning.get("direction", "higher")),
+                        patients_known, model in best, gain, theirs, may and theirs is not None and line.comparable,
+                    )  # fmt: skip
+
+
+def _score(
+    group: Group, result: Result, metric: str, unit: str, direction: str, patients_known: bool,
+    winner: bool, gain: float | None, theirs: float | None, comparable: bool,
+) -> Score:  # fmt: skip
+    mean = gather.cell_mean(result, metric)
+    means = gather.cell_patients(result, metric) if mean is not None else {}
+    return Score(
+        cell=result.planned.id,
+        condition=group.condition,
+        model=group.model,
+        seed=result.planned.spec.seed,
+        status=gather.describe(result),
+        metric=metric,
+        unit=unit,
+        direction=direction,
+        mean=mean,
+        sd_patients=statistics.spread(means).sd if means and patients_known else None,
+        slices=len(result.scores),
+        patients=len(means) if patients_known else None,
+        mean_over_seeds=group.mean(metric),
+        winner=winner,
+        gain=gain if group.model != INPUT and mean is not None else None,
+        published=theirs,
+        comparable=comparable,
+    )

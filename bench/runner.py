@@ -1,0 +1,178 @@
+"""The one orchestrator: text to plan, plan to cells, cells to records and tables. A generator of events."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import atomic, config, devices, plan, provenance, report
+from bench.ct import PHYSICS_VERSION
+from bench.data import pairs, pairs_build
+from bench.data.pairs import PairFiles
+from bench.data.sources import SliceSource, open_source
+from bench.data.splits import Selection, choose, identity
+from bench.events import CellStarted, Event, Message, RunEnded
+from bench.executors import Worker
+from bench.spec import TRAINING_VERSION, Plan, PlannedCell, Profile
+from bench.store import RunStore
+from bench.task import Task
+
+GPU_POLL_S = 60.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for on the command line; ``only`` empty means all cells."""
+
+    profile: str
+    datasets: Path | None
+    experiments: Path | None
+    runs: Path
+    cache: Path
+    reports: Path
+    only: tuple[str, ...] = ()
+    force: bool = False
+    retry_failed: bool = False
+    threads: int = 0  # per cell; 0: all cores
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request with its files read: what is planned, where the pairs lie, where the records go."""
+
+    request: Request
+    config: config.Config
+    profile: Profile
+    plan: Plan
+    chosen: tuple[PlannedCell, ...]
+    source: SliceSource
+    selection: Selection
+    files: dict[str, PairFiles]
+    store: RunStore
+
+
+def prepare(request: Request) -> Prepared:
+    """Read the two files and the source's index, cut it into parts and plan the cells. Nothing is written but an index.
+
+    Raises:
+        BenchError: bad input, or the source's slices are not there (with how to get them).
+    """
+    settings = config.load(request.datasets, request.experiments)
+    profile = config.profile(settings, request.profile)
+    only = plan.parse_only(request.only, settings, request.profile) if request.only else None
+    source = open_profile_source(request, settings, profile)
+    catalogue = source.catalogue()
+    selection = choose(catalogue, settings.datasets.splits[profile.split], profile.slices)
+    models = settings.experiments.experiments[profile.experiment].models
+    builds = {name: settings.experiments.models[name].build for name in models}
+    code = {name: provenance.code_hash(build, settings.base) for name, build in builds.items()}
+    planned = plan.expand(
+        settings,
+        request.profile,
+        identity(catalogue, selection, profile.split, profile.source),
+        code,
+        {"physics": PHYSICS_VERSION, "training": TRAINING_VERSION},
+    )
+    files = pairs.locate(
+        request.cache,
+        catalogue.fingerprint,
+        selection,
+        profile.size,
+        settings.datasets.geometry,
+        {name: settings.datasets.conditions[name] for name in planned.conditions},
+        profile.noise_seed,
+    )
+    chosen = tuple(planned.cells if only is None else plan.select(planned, only))
+    store = RunStore(request.runs / request.profile)
+    return Prepared(request, settings, profile, planned, chosen, source, selection, files, store)
+
+
+def open_profile_source(request: Request, settings: config.Config, profile: Profile) -> SliceSource:
+    """Return the source of a profile; its index of files is kept beside the pairs."""
+    spec = settings.datasets.sources[profile.source]
+    base = settings.datasets_file.parent
+    return open_source(profile.source, spec, base=base, index_cache=request.cache / "index.json")
+
+
+def run(request: Request) -> Iterator[Event]:
+    """Build the pairs, run every cell that has not ended, write the tables; yield events all the way."""
+    prepared = prepare(request)
+    with atomic.lock(prepared.store.root / ".lock"):
+        prepared.store.write_plan(prepared.plan)
+        todo = [cell for cell in prepared.chosen if _is_open(prepared, cell)]
+        if todo:
+            yield from build(prepared, {cell.spec.dataset.condition for cell in todo})
+            yield from _run_cells(prepared, todo)
+        else:
+            yield Message(f"nothing to do: all {len(prepared.chosen)} cells have ended")
+        for path in report.write(prepared.store, request.reports / request.profile):
+            yield Message(f"wrote {path}")
+    yield _summary(prepared)
+
+
+def build(prepared: Prepared, conditions: set[str] | None = None) -> Iterator[Event]:
+    """Build the pairs of ``conditions`` (all of them without) where they are not on disk yet."""
+    files = {k: v for k, v in prepared.files.items() if conditions is None or k in conditions}
+    if pairs.missing(files):
+        yield from pairs_build.build(
+            prepared.source,
+            prepared.selection,
+            files,
+            prepared.profile.size,
+            prepared.config.datasets.geometry,
+            {name: prepared.config.datasets.conditions[name] for name in files},
+            prepared.profile.noise_seed,
+            threads=prepared.request.threads or devices.cores(),
+        )
+
+
+def _is_open(prepared: Prepared, cell: PlannedCell) -> bool:
+    """Return whether a cell is to be run; with ``--force`` what is on disk of it is removed first."""
+    folder = prepared.store.cell(cell.id)
+    if prepared.request.force:
+        shutil.rmtree(folder.folder, ignore_errors=True)
+    record = folder.read_record()
+    return record is None or (prepared.request.retry_failed and record.status != "finished")
+
+
+def _summary(prepared: Prepared) -> RunEnded:
+    records = [prepared.store.cell(cell.id).read_record() for cell in prepared.chosen]
+    finished = sum(record is not None and record.status == "finished" for record in records)
+    return RunEnded(finished, len(records) - finished)
+
+
+def _run_cells(prepared: Prepared, todo: Sequence[PlannedCell]) -> Iterator[Event]:
+    gpu = yield from _free_gpu()
+    with Worker(prepared.request.threads or devices.cores(), gpu) as worker:
+        for number, cell in enumerate(todo, start=1):
+            task = _task(prepared, cell)
+            yield CellStarted(cell.id, number, len(todo), len(task.store.read_history()))
+            yield from worker.run(task)
+
+
+def _task(prepared: Prepared, cell: PlannedCell) -> Task:
+    condition = cell.spec.dataset.condition
+    photons = cell.spec.dataset.photons
+    return Task(
+        planned=cell,
+        files=prepared.files[condition],
+        parts=pairs.parts_of(prepared.selection),
+        store=prepared.store.cell(cell.id),
+        source=prepared.plan.source,
+        effective_photons=None if photons is None else plan.effective_photons(photons, prepared.profile.size),
+    )
+
+
+def _free_gpu() -> Generator[Event, None, int | None]:
+    """Wait until a GPU is free of other jobs and return its index; None on a machine without one."""
+    while found := devices.gpus():
+        free = [gpu for gpu in found if gpu.free]
+        if free:
+            return max(free, key=lambda gpu: gpu.total - gpu.used).index
+        used = ", ".join(f"GPU {gpu.index}: {gpu.used} of {gpu.total} MiB" for gpu in found)
+        yield Message(f"waiting for a GPU that no other job uses ({used})")
+        time.sleep(GPU_POLL_S)
+    return None

@@ -1,0 +1,87 @@
+"""In which points a profile is not as published, as plain phrases for records and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench import spec
+from bench.config import Config
+
+PUBLISHED_RECIPE = "study"  # where the files hold no published table
+RECIPE_KEYS = (
+    "learning_rate",
+    "batch",
+    "patch",
+    "patches_per_slice",
+    "augmentation",
+    "loss",
+    "precision",
+    "guard",
+)  # those that a profile may change
+
+
+def overrides(profile: spec.Profile, model: str) -> list[spec.Overrides]:
+    """Return the changes of a profile that concern a model, in the order in which they apply."""
+    return [profile.training[name] for name in ("all", model) if name in profile.training]
+
+
+def of_data(config: Config, profile: spec.Profile, data: spec.DataIdentity) -> tuple[str, ...]:
+    """Return what sets a profile's slices apart from the published table's."""
+    published = config.experiments.published
+    source = config.datasets.sources[profile.source]
+    found = []
+    if published is not None and source.collection != published.collection:
+        found.append(f"source {profile.source} instead of {published.collection}")
+    if profile.size != spec.FULL_SIZE:
+        found.append(f"size {profile.size} instead of {spec.FULL_SIZE}")
+    limits = {part: count for part, count in profile.slices.model_dump().items() if count is not None}
+    found += [f"at most {count} {part} slices" for part, count in limits.items()]
+    tested = data.slices.get("test", 0)
+    if (
+        published is not None
+        and source.collection == published.collection
+        and tested != published.test_slices
+    ):
+        found.append(f"{tested} test slices instead of {published.test_slices}")
+    return tuple(found)
+
+
+def of_training(config: Config, profile: spec.Profile, model: spec.Model, name: str) -> tuple[str, ...]:
+    """Return what sets a profile's training apart from the published recipe, as its file states it."""
+    published = config.experiments.published
+    wanted = published.recipe if published is not None else PUBLISHED_RECIPE
+    recipe = model.recipes[profile.recipe]
+    found = [] if profile.recipe == wanted else [f"recipe {profile.recipe} instead of {wanted}"]
+    if profile.budget is not None:
+        found.append(
+            f"budget of {profile.budget.slices_seen:,} slices seen instead of {recipe.epochs} epochs"
+        )
+    before = {key: getattr(recipe, key) for key in RECIPE_KEYS} | _named(model.params)
+    after = dict(before)
+    for override in overrides(profile, name):
+        after |= {key: value for key in RECIPE_KEYS if (value := getattr(override, key)) is not None}
+        after |= _named(override.params)
+    for key, value in after.items():
+        if key not in before:
+            found.append(f"{_words(key)} {_show(value)} instead of the default")
+        elif value != before[key]:
+            found.append(f"{_words(key)} {_show(value)} instead of {_show(before[key])}")
+    return tuple(found)
+
+
+def _named(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return build parameters under names that no recipe key has."""
+    return {f"parameter {key}": value for key, value in params.items()}
+
+
+def _words(key: str) -> str:
+    return key if key.startswith("parameter ") else key.replace("_", " ")
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "whole slices"
+    if isinstance(value, spec.Frozen):
+        return ", ".join(f"{key} {entry}" for key, entry in value.model_dump(by_alias=True).items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,174 @@
+"""What came out, on disk: ``runs/<profile>/plan.json`` and one folder per cell.
+
+A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``samples.npz`` and ``weights.npz``; while it
+trains also ``state.npz``. The record is written last: a folder without one is not finished.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from bench import atomic, record
+from bench.errors import BenchError
+from bench.record import Record
+from bench.spec import Plan, PlannedCell
+
+Row = Mapping[str, str | int | float]
+TEXT_COLUMNS = ("patient", "slice")
+HU_STEP = 0.1  # samples.npz holds int16 in steps of 0.1 HU
+
+
+@dataclass(frozen=True)
+class CellStore:
+    """The folder of one cell."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        """The saved state of an unfinished training."""
+        return self.folder / "state.npz"
+
+    @property
+    def weights(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / "weights.npz"
+
+    @property
+    def log(self) -> Path:
+        """What the libraries printed, and the traceback of a failure."""
+        return self.folder / "log.txt"
+
+    def read_record(self) -> Record | None:
+        """Return the record, or None where the cell has not ended."""
+        path = self.folder / "record.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
+        return record.loads(text, str(path))
+
+    def write_record(self, value: Record) -> None:
+        """Write the record: from here on the cell has ended."""
+        atomic.write_text(self.folder / "record.json", record.dumps(value))
+
+    def write_scores(self, rows: Iterable[Row]) -> None:
+        """Write one row per test slice: patient, slice, then raw scores by metric id."""
+        atomic.write_text(self.folder / "scores.csv", _to_csv(rows))
+
+    def read_scores(self) -> list[dict[str, str | float]]:
+        """Return the rows of ``scores.csv``; an empty list where there is none."""
+        return _from_csv(self.folder / "scores.csv")
+
+    def write_history(self, rows: Iterable[Row]) -> None:
+        """Write one row per epoch: epoch, updates, loss, validation scores, learning rate, seconds."""
+        atomic.write_text(self.folder / "history.csv", _to_csv(rows))
+
+    def read_history(self) -> list[dict[str, str | float]]:
+        """Return the rows of ``history.csv``; an empty list where there is none."""
+        return _from_csv(self.folder / "history.csv")
+
+    def write_samples(self, names: Sequence[str], images: Mapping[str, np.ndarray]) -> None:
+        """Write slices (N, H, W) in HU under ``input``, ``output`` and ``reference`` as int16 in 0.1 HU."""
+        packed = {
+            key: np.clip(np.rint(np.asarray(value, np.float64) / HU_STEP), -32768, 32767).astype(np.int16)
+            for key, value in images.items()
+        }
+        with atomic.replace_with(self.folder / "samples.npz") as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, names=np.array(list(names)), **packed)
+
+    def read_samples(self) -> tuple[list[str], dict[str, np.ndarray]] | None:
+        """Return slice names and float32 images in HU, or None where there are none."""
+        path = self.folder / "samples.npz"
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                images = {k: file[k].astype(np.float32) * np.float32(HU_STEP) for k in file.files if k != "names"}
+                return [str(name) for name in file["names"]], images
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise BenchError(f"broken ({error})", file=path, remedy="run the cell again with --force") from None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A planned cell and what is on disk of it."""
+
+    planned: PlannedCell
+    record: Record | None
+    scores: list[dict[str, str | float]]
+    history: list[dict[str, str | float]]
+    folder: CellStore
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """The folder ``runs/<profile>``."""
+
+    root: Path
+
+    def cell(self, cell_id: str) -> CellStore:
+        """Return the store of one cell; nothing is created."""
+        return CellStore(self.root / cell_id)
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write ``plan.json``."""
+        atomic.write_json(self.root / "plan.json", plan.model_dump(mode="json", by_alias=True))
+
+    def read_plan(self) -> Plan:
+        """Return the plan of the last run, or raise a ``BenchError`` that says how to get one."""
+        path = self.root / "plan.json"
+        try:
+            return Plan.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            remedy = f"run: bench run --all --profile {self.root.name}"
+            raise BenchError("no run here yet", file=path, remedy=remedy) from None
+        except OSError as error:
+            raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
+        except ValidationError as error:
+            raise BenchError(f"not a plan ({error.errors()[0]['msg']})", file=path, remedy="run again") from None
+
+    def read_all(self, plan: Plan) -> list[Result]:
+        """Return every planned cell with its record, scores and history, in the order of the plan."""
+        results = []
+        for planned in plan.cells:
+            folder = self.cell(planned.id)
+            ended = folder.read_record()
+            scores = folder.read_scores() if ended is not None and ended.status == "finished" else []
+            results.append(Result(planned, ended, scores, folder.read_history(), folder))
+        return results
+
+    def others(self, plan: Plan) -> list[str]:
+        """Return the ids of cells on disk that the plan does not hold: records of earlier settings."""
+        planned = {cell.id for cell in plan.cells}
+        found = sorted(path.parent.name for path in self.root.glob("*/record.json"))
+        return [name for name in found if name not in planned]
+
+
+def _to_csv(rows: Iterable[Row]) -> str:
+    rows = list(rows)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: repr(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return buffer.getvalue()
+
+
+def _from_csv(path: Path) -> list[dict[str, str | float]]:
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [{k: v if k in TEXT_COLUMNS else float(v) for k, v in row.items()} for row in rows]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise BenchError(f"broken ({error})", file=path, remedy="run the cell again with --force") from None

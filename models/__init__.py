@@ -1,0 +1,1 @@
+"""The benchmark's networks: one network, one file, one public ``build``."""

@@ -1,0 +1,198 @@
+"""Dose conditions: the noise law, spokes, keys, and the golden arrays that guard PHYSICS_VERSION."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.ct import PHYSICS_VERSION
+from bench.ct.dose import Condition, add_noise, degrade, effective_photons, local_mean, reference_grid
+from bench.ct.geometry import ParallelBeam
+from bench.ct.projector import project, reconstruct
+from bench.ct.units import MU_WATER
+from bench.seeds import generator
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def disc(size: int, radius: float) -> np.ndarray:
+    x = (np.arange(8 * size) - (8 * size - 1) / 2) / 8
+    inside = (x[:, None] ** 2 + x**2 <= radius**2).reshape(2 * size, 4, 2 * size, 4)
+    return (inside.mean(axis=(1, 3)) * MU_WATER).astype(np.float32)[None]
+
+
+def golden_case() -> dict[str, np.ndarray]:
+    """The small, fixed case whose pixels stand for this version of the physics."""
+    y, x = np.mgrid[:64, :64] / 64.0 - 0.5
+    soft = 0.2 * np.clip(12 - 60 * (x**2 + 1.7 * y**2), 0, 1) + 0.2 * np.exp(-80 * ((x - 0.2) ** 2 + y**2))
+    objects = np.stack([soft, soft.T[::-1]]).astype(np.float32)
+    beam, widths = ParallelBeam(32, 24), [0.9, 1.1]
+    conditions = [Condition("sparse", views=8), Condition("quanta", photons=1e7), Condition("both", 12, 1e6)]
+    found = degrade(objects, widths, beam, conditions, [("golden", 0), ("golden", 1)])
+    return found | {"sinogram": project(objects, beam, widths)[:, :12]}
+
+
+def write_golden(folder: Path = GOLDEN) -> Path:
+    """Write the golden arrays of the present version; run by hand after raising PHYSICS_VERSION."""
+    path = folder / f"physics_v{PHYSICS_VERSION}.npz"
+    note = "written by write_golden() in tests/ct/test_dose.py, after the closed-form tests beside it passed"
+    np.savez_compressed(path, provenance=np.array(note), **golden_case())
+    return path
+
+
+def test_physics_gives_the_pixels_of_its_version() -> None:
+    with np.load(GOLDEN / f"physics_v{PHYSICS_VERSION}.npz", allow_pickle=False) as stored:
+        assert "write_golden" in str(stored["provenance"])
+        expected = {name: stored[name] for name in stored.files if name != "provenance"}
+    found = golden_case()
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        gap = float(np.abs(found[name] - values).max())
+        bound = 1e-5 if name in ("sparse", "sinogram") else 2e-4  # a last bit of exp may move a count by one
+        assert gap < bound, (
+            f"{name} differs by {gap:.2g} from physics version {PHYSICS_VERSION}: "
+            "raise bench.ct.PHYSICS_VERSION, then call write_golden()"
+        )
+
+
+def test_noise_variance_follows_the_law() -> None:
+    """sigma2 = k pi2 g / (V d2) exp(2 mu R) / I0 at the centre of a disc, k = 0.464, g = 1/12."""
+    beam, pixel, radius = ParallelBeam(64, 240), 0.3, 20.0
+    sinogram = project(disc(64, radius), beam, [pixel])
+    clean = reconstruct(sinogram, beam, [pixel])[0]
+    x = np.arange(64) - 31.5
+    centre = np.hypot(x[:, None], x) < 5
+    law = 0.464 * np.pi**2 / 12 / (240 * pixel**2) * np.exp(2 * MU_WATER * radius * pixel)
+    photons = np.array([1e4, 1e5, 1e6])
+    found = []
+    for i0 in photons:
+        noisy = [add_noise(sinogram[0], i0, generator("law", int(i0), draw)) for draw in range(24)]
+        images = reconstruct(np.stack(noisy), beam, np.full(24, pixel))
+        found.append(np.mean((images - clean)[:, centre] ** 2))
+    ratio = np.array(found) * photons / law
+    assert ((ratio > 0.85) & (ratio < 1.15)).all(), ratio
+    assert np.polyfit(np.log(photons), np.log(found), 1)[0] == pytest.approx(-1.0, abs=0.1)
+
+
+def test_noise_spectrum_rises_like_a_ramp() -> None:
+    beam = ParallelBeam(64, 180)
+    flat = np.zeros((180, beam.bins))
+    noisy = np.stack([add_noise(flat, 1e5, generator("ramp", draw)) for draw in range(16)])
+    power = np.mean(np.abs(np.fft.fft2(reconstruct(noisy, beam, np.ones(16)))) ** 2, axis=0)
+    f = np.fft.fftfreq(64)
+    radius = np.hypot(f[:, None], f)
+    low, middle, high = (power[(radius > r - 0.02) & (radius < r + 0.02)].mean() for r in (0.05, 0.1, 0.2))
+    assert middle / low == pytest.approx(2.0, rel=0.25)
+    assert high / low == pytest.approx(
+        4 * np.sinc(0.2) ** 4 / np.sinc(0.05) ** 4, rel=0.25
+    )  # linear interpolation
+
+
+def test_noise_keeps_its_level_at_another_size() -> None:
+    found = []
+    for size in (64, 128):
+        beam, pixel = ParallelBeam(size, 90), 25.6 / size
+        parts = degrade(
+            np.repeat(disc(size, 0.3 * size), 6, axis=0),
+            np.full(6, pixel),
+            beam,
+            [Condition("clean", views=90), Condition("noisy", photons=1e7)],
+            [("size", size, draw) for draw in range(6)],
+        )
+        x = (np.arange(size) - (size - 1) / 2) / size
+        centre = np.hypot(x[:, None], x) < 0.1
+        found.append((parts["noisy"] - parts["clean"])[:, centre].std())
+    assert found[0] == pytest.approx(found[1], rel=0.15)
+    assert effective_photons(7e4, 64) == 7e4 / 64
+    assert effective_photons(7e4, 512) == 7e4
+
+
+def test_counts_are_poisson_and_dark_rays_stay_finite() -> None:
+    dark = add_noise(np.full(10, 50.0), 1e4, generator("dark"))
+    assert dark == pytest.approx(np.full(10, np.log(1e4)))  # no photon counts as one
+    counts = 1e4 * np.exp(-add_noise(np.full(200_000, 5.0), 1e4, generator("counts")).astype(np.float64))
+    assert np.abs(counts - np.rint(counts)).max() < 0.01
+    assert counts.mean() == pytest.approx(1e4 * np.exp(-5), rel=1e-3)
+    assert counts.var() == pytest.approx(1e4 * np.exp(-5), rel=2e-2)
+
+
+@pytest.mark.parametrize(("views", "spokes"), [(60, 30), (90, 45), (45, 45)])
+def test_sparse_views_leave_one_spoke_per_distinct_direction(views: int, spokes: int) -> None:
+    beam, point = ParallelBeam(128), np.zeros((1, 256, 256), np.float32)
+    point[0, 127:129, 127:129] = 1.0
+    image = degrade(point, [0.1], beam, [Condition("sparse", views)], [("spokes",)])["sparse"][0]
+    plane = np.abs(np.fft.fftshift(np.fft.fft2(image, (1024, 1024))))
+    angle = np.arange(0, 180, 0.25) * np.pi / 180
+    at = [np.rint(512 + 300 * wave(angle)).astype(int) for wave in (np.sin, np.cos)]
+    ring = plane[at[0], at[1]]
+    bright = ring > 0.5 * ring.max()
+    assert np.count_nonzero(bright & ~np.roll(bright, 1)) == spokes == beam.distinct_directions(720 // views)
+
+
+def test_degradation_falls_with_dose() -> None:
+    beam, image = ParallelBeam(64), disc(64, 22.0)
+    levels = [Condition("sv60", 60), Condition("sv90", 90), Condition("sv180", 180)]
+    quanta = [Condition(f"{i0:g}", photons=i0) for i0 in (7e4, 1e5, 2e5)]
+    found = degrade(image, [0.6], beam, levels + quanta, [("order",)])
+    assert list(found) == ["sv60", "sv90", "sv180", "70000", "100000", "200000"]
+    errors = [float(((image_ - reference_grid(image)) ** 2).mean()) for image_ in found.values()]
+    assert all(a > b for part in (errors[:3], errors[3:]) for a, b in pairwise(part))
+
+
+def test_noise_depends_on_names_only() -> None:
+    beam, images = ParallelBeam(32, 24), np.repeat(disc(32, 10.0), 10, axis=0)
+    low, lower = Condition("low", photons=1e7), Condition("lower", photons=1e6)
+    keys = [(1, "patient", str(index)) for index in range(10)]
+    batch = degrade(images, np.full(10, 0.5), beam, [low, lower], keys)
+    alone = degrade(images[:1], [0.5], beam, [lower], [keys[7]])
+    assert np.array_equal(alone["lower"][0], batch["lower"][7])
+    assert not np.array_equal(batch["lower"][6], batch["lower"][7])
+    renamed = degrade(images[:1], [0.5], beam, [Condition("again", photons=1e6)], [keys[7]])["again"]
+    assert not np.array_equal(renamed[0], batch["lower"][7])
+
+
+def test_views_and_photons_together_use_the_fewer_views() -> None:
+    beam, image, key = ParallelBeam(32, 24), disc(32, 10.0), ("both",)
+    found = degrade(image, [0.5], beam, [Condition("both", 6, 1e14), Condition("views", 6)], [key])
+    assert (
+        np.abs(found["both"] - found["views"]).max() < 1e-3
+    )  # with this many photons only the streaks are left
+    assert np.abs(found["both"] - reference_grid(image)).max() > 0.02
+
+
+def test_local_mean_by_hand() -> None:
+    image = np.arange(16.0).reshape(4, 4)
+    assert reference_grid(image).tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert local_mean(image[None], 4).tolist() == [[[7.5]]]
+    with pytest.raises(ValueError, match="does not divide"):
+        local_mean(image, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"name": "x"}, "views, photons or both"),
+        ({"name": "", "views": 1}, "name"),
+        ({"name": "x", "views": 0}, "views"),
+        ({"name": "x", "views": 60.0}, "views"),
+        ({"name": "x", "photons": 0.0}, "photons"),
+        ({"name": "x", "photons": float("nan")}, "photons"),
+    ],
+)
+def test_impossible_conditions_are_refused(arguments: dict[str, object], word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        Condition(**arguments)  # type: ignore[arg-type]
+
+
+def test_mistakes_are_refused_before_any_work() -> None:
+    beam, image = ParallelBeam(32, 720), disc(32, 10.0)
+    for views, near in ((100, "90 or 120"), (1000, "nearest: 720$"), (719, "360 or 720")):
+        with pytest.raises(ValueError, match=near):
+            degrade(image, [0.5], beam, [Condition("odd", views)], [("a",)])
+    with pytest.raises(ValueError, match="different names"):
+        degrade(image, [0.5], beam, [Condition("a", 60), Condition("a", 90)], [("a",)])
+    with pytest.raises(ValueError, match="as many keys"):
+        degrade(image, [0.5], beam, [Condition("a", 60)], [])

@@ -1,0 +1,193 @@
+"""Projection and reconstruction against closed forms, scikit-image and the symmetries of the transform."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.transform import iradon, radon
+
+from bench.ct.geometry import ParallelBeam
+from bench.ct.projector import Array, project, reconstruct
+from bench.ct.units import MU_WATER
+
+MU = np.float32(MU_WATER)
+
+
+def coordinates(pixels: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel centres (x, y) of a pixels x pixels grid over the field of ``size`` pixels, from its centre."""
+    x = (np.arange(pixels) - (pixels - 1) / 2) * size / pixels
+    return x[None, :], -x[:, None]
+
+
+def disc(size: int, radius: float, factor: int = 2, over: int = 8) -> Array:
+    """Water disc of ``radius`` pixels, (1, factor size, factor size), edges averaged over ``over`` points."""
+    fine = size * factor
+    x, y = coordinates(fine * over, size)
+    inside = (x**2 + y**2 <= radius**2).reshape(fine, over, fine, over)
+    return inside.mean(axis=(1, 3), dtype=np.float32)[None] * MU
+
+
+def blobs(size: int, factor: int = 2) -> Array:
+    """Three Gaussians without any symmetry, (1, factor size, factor size)."""
+    x, y = coordinates(size * factor, size)
+    found = np.zeros((size * factor, size * factor))
+    for cx, cy, width, height in ((0.2, 0.1, 0.06, 0.2), (-0.15, 0.22, 0.09, 0.3), (0.05, -0.25, 0.05, 0.4)):
+        found += height * np.exp(-((x - cx * size) ** 2 + (y - cy * size) ** 2) / (2 * (width * size) ** 2))
+    return found.astype(np.float32)[None]
+
+
+def test_disc_has_its_closed_form_integrals() -> None:
+    beam, radius, pixel = ParallelBeam(128, 48), 41.3, 0.11
+    t = np.arange(beam.bins) - (beam.bins - 1) / 2
+    edges = np.clip(np.stack([t - 0.5, t + 0.5]), -radius, radius)
+    area = edges * np.sqrt(radius**2 - edges**2) + radius**2 * np.arcsin(edges / radius)
+    expected = MU_WATER * pixel * (area[1] - area[0])  # the chord 2 mu sqrt(R^2 - t^2) averaged over a bin
+    found = project(disc(128, radius), beam, [pixel])[0]
+    assert found.dtype == np.float32
+    gap = np.abs(found - expected) / expected.max()
+    assert gap.max() < 4e-3  # the rim is drawn on square pixels
+    assert gap[:, np.abs(t) < 0.9 * radius].max() < 2e-3
+
+
+def test_every_view_has_the_mass_and_the_centroid_of_the_object() -> None:
+    beam, pixel = ParallelBeam(64, 40), 0.3
+    image = blobs(64)
+    sinogram = project(image, beam, [pixel])[0].astype(np.float64)
+    mass = image.sum(dtype=np.float64) * (pixel / 2) ** 2
+    assert sinogram.sum(axis=1) * pixel == pytest.approx(np.full(40, mass), rel=1e-5)
+    x, y = coordinates(128, 64)
+    centre = [(image[0] * axis).sum(dtype=np.float64) / image.sum(dtype=np.float64) for axis in (x, y)]
+    t = np.arange(beam.bins) - (beam.bins - 1) / 2
+    expected = centre[0] * np.cos(beam.angles) + centre[1] * np.sin(beam.angles)
+    assert np.abs((sinogram * t).sum(axis=1) / sinogram.sum(axis=1) - expected).max() < 1e-3
+
+
+def test_projection_agrees_with_scikit_image() -> None:
+    beam = ParallelBeam(61, 30, 180.0)  # odd, as is its diagonal: scikit-image turns about the central pixel
+    image = blobs(61, factor=1)
+    ours = project(image, beam, [1.0])[0]
+    theirs = radon(image[0].astype(np.float64), theta=np.degrees(beam.angles), circle=False).T
+    margin = (beam.bins - theirs.shape[1]) // 2
+    assert theirs.shape[1] % 2 == 1
+    centre = ours[:, margin : margin + theirs.shape[1]]
+    assert np.abs(centre - theirs).max() < 1e-2 * theirs.max()  # their bilinear rotation blurs a little
+
+
+def test_reconstruction_agrees_with_scikit_image() -> None:
+    beam, pixel = ParallelBeam(65, 60, 180.0), 0.25
+    sinogram = np.random.default_rng(7).random((1, 60, beam.bins)).astype(np.float32)
+    ours = reconstruct(sinogram, beam, [pixel])[0] * pixel
+    degrees = np.degrees(beam.angles)
+    theirs = iradon(sinogram[0].T.astype(np.float64), theta=degrees, circle=False, output_size=65)
+    assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
+
+
+@pytest.mark.parametrize("radius", [20.0, 45.0])
+def test_water_disc_is_flat_within_3_hu(radius: float) -> None:
+    beam = ParallelBeam(128)
+    image = reconstruct(project(disc(128, radius), beam, [0.3]), beam, [0.3])[0]
+    distance = np.hypot(*coordinates(128, 128))
+    inside = (image / MU_WATER - 1)[distance < radius - 4] * 1000
+    assert abs(inside.mean()) < 0.3
+    assert np.abs(inside).max() < 3.0
+    assert abs(image[(distance > radius + 4) & (distance < 60)].mean() / MU_WATER) * 1000 < 0.5
+
+
+def test_pixel_width_scales_integrals_and_leaves_attenuation() -> None:
+    beam = ParallelBeam(64, 60)
+    image = np.repeat(blobs(64), 2, axis=0)
+    sinograms = project(image, beam, [0.1, 0.4])
+    assert sinograms[1] == pytest.approx(4 * sinograms[0], rel=1e-6)
+    first, second = reconstruct(sinograms, beam, [0.1, 0.4])
+    assert np.abs(first - second).max() < 1e-6
+
+
+def test_quarter_turn_of_the_object_is_a_shift_of_the_views() -> None:
+    beam = ParallelBeam(64, 48)
+    image = blobs(64)
+    straight, turned = project(image, beam, [0.2]), project(np.rot90(image, axes=(1, 2)), beam, [0.2])
+    assert np.abs(np.roll(straight, 12, axis=1) - turned).max() < 1e-5 * straight.max()
+    images = [reconstruct(sinogram, beam, [0.2]) for sinogram in (straight, turned)]
+    assert np.abs(np.rot90(images[0], axes=(1, 2)) - images[1]).max() < 1e-5 * images[0].max()
+
+
+def test_opposite_views_are_mirrored_to_the_bit_and_truly_opposite() -> None:
+    beam = ParallelBeam(64, 30)
+    image = blobs(64)
+    sinogram = project(image, beam, [0.2])
+    assert np.array_equal(sinogram[:, 15:], sinogram[:, :15, ::-1])
+    odd = project(image, ParallelBeam(64, 15), [0.2])  # 15 views mirror none: every one is computed
+    assert np.abs(odd - sinogram[:, ::2]).max() < 1e-5 * sinogram.max()
+
+
+def test_half_a_turn_reconstructs_like_a_full_one() -> None:
+    image = blobs(64)
+    full, half = ParallelBeam(64, 120), ParallelBeam(64, 60, 180.0)
+    pair = [reconstruct(project(image, beam, [0.2]), beam, [0.2]) for beam in (full, half)]
+    assert np.abs(pair[0] - pair[1]).max() < 1e-5 * image.max()
+
+
+def test_noisy_opposite_views_both_count() -> None:
+    beam, alone = ParallelBeam(48, 10), ParallelBeam(48, 5, 180.0)
+    sinogram = np.random.default_rng(3).standard_normal((1, 10, beam.bins)).astype(np.float32)
+    halves = [reconstruct(part, alone, [0.2]) for part in (sinogram[:, :5], sinogram[:, 5:, ::-1])]
+    assert reconstruct(sinogram, beam, [0.2]) == pytest.approx((halves[0] + halves[1]) / 2, abs=1e-5)
+
+
+def test_superposition_and_zero() -> None:
+    beam, widths = ParallelBeam(64, 24), [0.2]
+    a, b = blobs(64), disc(64, 17.0)
+    parts = [reconstruct(project(image, beam, widths), beam, widths) for image in (a, b, 2 * a - b)]
+    assert np.abs(2 * parts[0] - parts[1] - parts[2]).max() < 1e-5
+    nothing = project(np.zeros_like(a), beam, widths)
+    assert not nothing.any()
+    assert not reconstruct(nothing, beam, widths).any()
+
+
+def test_repeating_pixels_changes_no_integral() -> None:
+    beam, image = ParallelBeam(40, 20), blobs(40, factor=1)
+    one = project(image, beam, [0.2])
+    assert np.array_equal(one, project(image.repeat(2, 1).repeat(2, 2), beam, [0.2]))
+    four = project(image.repeat(4, 1).repeat(4, 2), beam, [0.2])
+    assert np.abs(one - four).max() < 1e-3 * one.max()
+
+
+@pytest.mark.parametrize("size", [1, 7, 33, 50, 96])
+def test_any_size_keeps_the_mass_of_pixels_in_the_corners(size: int) -> None:
+    beam = ParallelBeam(size, 9)
+    sinogram = project(np.ones((1, 2 * size, 2 * size), np.float32), beam, [1.0])
+    assert sinogram.sum(axis=2) == pytest.approx(np.full((1, 9), size**2), rel=1e-5)
+    assert reconstruct(sinogram, beam, [1.0]).shape == (1, size, size)
+
+
+def test_a_slice_has_the_same_bits_alone_and_in_any_batch() -> None:
+    beam, random = ParallelBeam(48, 20), np.random.default_rng(1)
+    images, widths = random.random((11, 96, 96), dtype=np.float32), random.uniform(0.05, 0.5, 11)
+    images[3, :, :64] = 0.0
+    sinograms = project(images, beam, widths)
+    back = reconstruct(sinograms, beam, widths)
+    order = random.permutation(11)
+    assert np.array_equal(project(images[order], beam, widths[order]), sinograms[order])
+    assert np.array_equal(reconstruct(sinograms[order], beam, widths[order]), back[order])
+    for index in range(11):
+        one = slice(index, index + 1)
+        assert np.array_equal(project(images[one], beam, widths[one]), sinograms[one])
+        assert np.array_equal(reconstruct(sinograms[one], beam, widths[one]), back[one])
+    assert project(images[:0], beam, []).shape == (0, 20, beam.bins)
+
+
+def test_wrong_shapes_and_widths_are_refused() -> None:
+    beam = ParallelBeam(16, 8)
+    good = np.zeros((2, 32, 32), np.float32)
+    for bad in (good[0], good[:, :, :16], np.zeros((2, 24, 24)), np.zeros((2, 0, 0))):
+        with pytest.raises(ValueError, match="multiple of 16"):
+            project(bad, beam, [0.1, 0.1])
+    with pytest.raises(ValueError, match="finite"):
+        project(good + np.nan, beam, [0.1, 0.1])
+    for widths in ([0.1], [0.1, 0.0], [0.1, np.nan]):
+        with pytest.raises(ValueError, match="pixel_cm"):
+            project(good, beam, widths)
+    with pytest.raises(ValueError, match="sinograms must be"):
+        reconstruct(np.zeros((2, 7, beam.bins)), beam, [0.1, 0.1])
+    with pytest.raises(ValueError, match="does not divide"):
+        reconstruct(np.zeros((2, 8, beam.bins)), beam, [0.1, 0.1], stride=3)

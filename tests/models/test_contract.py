@@ -1,0 +1,198 @@
+"""What all three networks promise: sizes, residual, names, weights, refusals and cost."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from models import ddnet, dncnn, unet
+
+NETWORKS: dict[str, tuple[ModuleType, str]] = {
+    "ddnet": (ddnet, "stage4_narrow_deconv"),
+    "unet": (unet, "last_conv"),
+    "dncnn": (dncnn, "conv17"),
+}
+FILES = sorted(Path(ddnet.__file__).parent.glob("*.py"))
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request: pytest.FixtureRequest) -> tuple[keras.Model, ModuleType, str]:
+    """One default network, its module and the name of its last convolution."""
+    module, last = NETWORKS[request.param]
+    return module.build(), module, last
+
+
+@pytest.fixture(params=NETWORKS)
+def module(request: pytest.FixtureRequest) -> ModuleType:
+    return NETWORKS[request.param][0]
+
+
+def images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(5).random((*shape, 1), dtype=np.float32)
+
+
+def run(net: keras.Model, x: np.ndarray, training: bool = False) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(net(x, training=training)))
+
+
+def test_any_multiple_keeps_its_shape(network: tuple[keras.Model, ModuleType, str]) -> None:
+    net, module, _ = network
+    assert net.input_shape == net.output_shape == (None, None, None, 1)
+    for rows, columns in ((1, 1), (1, 3), (4, 2)):
+        x = images(2, rows * module.MULTIPLE, columns * module.MULTIPLE)
+        assert run(net, x).shape == x.shape
+
+
+@pytest.mark.parametrize("module", (ddnet, unet))
+def test_another_size_fails_instead_of_being_cropped(module: ModuleType) -> None:
+    net = module.build()
+    for size in ((24, 32), (16, 17)):
+        with pytest.raises(Exception, match=r"(?i)concat|shape|dimension"):
+            net(images(1, *size))
+
+
+@pytest.mark.parametrize("policy", ("float32", "mixed_bfloat16"))
+def test_without_prediction_the_output_is_the_input(module: ModuleType, policy: str) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        net = module.build()
+        plain = module.build(residual=False)
+    finally:
+        keras.config.set_dtype_policy(before)
+    x = images(1, 16, 16) + 3 * np.float32(np.pi)
+    last = NETWORKS[net.name][1]
+    for model, wanted in ((net, x), (plain, np.zeros_like(x))):
+        assert not np.array_equal(run(model, x), wanted)
+        layer = model.get_layer(last)
+        layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+        got = run(model, x)
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_prediction_is_subtracted_not_added(module: ModuleType) -> None:
+    net, plain = module.build(), module.build(residual=False)
+    plain.set_weights(net.get_weights())
+    x = images(1, 16, 32)
+    np.testing.assert_array_equal(run(net, x), x - run(plain, x))
+
+
+def test_weights_have_the_same_paths_whatever_was_built_before(
+    network: tuple[keras.Model, ModuleType, str],
+) -> None:
+    net, module, _ = network
+    keras.layers.Conv2D(1, 1)
+    for kind in ("moving", "batch", "affine"):
+        again = module.build(batch_norm=kind)
+        assert [weight.path for weight in again.weights] == [weight.path for weight in net.weights]
+        assert [layer.name for layer in again.layers] == [layer.name for layer in net.layers]
+        assert again.count_params() == net.count_params()
+        assert len(again.trainable_weights) == len(net.trainable_weights)
+    paths = [weight.path for weight in net.weights]
+    assert len(set(paths)) == len(paths)
+
+
+def test_weights_carry_everything_from_one_network_to_the_next(module: ModuleType) -> None:
+    net, other = module.build(), module.build()
+    x = images(2, 16, 16)
+    run(net, x, training=True)  # Moves the averages, which must be carried too.
+    wanted = run(net, x)
+    assert not np.array_equal(run(other, x), wanted)
+    other.set_weights(net.get_weights())
+    np.testing.assert_array_equal(run(other, x), wanted)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras on NumPy 2.
+@pytest.mark.parametrize("kind", ("moving", "batch", "affine"))
+def test_a_saved_network_returns_with_its_normalization(kind: str, tmp_path: Path) -> None:
+    net = unet.build(filters=[2, 3], batch_norm=kind, momentum=0.5)
+    x = images(3, 16, 16)
+    run(net, x, training=True)
+    net.save(tmp_path / "net.keras")
+    again = keras.saving.load_model(tmp_path / "net.keras", compile=False)
+    np.testing.assert_array_equal(run(again, x), run(net, x))
+    np.testing.assert_array_equal(run(again, x, training=True), run(net, x, training=True))
+    for ours, theirs in zip(net.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+SHARED_FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"batch_norm": "frozen"}, "batch_norm must be one of moving, batch, affine, not 'frozen'"),
+    ({"momentum": 1.0}, r"momentum must be a number in \[0, 1\), not 1.0"),
+    ({"momentum": float("nan")}, "momentum"),
+    ({"momentum": "1e-4"}, "momentum"),
+    ({"initial": "zeros"}, "initial must be one of normal_0.01, glorot_uniform, he_normal, orthogonal"),
+    ({"residual": "no"}, "residual must be true or false, not 'no'"),
+]
+OWN_FAULTS: list[tuple[ModuleType, dict[str, Any], str]] = [
+    (ddnet, {"joins": "dense"}, "joins must be one of nested, flat, not 'dense'"),
+    (ddnet, {"upsampling": "cubic"}, "upsampling must be one of nearest, bilinear, not 'cubic'"),
+    (ddnet, {"final_relu": True}, "final_relu must be true or false, and false with residual"),
+    (ddnet, {"final_relu": 1, "residual": False}, "final_relu"),
+    (unet, {"filters": (8,)}, "filters must be a list of 2 to 5 positive whole numbers"),
+    (unet, {"filters": (8, 16, 32, 64, 128, 256)}, "2 to 5"),
+    (unet, {"filters": (8, 0)}, "filters"),
+    (unet, {"filters": (8, 16.0)}, "filters"),
+    (unet, {"filters": (True, 8)}, "filters"),
+    (unet, {"filters": 64}, "filters"),
+    (dncnn, {"depth": 2}, "depth must be a whole number, 3 or more, not 2"),
+    (dncnn, {"depth": 17.0}, "depth"),
+    (dncnn, {"filters": 0}, "filters must be a whole number, 1 or more, not 0"),
+    (dncnn, {"filters": True}, "filters"),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "message"),
+    [(module, *fault) for module, _ in NETWORKS.values() for fault in SHARED_FAULTS] + OWN_FAULTS,
+)
+def test_impossible_parameters_are_named(module: ModuleType, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        module.build(**params)
+
+
+def test_parameters_are_keywords_with_literal_defaults(module: ModuleType) -> None:
+    """The plan reads them from the source without importing Keras."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    build = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "build")
+    assert not build.args.args
+    read = {
+        argument.arg: ast.literal_eval(default)
+        for argument, default in zip(build.args.kwonlyargs, build.args.kw_defaults, strict=True)
+        if default is not None
+    }
+    assert read == {key: value.default for key, value in inspect.signature(module.build).parameters.items()}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_files_import_keras_and_nothing_else(file: Path) -> None:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module).split(".")[0])
+    assert found <= {"__future__", "collections", "keras", "models"}
+
+
+@pytest.mark.parametrize(("name", "wanted"), (("ddnet", 39.6), ("unet", 6.05), ("dncnn", 290.5)))
+def test_cost_at_512_is_the_published_one(name: str, wanted: float) -> None:
+    """Two operations per kernel weight and pixel: this fails when a layer works at the wrong resolution."""
+    net = NETWORKS[name][0].build()
+    layers = [layer for layer in net.layers if hasattr(layer, "kernel")]
+    probe = keras.Model(net.input, [layer.output for layer in layers])
+    outputs = probe.compute_output_spec(keras.KerasTensor((1, 512, 512, 1)))
+    total = 0.0
+    for layer, tensor in zip(layers, outputs, strict=True):
+        _, rows, columns, _ = tensor.shape
+        stride = layer.strides[0]  # Above 1 only in transposed convolutions: the kernel acts on input pixels.
+        total += 2 * np.prod(layer.kernel.shape) * rows * columns / stride**2
+    assert total / 1e9 == pytest.approx(wanted, rel=0.01)

@@ -1,0 +1,164 @@
+"""Plans and records made by hand, so that every printed number has a known reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bench.record import Attempt, Record, Status
+from bench.spec import Cell, DataIdentity, Dataset, Geometry, Guard, Plan, PlannedCell, Published, Training
+from bench.store import RunStore
+
+RANGE = "maximum of the reference slice"
+DEFINITIONS: dict[str, dict[str, Any]] = {
+    "psnr.slice_max": {"unit": "dB", "range": RANGE, "direction": "higher", "version": 1, "label": "PSNR", "decimals": 2},
+    "ssim.slice_max": {"unit": "", "range": RANGE, "direction": "higher", "version": 1, "label": "SSIM", "decimals": 4},
+    "ssim.column": {
+        "unit": "", "range": RANGE, "direction": "higher", "version": 1, "label": "SSIM (column)", "decimals": 4,
+    },
+    "rmse.hu": {"unit": "HU", "range": "none", "direction": "lower", "version": 1, "label": "RMSE", "decimals": 1},
+}  # fmt: skip
+SOURCE = {
+    "title": "Test chest", "licence": "CC-BY-4.0", "citation": "A. Author 2020, doi 10.0/none", "restricted": False,
+    "kind": "npz", "collection": "test-chest",
+}  # fmt: skip
+SLICES = (("p1", "a"), ("p1", "b"), ("p2", "c"), ("p2", "d"))
+
+
+def scores(psnr: float | Sequence[float], ssim: float = 0.9, slices: Sequence[tuple[str, str]] = SLICES) -> list[dict]:
+    """Return rows of scores whose mean is ``psnr`` (spread by half a decibel over slices) and ``ssim``."""
+    steps = np.linspace(-0.5, 0.5, len(slices)) if isinstance(psnr, float | int) else np.zeros(len(slices))
+    values = [psnr] * len(slices) if isinstance(psnr, float | int) else list(psnr)
+    return [
+        {
+            "patient": patient, "slice": name, "psnr.slice_max": float(value + step), "ssim.slice_max": float(ssim),
+            "ssim.column": float(ssim + 0.01), "rmse.hu": float(100 - 2 * value),
+        }
+        for (patient, name), value, step in zip(slices, values, steps, strict=True)
+    ]  # fmt: skip
+
+
+@dataclass
+class Bench:
+    """A run that a test fills cell by cell, then reads back from disk."""
+
+    root: Path
+    models: dict[str, str] = field(default_factory=lambda: {"unet": "UNet", "ddnet": "DD-Net"})
+    conditions: dict[str, str] = field(default_factory=lambda: {"sv60": "60 views", "ldct": "Low dose"})
+    source: dict[str, Any] = field(default_factory=lambda: dict(SOURCE))
+    seeds: list[int] = field(default_factory=lambda: [1])
+    size: int = 64
+    patients: dict[str, int] = field(default_factory=lambda: {"train": 4, "validation": 1, "test": 2})
+    slices: dict[str, int] = field(default_factory=lambda: {"train": 40, "validation": 10, "test": 4})
+    patients_known: bool = True
+    recipe: str = "study"
+    scaled: tuple[str, ...] = ("size 64 instead of 512",)
+    published: Published | None = None
+    description: str = "made by hand"
+    cells: list[PlannedCell] = field(default_factory=list)
+
+    @property
+    def run(self) -> RunStore:
+        return RunStore(self.root)
+
+    def planned(self, model: str, condition: str, seed: int = 1) -> PlannedCell:
+        data = DataIdentity(
+            source="test", kind=self.source["kind"], fingerprint="f", selection="s", split="split", split_hash="h",
+            patients_known=self.patients_known, slices=self.slices, patients=self.patients,
+        )  # fmt: skip
+        dataset = Dataset(
+            data=data, condition=condition, views=60 if condition == "sv60" else None,
+            photons=None if condition == "sv60" else 70_000.0, geometry=Geometry(), size=self.size, noise_seed=1,
+        )  # fmt: skip
+        training = Training(
+            recipe=self.recipe, optimizer="adam", learning_rate=1e-4, schedule_epochs=40, epochs=4,
+            updates_per_epoch=25, batch=5, patch=32, patches_per_slice=1, augmentation="flips_rotations",
+            loss="half_sse", precision="float32", guard=Guard(),
+        )  # fmt: skip
+        untreated = model == "input"
+        spec = Cell(
+            model=model, build=None if untreated else f"models.{model}:build",
+            params={} if untreated else {"batch_norm": "ordinary"}, training=None if untreated else training,
+            dataset=dataset, seed=seed, code="" if untreated else "c", versions={"physics": 1},
+        )  # fmt: skip
+        return PlannedCell(id=f"{model}-{condition}-s{seed}-0", spec=spec, scaled=() if untreated else self.scaled)
+
+    def add(
+        self,
+        model: str,
+        condition: str,
+        rows: list[dict] | None = None,
+        *,
+        seed: int = 1,
+        status: Status | None = "finished",
+        epoch: int | None = None,
+        metrics: Mapping[str, dict[str, Any]] = DEFINITIONS,
+        data: Mapping[str, str] | None = None,
+        history: Sequence[dict] = (),
+        samples: tuple[list[str], dict[str, np.ndarray]] | None = None,
+    ) -> PlannedCell:
+        """Plan one cell and, unless ``status`` is None, write its record and files."""
+        planned = self.planned(model, condition, seed)
+        self.cells.append(planned)
+        if status is None:
+            return planned
+        store = self.run.cell(planned.id)
+        store.folder.mkdir(parents=True, exist_ok=True)
+        untreated = model == "input"
+        attempt = Attempt(seed=seed, updates=100, epochs=4, ended=status, epoch=epoch)
+        if rows is not None:
+            store.write_scores(rows)
+        if history:
+            store.write_history(history)
+        if samples is not None:
+            store.write_samples(*samples)
+        store.write_record(
+            Record(
+                id=planned.id, spec=planned.spec, scaled=planned.scaled, status=status,
+                attempts=() if untreated else (attempt,), metrics=dict(metrics), scoring_version=1,
+                data=dict(data or {"test": "00"}), source=self.source,
+                environment={"device": "CPU", "libraries": {"numpy": "2.4"}, "commit": "abc"},
+                timings={} if untreated else {"train_s": 75.0, "score_s": 1.0, "ms_per_slice": 12.5},
+                parameters={} if untreated else {"total": 1000, "trainable": 990},
+                best_epoch=None if untreated or status != "finished" else 3,
+                effective_photons=None if condition == "sv60" else 70_000.0 * (self.size / 512) ** 2,
+            )
+        )  # fmt: skip
+        return planned
+
+    def plan(self) -> Plan:
+        return Plan(
+            schema=1, profile="hand", description=self.description, models=self.models, conditions=self.conditions,
+            seeds=self.seeds, source=self.source, published=self.published, cells=self.cells,
+        )  # fmt: skip
+
+    def save(self) -> RunStore:
+        """Write the plan and return the run."""
+        self.run.write_plan(self.plan())
+        return self.run
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """An empty run."""
+    return Bench(tmp_path / "hand")
+
+
+@pytest.fixture
+def filled(bench: Bench) -> Callable[..., Bench]:
+    """Fill the two by two table with finished cells: UNet 30 dB, DD-Net 31 dB, input 25 dB; ``change`` adds cells."""
+
+    def fill(skip: Sequence[tuple[str, str]] = (), **settings: Any) -> Bench:
+        for key, value in settings.items():
+            setattr(bench, key, value)
+        for condition in bench.conditions:
+            for model, psnr, ssim in (("input", 25.0, 0.8), ("unet", 30.0, 0.91), ("ddnet", 31.0, 0.90)):
+                if (model, condition) not in skip:
+                    bench.add(model, condition, scores(psnr, ssim))
+        return bench
+
+    return fill
