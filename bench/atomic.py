@@ -55,7 +55,7 @@ def replace_with(path: Path | str, *, needed_bytes: int = 0) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _flush(temporary)
-        os.replace(temporary, target)
+        temporary.replace(target)
         _flush_folder(target.parent)
     except OSError as error:
         known = _explain(error, target, temporary, needed_bytes)

@@ -161,7 +161,7 @@ def _check(documents: Mapping[str, Document], base: Path) -> tuple[dict[str, lis
         faults[name] += crosschecks.names(document.value, SECTIONS[name])
         found, values[name] = validate(model, document, SECTIONS[name])
         faults[name] += found
-        sections = {key: document.value.get(key, {}) for key in SECTIONS[name]}
+        sections = {key: document.value.get(key) for key in SECTIONS[name]}
         known.sections |= {key: set(value) for key, value in sections.items() if isinstance(value, dict)}
     data = values.get(DATASETS)
     if data is not None:

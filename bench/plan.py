@@ -16,7 +16,7 @@ from bench.config import Config
 from bench.config import profile as profile_named
 from bench.errors import BenchError, BenchErrors
 from bench.explain import suggestion
-from bench.scaled import RECIPE_KEYS, overrides
+from bench.scaled import RECIPE_KEYS, budget, overrides
 
 Pair = tuple[str, str]  # model, condition
 
@@ -109,15 +109,15 @@ def resolve(
     for override in overrides(profile, name):
         values |= {key: value for key in RECIPE_KEYS if (value := getattr(override, key)) is not None}
         params |= override.params
-    if profile.budget is None:
+    limit = budget(profile, name)
+    if limit is None:
         drawn = values["patches_per_slice"] if values["patch"] else 1
         epochs = recipe.epochs
         updates = math.ceil(recipe.passes * slices * drawn / values["batch"])
     else:
-        epochs = profile.budget.checks
-        updates = round(
-            profile.budget.slices_seen / epochs / batch_area(values["batch"], values["patch"], profile.size)
-        )
+        epochs = limit.checks
+        area = batch_area(values["batch"], values["patch"], profile.size)
+        updates = round(limit.slices_seen / epochs / area)
     training = spec.Training(
         recipe=profile.recipe,
         optimizer=recipe.optimizer,

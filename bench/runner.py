@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import atomic, config, devices, plan, provenance, report
 from bench.ct import PHYSICS_VERSION
 from bench.data import pairs, pairs_build
+from bench.data.located import located
 from bench.data.pairs import PairFiles
 from bench.data.sources import SliceSource, open_source
 from bench.data.splits import Selection, choose, identity
@@ -92,9 +93,9 @@ def prepare(request: Request) -> Prepared:
 
 def open_profile_source(request: Request, settings: config.Config, profile: Profile) -> SliceSource:
     """Return the source of a profile; its index of files is kept beside the pairs."""
-    spec = settings.datasets.sources[profile.source]
+    source = located(settings, profile.source)
     base = settings.datasets_file.parent
-    return open_source(profile.source, spec, base=base, index_cache=request.cache / "index.json")
+    return open_source(profile.source, source, base=base, index_cache=request.cache / "index.json")
 
 
 def run(request: Request) -> Iterator[Event]:

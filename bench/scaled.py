@@ -26,6 +26,12 @@ def overrides(profile: spec.Profile, model: str) -> list[spec.Overrides]:
     return [profile.training[name] for name in ("all", model) if name in profile.training]
 
 
+def budget(profile: spec.Profile, model: str) -> spec.Budget | None:
+    """Return how long a model trains under a profile; None: as its recipe says."""
+    own = [change.budget for change in overrides(profile, model) if change.budget is not None]
+    return own[-1] if own else profile.budget
+
+
 def of_data(config: Config, profile: spec.Profile, data: spec.DataIdentity) -> tuple[str, ...]:
     """Return what sets a profile's slices apart from the published table's."""
     published = config.experiments.published
@@ -53,10 +59,9 @@ def of_training(config: Config, profile: spec.Profile, model: spec.Model, name: 
     wanted = published.recipe if published is not None else PUBLISHED_RECIPE
     recipe = model.recipes[profile.recipe]
     found = [] if profile.recipe == wanted else [f"recipe {profile.recipe} instead of {wanted}"]
-    if profile.budget is not None:
-        found.append(
-            f"budget of {profile.budget.slices_seen:,} slices seen instead of {recipe.epochs} epochs"
-        )
+    limit = budget(profile, name)
+    if limit is not None:
+        found.append(f"budget of {limit.slices_seen:,} slices seen instead of {recipe.epochs} epochs")
     before = {key: getattr(recipe, key) for key in RECIPE_KEYS} | _named(model.params)
     after = dict(before)
     for override in overrides(profile, name):

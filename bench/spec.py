@@ -227,6 +227,13 @@ class Experiment(Frozen):
     seeds: list[int] = [1]
 
 
+class Budget(Frozen):
+    """How long a cell trains: ``slices_seen`` (crops counted by area) in ``checks`` epochs of equal length."""
+
+    slices_seen: Positive
+    checks: Positive
+
+
 class Overrides(Frozen):
     """The closed list of training keys that a profile may change."""
 
@@ -238,14 +245,8 @@ class Overrides(Frozen):
     loss: Loss | None = None
     precision: Precision | None = None
     guard: Guard | None = None
+    budget: Budget | None = None  # "all" or one model: instead of the profile's
     params: dict[str, Any] = {}  # merged into the build parameters, e.g. batch norm momentum
-
-
-class Budget(Frozen):
-    """How long a cell trains: ``slices_seen`` (crops counted by area) in ``checks`` epochs of equal length."""
-
-    slices_seen: Positive
-    checks: Positive
 
 
 class Counts(Frozen):

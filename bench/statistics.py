@@ -1,9 +1,9 @@
 """Spread over patients: what a table of means may and may not claim.
 
-Patients are the sample, slices of one patient resemble each other: every interval here resamples patients. Values
-arrive as ``{patient: value}``, one value for each patient, so the order in which files were read cannot matter.
-Bootstrap percentile interval: Efron 1979, doi 10.1214/aos/1176344552. Sign-flip test: Fisher 1935, The Design of
-Experiments, section 21.
+Patients are the sample, slices of one patient resemble each other: every interval here resamples patients.
+Values arrive as ``{patient: value}``, one for each patient, so the order in which files were read cannot
+matter. Bootstrap percentile interval: Efron 1979, doi 10.1214/aos/1176344552. Sign-flip test: Fisher 1935,
+The Design of Experiments, section 21.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences over patients, its interval, and the p-value of a two-sided sign-flip test."""
+    """Mean of paired differences over patients, its interval, p-value of the two-sided sign-flip test."""
 
     mean: float
     low: float | None
@@ -91,8 +91,10 @@ def spread(values: Values, *names: str, draws: int = DRAWS, level: float = LEVEL
     return Spread(centre, float(np.std(numbers, ddof=1)), low, high, len(numbers))
 
 
-def paired(first: Values, second: Values, *names: str, draws: int = DRAWS, level: float = LEVEL) -> Difference:
-    """Return ``first - second`` patient by patient: mean, percentile bootstrap interval and sign-flip p-value.
+def paired(
+    first: Values, second: Values, *names: str, draws: int = DRAWS, level: float = LEVEL
+) -> Difference:
+    """Return ``first - second`` patient by patient: mean, bootstrap interval and sign-flip p-value.
 
     Raises:
         ValueError: the patients differ, or there are none.

@@ -1,8 +1,8 @@
 """YAML text into plain values that remember their lines.
 
 PyYAML follows YAML 1.1, in which ``1e-4`` is text, ``no`` is false and the last of two equal keys wins. Here
-plain scalars follow the core schema of YAML 1.2 (yaml.org/spec/1.2.2, section 10.3). Aliases are read. A repeated
-key is an error, and so is what this project has no use for: tags, merge keys, several documents, infinity, NaN.
+plain scalars follow the core schema of YAML 1.2 (yaml.org/spec/1.2.2, section 10.3). Aliases are read. Errors
+are a repeated key and what this project has no use for: tags, merge keys, several documents, infinity, NaN.
 """
 
 from __future__ import annotations

@@ -46,13 +46,23 @@ def second_holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
+def names(folder: Path | str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def fill_and_raise(path: Path, data: bytes, error: BaseException) -> None:
+    with atomic.replace_with(path) as temporary:
+        temporary.write_bytes(data)
+        raise error
+
+
 # Writing
 
 
 def test_text_keeps_its_line_ends_and_its_letters(tmp_path: Path) -> None:
     atomic.write_text(tmp_path / "a.txt", "µ\r\nx\n")
     assert (tmp_path / "a.txt").read_bytes() == b"\xc2\xb5\r\nx\n"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert names(tmp_path) == ["a.txt"]
 
 
 def test_missing_folders_are_made_and_old_content_replaced(tmp_path: Path) -> None:
@@ -77,7 +87,7 @@ def test_json_refuses_what_json_lacks_and_keeps_the_old_file(tmp_path: Path, bad
     with pytest.raises(TypeError):
         atomic.write_json(place, {"path": tmp_path})
     assert json.loads(place.read_text()) == {"kept": True}
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert names(tmp_path) == ["a.json"]
 
 
 def test_temporary_file_is_hidden_beside_the_target_with_all_its_suffixes(tmp_path: Path) -> None:
@@ -105,7 +115,7 @@ def test_order_of_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     fsync, replace = os.fsync, os.replace
 
     def note_fsync(descriptor: int) -> None:
-        steps.append("flush folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "flush file")
+        steps.append("flush folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "flush file")
         fsync(descriptor)
 
     def note_replace(source: Path, target: Path) -> None:
@@ -127,11 +137,10 @@ def test_exception_inside_removes_the_part_and_keeps_the_old(
 ) -> None:
     place = tmp_path / "a"
     atomic.write_text(place, "old")
-    with pytest.raises(kind), atomic.replace_with(place) as temporary:
-        temporary.write_text("half")
-        raise kind("stop")
+    with pytest.raises(kind):
+        fill_and_raise(place, b"half", kind("stop"))
     assert place.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
@@ -167,13 +176,13 @@ def test_disk_errors_become_one_line(
     assert "\n" not in str(caught.value)
     assert re.search(expected, str(caught.value))
     assert place.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a.bin"]
+    assert names(tmp_path) == ["a.bin"]
 
 
 def test_a_full_disk_says_how_much_was_written_so_far(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="free 2 MB"), atomic.replace_with(tmp_path / "a") as temporary:
-        temporary.write_bytes(b"n" * 1_200_000)
-        raise OSError(errno.ENOSPC, "No space left on device")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(BenchError, match="free 2 MB"):
+        fill_and_raise(tmp_path / "a", b"n" * 1_200_000, full)
 
 
 def test_errors_of_other_files_and_other_kinds_pass_unchanged(tmp_path: Path) -> None:
@@ -182,7 +191,7 @@ def test_errors_of_other_files_and_other_kinds_pass_unchanged(tmp_path: Path) ->
     with pytest.raises(OSError, match="Input/output") as caught, atomic.replace_with(tmp_path / "a"):
         raise OSError(errno.EIO, "Input/output error")
     assert not isinstance(caught.value, BenchError)
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_folder_that_cannot_be_flushed_is_no_obstacle(
@@ -191,7 +200,7 @@ def test_folder_that_cannot_be_flushed_is_no_obstacle(
     fsync = os.fsync
 
     def refuse_folders(descriptor: int) -> None:
-        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+        if Path(f"/proc/self/fd/{descriptor}").is_dir():
             raise OSError(errno.EINVAL, "Invalid argument")
         fsync(descriptor)
 
@@ -230,12 +239,12 @@ def test_folder_without_write_permission() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "a").write_text("old")
-        os.chmod(folder, 0o555)
+        Path(folder).chmod(0o555)
         process = start(code, folder)
         output, _ = process.communicate(timeout=20)
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         assert (Path(folder) / "a").read_text() == "old"
-        assert os.listdir(folder) == ["a"]
+        assert names(folder) == ["a"]
     assert process.returncode == 0
     places = [line.partition(": cannot write: permission denied; ")[0] for line in output.splitlines()]
     assert places == ["a", "deep/a", ".lock"]
@@ -256,9 +265,9 @@ def test_kill_in_the_middle_leaves_the_old_file_whole(tmp_path: Path) -> None:
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert place.read_bytes() == b"old" * 1000
-    assert len(os.listdir(tmp_path)) == 2
+    assert len(names(tmp_path)) == 2
     assert atomic.remove_leftovers(tmp_path) == 1
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 # Locks

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,19 +101,28 @@ def _fill(
             while jobs and len(running) <= threads:
                 job = jobs.popleft()
                 running.append((job, pool.submit(maker.make, job)))
-            job, future = running.popleft()
-            images, widths = future.result()
+            job, future = running[0]
             with _disk(folder, (total - done) * sum(filling.row_bytes for filling in fillings.values())):
-                for key, values in images.items():
-                    for row, image, width in zip(job.rows, values, widths, strict=True):
-                        fillings[key].write(row, image, width)
+                _write(fillings, job, future.result())
                 if time.monotonic() - flushed >= FLUSH_EVERY_S:
                     for filling in fillings.values():
                         filling.flush()
                     flushed = time.monotonic()
+            running.popleft()
             done += len(job.rows)
-    finally:
+    finally:  # after an error or an interruption, keep what is already computed
         pool.shutdown(wait=True, cancel_futures=True)
+        with suppress(OSError):
+            for job, future in running:
+                if not future.cancelled() and future.exception() is None:
+                    _write(fillings, job, future.result())
+
+
+def _write(fillings: Mapping[str | None, Filling], job: Job, made: Made) -> None:
+    images, widths = made
+    for key, values in images.items():
+        for row, image, width in zip(job.rows, values, widths, strict=True):
+            fillings[key].write(row, image, width)
 
 
 def _jobs(refs: list[SliceRef], fillings: Mapping[str | None, Filling]) -> Iterator[Job]:

@@ -1,7 +1,7 @@
 """Tables and figures of a run: a pure function of its plan and records, no backend needed.
 
-``write`` makes ``results.md``, ``results.html``, ``results.csv`` and ``results.tex``. Drawing libraries are imported
-when something is drawn, so importing this package stays cheap.
+``write`` makes ``results.md``, ``results.html``, ``results.csv`` and ``results.tex``. Drawing libraries are
+imported when something is drawn, so importing this package stays cheap.
 """
 
 from __future__ import annotations

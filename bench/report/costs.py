@@ -22,8 +22,8 @@ def cost(plan: Plan, lines: Sequence[Line]) -> Grid:
                 first = grids.row_label_short(plan, line)
                 rows.append((first, label(shown[model], seed), *_cost_cells(result)))
     heads = (
-        "Condition", "Network", "Parameters", "Updates", "Slices seen", "Training", "ms / slice", "Best epoch",
-        "Batch norm", "Device",
+        "Condition", "Network", "Parameters", "Updates", "Slices seen", "Training", "ms / slice",
+        "Best epoch", "Batch norm", "Device",
     )  # fmt: skip
     lead = "One row for each trained cell. Slices seen: crops are counted by their area."
     return Grid("cost", "Cost", heads, tuple(rows), lead, (), (), (0, 1, 8, 9))
@@ -36,7 +36,9 @@ def _cost_cells(result: Result) -> tuple[Entry, ...]:
     last, training = record.attempts[-1], spec.training
     times = record.timings
     total, trainable = record.parameters.get("total"), record.parameters.get("trainable")
-    best = f"{record.best_epoch} of {last.epochs}" if record.best_epoch is not None else gather.describe(result)
+    best = (
+        f"{record.best_epoch} of {last.epochs}" if record.best_epoch is not None else gather.describe(result)
+    )
     parameters = value(f"{total:,}") if total is not None else state(numbers.DASH)
     if total is not None and trainable is not None and trainable != total:
         parameters = Entry(parameters.parts, detail=f"{trainable:,} trainable")
@@ -101,7 +103,9 @@ def _recipes(plan: Plan) -> Grid:
     shown, rows = grids.names(plan), []
     for model in plan.models:
         cells = [cell for cell in plan.cells if cell.spec.model == model and cell.spec.training is not None]
-        for key in dict.fromkeys((_settings(cell.spec.training), cell.recipe_source, cell.chosen) for cell in cells):
+        for key in dict.fromkeys(
+            (_settings(cell.spec.training), cell.recipe_source, cell.chosen) for cell in cells
+        ):
             settings, source, chosen = key
             rows.append((label(shown[model]), label(settings), label(source or numbers.DASH),
                          label(", ".join(chosen) or "none")))  # fmt: skip
@@ -155,7 +159,9 @@ def worse_than_input(plan: Plan, lines: Sequence[Line], known: grids.Definitions
             mean = group.mean(gather.PSNR)
             if mean is None or base is None or mean > base or not line.comparable:
                 continue
-            updates = [r.record.attempts[-1].updates for r in group.finished if r.record and r.record.attempts]
+            updates = [
+                r.record.attempts[-1].updates for r in group.finished if r.record and r.record.attempts
+            ]
             gap = numbers.score(mean - base, gather.PSNR, grids.definition(known, gather.PSNR), signed=True)
             after = f" after {' and '.join(f'{count:,}' for count in updates)} updates" if updates else ""
             found.append(

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def slice_png(image: Image, window: Window) -> str:
 
 
 def difference_png(output: Image, reference: Image, window: Window) -> str:
-    """Return ``output - reference`` (H, W) in HU as a PNG data URI: black 0, orange too high, blue too low."""
+    """Return ``output - reference`` (H, W) in HU as a PNG data URI: orange too high, blue too low."""
     share = np.clip((output - reference) / window.error, -1.0, 1.0)
     share = np.rint(share * DIFFERENCE_STEPS) / DIFFERENCE_STEPS
     return _png((share + 1.0) / 2.0, palette=_two_sided())
@@ -90,7 +91,12 @@ def curves_svg(name: str, curves: Sequence[Curve], level: float | None) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    settings = {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9.0, "axes.unicode_minus": False}
+    settings: Any = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": name,
+        "font.size": 9.0,
+        "axes.unicode_minus": False,
+    }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(4.4, 2.7), layout="constrained")
         figure.patch.set_alpha(0.0)
@@ -117,7 +123,13 @@ def _draw(axes: object, curve: Curve) -> None:
     paint = _PALETTE[curve.colour % len(_PALETTE)]
     marker = "o" if len(curve.epochs) == 1 else ""
     axes.plot(  # type: ignore[attr-defined]
-        curve.epochs, curve.psnr, color=paint, linewidth=1.8, marker=marker, markersize=4, solid_capstyle="round"
+        curve.epochs,
+        curve.psnr,
+        color=paint,
+        linewidth=1.8,
+        marker=marker,
+        markersize=4,
+        solid_capstyle="round",
     )
     shown = [(x, y) for x, y in zip(curve.epochs, curve.psnr, strict=True) if math.isfinite(y)]
     if curve.stopped and shown:

@@ -20,7 +20,7 @@ PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "r
 
 @dataclass(frozen=True)
 class Group:
-    """One cell of the table: the planned cells of a model on a condition, one for each seed, sorted by seed."""
+    """One cell of the table: the planned cells of a model on a condition, sorted by seed."""
 
     condition: str
     model: str
@@ -63,7 +63,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the table. ``flagged`` names the models that differ from the rest, ``reasons`` say in what."""
+    """One row of the table. ``flagged`` are the models that differ from the rest, ``reasons`` in what."""
 
     condition: str
     groups: dict[str, Group]
@@ -113,7 +113,9 @@ def lines(plan: Plan, results: Iterable[Result]) -> tuple[Line, ...]:
     for condition in plan.conditions:
         groups = {}
         for model in columns:
-            cells = sorted(found.get((condition, model), []), key=lambda r: (r.planned.spec.seed, r.planned.id))
+            cells = sorted(
+                found.get((condition, model), []), key=lambda r: (r.planned.spec.seed, r.planned.id)
+            )
             groups[model] = Group(condition, model, tuple(cells))
         flagged, reasons = _differences(groups)
         rows.append(Line(condition, groups, flagged, reasons))
@@ -149,7 +151,9 @@ def winners(line: Line, metric: str, definition: Mapping[str, Any]) -> frozenset
 
 def _check(plan: Plan, result: Result) -> None:
     spec, folder = result.planned.spec, result.folder.folder
-    if spec.dataset.condition not in plan.conditions or (spec.model != INPUT and spec.model not in plan.models):
+    if spec.dataset.condition not in plan.conditions or (
+        spec.model != INPUT and spec.model not in plan.models
+    ):
         message = f"cell {result.planned.id} is of a model or condition that the plan does not list"
         raise BenchError(message, file=folder.parent / "plan.json", remedy="run again")
     if result.record is None:

@@ -85,7 +85,10 @@ def _name(plan: Plan, line: Line) -> str:
 def _credit(plan: Plan) -> str:
     parts = [str(plan.source.get(key) or "") for key in ("title", "citation", "licence")]
     title, citation, licence = parts
-    return ". ".join(text.rstrip(".") for text in (title, citation, licence and f"Licence: {licence}") if text) + "."
+    return (
+        ". ".join(text.rstrip(".") for text in (title, citation, licence and f"Licence: {licence}") if text)
+        + "."
+    )
 
 
 def _samples(plan: Plan, line: Line, conditions: int) -> list[Sample]:
@@ -96,7 +99,10 @@ def _samples(plan: Plan, line: Line, conditions: int) -> list[Sample]:
     names, images = known
     pixels = 2 * (2 * len(read) + 1) * conditions * images["reference"][0].size
     most = min(MOST_SAMPLES, max(1, MOST_PIXELS // pixels))
-    return [Sample(at + 1, name, _panels(plan, line, read, at, name, images)) for at, name in enumerate(names[:most])]
+    return [
+        Sample(at + 1, name, _panels(plan, line, read, at, name, images))
+        for at, name in enumerate(names[:most])
+    ]
 
 
 def _read(group: Group) -> Samples | None:
@@ -104,7 +110,12 @@ def _read(group: Group) -> Samples | None:
 
 
 def _panels(
-    plan: Plan, line: Line, read: Mapping[str, Samples | None], at: int, name: str, images: Mapping[str, np.ndarray]
+    plan: Plan,
+    line: Line,
+    read: Mapping[str, Samples | None],
+    at: int,
+    name: str,
+    images: Mapping[str, np.ndarray],
 ) -> tuple[Panel, ...]:
     reference, shown, panels = images["reference"][at], grids.names(plan), []
     for model, group in line.groups.items():

@@ -7,7 +7,8 @@ import re
 from bench.report.values import Entry, Grid, Table
 
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_",
+    "%": r"\%",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}", "[": "{[}", "]": "{]}",
     "×": r"\(\times\)", "±": r"\(\pm\)", "–": "--", "−": r"\(-\)", "µ": r"\(\mu\)", "μ": r"\(\mu\)",  # noqa: RUF001
@@ -21,7 +22,7 @@ HEAD = """\
 
 
 def render(table: Table) -> str:
-    """Return all tables but the provenance as LaTeX floats, to be included after ``\\begin{document}``."""
+    """Return all tables but the provenance as LaTeX floats, to be included in the body of a document."""
     head = HEAD.format(profile=re.sub(r"\s+", " ", table.profile))
     facts = "; ".join(f"{key}: {text}" for key, text in table.facts)
     return head + "\n".join(_grid(grid, facts if grid.name == "scores" else "") for grid in table.grids)
@@ -38,7 +39,9 @@ def _grid(grid: Grid, facts: str) -> str:
     body = [" & ".join(escape(heading) for heading in grid.headings) + r" \\", r"\midrule"]
     body += [" & ".join(_entry(entry) for entry in row) + r" \\" for row in grid.rows]
     under = [escape(note) for note in grid.notes]
-    under += [rf"\textsuperscript{{{number}}} {escape(text)}" for number, text in enumerate(grid.footnotes, 1)]
+    under += [
+        rf"\textsuperscript{{{number}}} {escape(text)}" for number, text in enumerate(grid.footnotes, 1)
+    ]
     lines = [
         r"\begin{table}[htbp]",
         r"\centering",

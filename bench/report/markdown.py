@@ -28,7 +28,7 @@ def escape(text: str) -> str:
 
 
 def _grid(grid: Grid, hashes: str) -> list[str]:
-    from tabulate import tabulate
+    from tabulate import tabulate  # type: ignore[import-untyped, unused-ignore]
 
     blocks = [f"{hashes} {escape(grid.title)}"]
     if grid.lead:

@@ -8,7 +8,12 @@ from typing import Any
 
 DASH = "–"  # noqa: RUF001
 _DECIMALS = {"psnr.slice_max": 2, "ssim.slice_max": 4, "ssim.column": 4, "rmse.hu": 1}
-_LABELS = {"psnr.slice_max": "PSNR", "ssim.slice_max": "SSIM", "ssim.column": "SSIM (column)", "rmse.hu": "RMSE"}
+_LABELS = {
+    "psnr.slice_max": "PSNR",
+    "ssim.slice_max": "SSIM",
+    "ssim.column": "SSIM (column)",
+    "rmse.hu": "RMSE",
+}
 
 
 def metric_label(metric: str, definition: Mapping[str, Any]) -> str:
@@ -17,7 +22,7 @@ def metric_label(metric: str, definition: Mapping[str, Any]) -> str:
 
 
 def score(number: float, metric: str, definition: Mapping[str, Any], *, signed: bool = False) -> str:
-    """Return a score as the published table prints it: ``33.28``, ``.8858``; with its sign where ``signed``."""
+    """Return a score as the published table prints it: ``33.28``, ``.8858``, or with its sign."""
     decimals = int(definition.get("decimals", _DECIMALS.get(metric, 3)))
     text = fixed(number, decimals, signed=signed)
     return text.replace("0.", ".", 1) if not definition.get("unit", "") and abs(float(text)) < 1 else text

@@ -23,7 +23,9 @@ def reasons(plan: Plan) -> tuple[str, ...]:
         named = plan.source.get("collection") or "not named"
         found.append(f"the collection is {named}, not {published.collection}")
     for cell in plan.cells:
-        found += _cell_reasons(cell.spec.dataset.size, cell.spec.dataset.data.slices.get("test", 0), published)
+        found += _cell_reasons(
+            cell.spec.dataset.size, cell.spec.dataset.data.slices.get("test", 0), published
+        )
         training = cell.spec.training
         if training is not None and training.recipe != published.recipe:
             found.append(f"the recipe is {training.recipe}, not {published.recipe}")
@@ -70,7 +72,9 @@ def grid(plan: Plan, lines: Sequence[Line], known: grids.Definitions) -> Grid | 
     return Grid("published", "Beside the published values", heads, tuple(rows), lead, notes, (), (0, 1))
 
 
-def _row(plan: Plan, line: Line, group: Group, known: Mapping[str, Any], *, compare: bool) -> tuple[Entry, ...]:
+def _row(
+    plan: Plan, line: Line, group: Group, known: Mapping[str, Any], *, compare: bool
+) -> tuple[Entry, ...]:
     assert plan.published is not None
     metrics = plan.published.metrics
     meaning = {metric: grids.definition(known, metric) for metric in metrics}

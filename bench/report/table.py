@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from bench import statistics
-from bench.report import costs, gather, grids, numbers, published
+from bench.report import costs, gather, grids, numbers, published, spreads
 from bench.report.gather import Group, Line
 from bench.report.values import Grid, Score, Table
 from bench.spec import INPUT, Plan
@@ -31,8 +32,8 @@ def build(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> 
         grids.scores(plan, lines, known),
         grids.gain(plan, lines, known),
         grids.rmse(plan, lines, known),
-        grids.spread(plan, lines, known, patients_known),
-        grids.lead_over_second(plan, lines, known, patients_known),
+        spreads.spread(plan, lines, known, patients_known),
+        spreads.lead_over_second(plan, lines, known, patients_known),
         costs.cost(plan, lines),
         *([beside] if beside is not None else []),
     ]
@@ -54,7 +55,11 @@ def _facts(plan: Plan, patients_known: bool) -> tuple[tuple[str, str], ...]:
     if plan.cells:
         dataset = plan.cells[0].spec.dataset
         test = numbers.count(dataset.data.slices.get("test", 0), "slice")
-        who = numbers.count(dataset.data.patients.get("test", 0), "patient") if patients_known else "unknown patients"
+        who = (
+            numbers.count(dataset.data.patients.get("test", 0), "patient")
+            if patients_known
+            else "unknown patients"
+        )
         facts.append(("Tested on", f"{test} of {who}, {dataset.size} × {dataset.size} pixels"))  # noqa: RUF001
     facts.append(("Settings", scaled(plan)))
     if len(plan.seeds) > 1:
@@ -80,7 +85,7 @@ def scaled(plan: Plan) -> str:
 
 def _conventions(known: grids.Definitions) -> tuple[str, ...]:
     texts = []
-    for metric in sorted(known):
+    for metric in known:
         meaning = known[metric]
         unit = f" in {meaning['unit']}" if meaning.get("unit") else ""
         better = f"{meaning.get('direction', 'higher')} is better"
@@ -93,55 +98,60 @@ def _conventions(known: grids.Definitions) -> tuple[str, ...]:
 def _notices(plan: Plan, patients_known: bool) -> tuple[str, ...]:
     notices = []
     if plan.source.get("kind") == "phantom":
-        notices.append("The slices are a computed phantom: no score here may be compared with one on patients.")
+        notices.append(
+            "The slices are a computed phantom: no score here may be compared with one on patients."
+        )
     if not patients_known:
         notices.append(
-            "Patients unknown: the source does not say which slice is whose, so one patient may be in two parts, "
-            "validation is a contiguous block, and no spread over patients can be given."
+            "Patients unknown: the source does not say which slice is whose, so one patient may be in two "
+            "parts, validation is a contiguous block, and no spread over patients can be given."
         )
     return tuple(notices)
 
 
-def _scores(plan: Plan, lines: Sequence[Line], known: grids.Definitions, patients_known: bool) -> Iterable[Score]:
+def _scores(
+    plan: Plan, lines: Sequence[Line], known: grids.Definitions, patients_known: bool
+) -> Iterable[Score]:
     may = not published.reasons(plan)
     for line in lines:
-        for metric in sorted({*known, gather.PSNR, gather.SSIM, gather.RMSE}):
-            meaning = grids.definition(known, metric)
-            best = gather.winners(line, metric, meaning)
+        for metric in known:
+            best = gather.winners(line, metric, known[metric])
             base = line.groups[INPUT].mean(metric)
             for model, group in line.groups.items():
                 theirs = published.value_of(plan, line.condition, model, metric)
-                mean = group.mean(metric)
-                gain = mean - base if mean is not None and base is not None and line.comparable else None
+                row = {
+                    "metric": metric,
+                    "unit": str(known[metric].get("unit", "")),
+                    "direction": str(known[metric].get("direction", "higher")),
+                    "mean_over_seeds": group.mean(metric),
+                    "winner": model in best,
+                    "gain": _gain(line, group, metric, base),
+                    "published": theirs,
+                    "comparable": may and theirs is not None and line.comparable,
+                }
                 for result in group.results:
-                    yield _score(
-                        group, result, metric, str(meaning.get("unit", "")), str(meaning.get("direction", "higher")),
-                        patients_known, model in best, gain, theirs, may and theirs is not None and line.comparable,
-                    )  # fmt: skip
+                    yield Score(**_own(result, metric, patients_known), **row)
 
 
-def _score(
-    group: Group, result: Result, metric: str, unit: str, direction: str, patients_known: bool,
-    winner: bool, gain: float | None, theirs: float | None, comparable: bool,
-) -> Score:  # fmt: skip
+def _gain(line: Line, group: Group, metric: str, base: float | None) -> float | None:
+    mean = group.mean(metric)
+    if mean is None or base is None or group.model == INPUT or not line.comparable:
+        return None
+    return mean - base
+
+
+def _own(result: Result, metric: str, patients_known: bool) -> dict[str, Any]:
+    """Return the fields of a score that belong to one seed."""
     mean = gather.cell_mean(result, metric)
     means = gather.cell_patients(result, metric) if mean is not None else {}
-    return Score(
-        cell=result.planned.id,
-        condition=group.condition,
-        model=group.model,
-        seed=result.planned.spec.seed,
-        status=gather.describe(result),
-        metric=metric,
-        unit=unit,
-        direction=direction,
-        mean=mean,
-        sd_patients=statistics.spread(means).sd if means and patients_known else None,
-        slices=len(result.scores),
-        patients=len(means) if patients_known else None,
-        mean_over_seeds=group.mean(metric),
-        winner=winner,
-        gain=gain if group.model != INPUT and mean is not None else None,
-        published=theirs,
-        comparable=comparable,
-    )
+    return {
+        "cell": result.planned.id,
+        "condition": result.planned.spec.dataset.condition,
+        "model": result.planned.spec.model,
+        "seed": result.planned.spec.seed,
+        "status": gather.describe(result),
+        "mean": mean,
+        "sd_patients": statistics.spread(means).sd if means and patients_known else None,
+        "slices": len(result.scores),
+        "patients": len(means) if patients_known else None,
+    }

@@ -1,7 +1,7 @@
 """The table as a value: what is printed where, before anything is drawn.
 
-``Table`` holds grids of entries. The drawing modules (``markdown``, ``html``, ``latex``) differ only in how they
-write bold, footnotes and escapes; ``csvout`` writes the raw ``scores``.
+``Table`` holds grids of entries. The drawing modules (``markdown``, ``html``, ``latex``) differ only in how
+they write bold, footnotes and escapes; ``csvout`` writes the raw ``scores``.
 """
 
 from __future__ import annotations
@@ -96,5 +96,5 @@ def value(*texts: str, best: tuple[bool, ...] = (), marks: tuple[int, ...] = ())
 
 
 def state(text: str, marks: tuple[int, ...] = ()) -> Entry:
-    """Return an entry that says why there is no value: a failure, which is to be seen, or no more than a gap."""
+    """Return an entry that says why there is no value: a failure, or no more than a gap."""
     return Entry((Part(text),), "missing" if text in QUIET else "state", marks)

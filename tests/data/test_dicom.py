@@ -1,8 +1,7 @@
-"""Oracles: HU worked out by hand from stored values written here; no file of a patient is kept in the repository."""
+"""Oracles: HU worked out by hand from stored values written here; no patient's file is in the repository."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ def write_ct(
     drop: tuple[str, ...] = (),
     **header: Any,
 ) -> Path:
-    """Write ``stored`` (H, W) as an original axial CT slice; ``header`` sets further keywords, ``drop`` removes."""
+    """Write ``stored`` (H, W) as an original axial CT slice; ``header`` sets keywords, ``drop`` removes."""
     data = Dataset()
     data.file_meta = FileMetaDataset()
     data.file_meta.TransferSyntaxUID = syntax
@@ -53,7 +52,10 @@ def write_ct(
     data.PixelRepresentation = int(stored.dtype.kind == "i")
     data.PixelData = np.ascontiguousarray(stored).tobytes()
     for keyword, value in header.items():
-        setattr(data, keyword, value)
+        if keyword.startswith("PixelPadding"):  # written with the sign of the value, as some scanners do
+            data.add_new(keyword, "SS" if value < 0 else "US", value)
+        else:
+            setattr(data, keyword, value)
     for keyword in drop:
         delattr(data, keyword)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,14 +76,24 @@ def unsigned(*values: int) -> np.ndarray:
     [
         pytest.param(signed(-5, 0, 1024, 2048), {}, [-1029, -1024, 0, 1024], id="signed, intercept -1024"),
         pytest.param(signed(-1000, 0, 55, 60), {"RescaleIntercept": 0}, [-1000, 0, 55, 60], id="intercept 0"),
-        pytest.param(unsigned(0, 1000, 60000, 1), {"RescaleIntercept": -1000}, [-1000, 0, 59000, -999], id="unsigned"),
-        pytest.param(unsigned(0, 2048, 4095, 1), {"BitsStored": 12, "HighBit": 11}, [-1024, 1024, 3071, -1023], id="12"),
-        pytest.param(signed(0, 10, 20, -2), {"RescaleSlope": 0.5}, [-1024, -1019, -1014, -1025], id="slope"),
         pytest.param(
-            signed(-2000, 24, 1024, -1999), {"PixelPaddingValue": -2000}, [-1024, -1000, 0, -3023], id="padding"
+            unsigned(0, 1000, 60000, 1), {"RescaleIntercept": -1000}, [-1000, 0, 59000, -999], id="unsigned"
         ),
         pytest.param(
-            signed(-2000, 24, 1024, 0), {"PixelPaddingValue": 63536}, [-1024, -1000, 0, -1024], id="unsigned 63536"
+            unsigned(0, 2048, 4095, 1), {"BitsStored": 12, "HighBit": 11}, [-1024, 1024, 3071, -1023], id="12"
+        ),
+        pytest.param(signed(0, 10, 20, -2), {"RescaleSlope": 0.5}, [-1024, -1019, -1014, -1025], id="slope"),
+        pytest.param(
+            signed(-2000, 24, 1024, -1999),
+            {"PixelPaddingValue": -2000},
+            [-1024, -1000, 0, -3023],
+            id="padding",
+        ),
+        pytest.param(
+            signed(-2000, 24, 1024, 0),
+            {"PixelPaddingValue": 63536},
+            [-1024, -1000, 0, -1024],
+            id="unsigned 63536",
         ),
         pytest.param(
             signed(-2048, -2000, -1999, 1024),
@@ -96,16 +108,21 @@ def unsigned(*values: int) -> np.ndarray:
             id="padding range, reversed and half unsigned",
         ),
         pytest.param(
-            unsigned(63536, 24, 1024, 0), {"PixelPaddingValue": -2000}, [-1024, -1000, 0, -1024], id="signed beside it"
+            unsigned(63536, 24, 1024, 0),
+            {"PixelPaddingValue": -2000},
+            [-1024, -1000, 0, -1024],
+            id="signed beside it",
         ),
-        pytest.param(unsigned(0, 1, 2, 3), {"PixelPaddingValue": 9}, [-1024, -1023, -1022, -1021], id="no such value"),
+        pytest.param(
+            unsigned(0, 1, 2, 3), {"PixelPaddingValue": 9}, [-1024, -1023, -1022, -1021], id="no such value"
+        ),
     ],
 )
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-def test_hu_by_hand(tmp_path: Path, stored: np.ndarray, header: dict[str, Any], hu: list[float], syntax: UID) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom remarks on padding written with the other sign
-        path = write_ct(tmp_path / "a.dcm", stored, syntax=syntax, **header)
+def test_hu_by_hand(
+    tmp_path: Path, stored: np.ndarray, header: dict[str, Any], hu: list[float], syntax: UID
+) -> None:
+    path = write_ct(tmp_path / "a.dcm", stored, syntax=syntax, **header)
     np.testing.assert_array_equal(dicom.read_hu(path), [hu])
 
 
@@ -197,7 +214,9 @@ def test_damaged_files_in_one_line(tmp_path: Path, damage: Callable[[Path], None
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("keyword", ["RescaleIntercept", "RescaleSlope", "PixelData", "Rows", "SOPInstanceUID"])
+@pytest.mark.parametrize(
+    "keyword", ["RescaleIntercept", "RescaleSlope", "PixelData", "Rows", "SOPInstanceUID"]
+)
 def test_a_missing_value_is_named(tmp_path: Path, keyword: str) -> None:
     path = write_ct(tmp_path / "a.dcm", signed(1, 2), drop=(keyword,))
     with pytest.raises(BenchError, match=keyword):
@@ -209,7 +228,9 @@ def test_compression_without_decoder_names_the_extra(tmp_path: Path, monkeypatch
         is_available = False
 
     monkeypatch.setattr(dicom, "get_decoder", lambda syntax: Absent)
-    path = write_ct(tmp_path / "a.dcm", signed(1, 2), syntax=JPEGLosslessSV1, PixelData=encapsulate([b"abcd"]))
+    path = write_ct(
+        tmp_path / "a.dcm", signed(1, 2), syntax=JPEGLosslessSV1, PixelData=encapsulate([b"abcd"])
+    )
     with pytest.raises(BenchError, match=r"JPEG Lossless.*install the extra dicom"):
         dicom.scan_dicom(path)
 
@@ -251,8 +272,12 @@ def test_localizers_and_reformats_are_left_out_by_name(tmp_path: Path) -> None:
 
 def test_nothing_axial_is_refused_by_name(tmp_path: Path) -> None:
     for number in (1, 2):
-        write_ct(tmp_path / f"{number}.dcm", whole(), number=number, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
-    with pytest.raises(BenchError, match=r"1\.dcm: localizer .*: not an original axial CT slice \(nor are 1 other"):
+        write_ct(
+            tmp_path / f"{number}.dcm", whole(), number=number, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]
+        )
+    with pytest.raises(
+        BenchError, match=r"1\.dcm: localizer .*: not an original axial CT slice \(nor are 1 other"
+    ):
         catalogue_of(tmp_path)
 
 
@@ -271,7 +296,10 @@ def test_two_series_of_one_patient_both_stay(tmp_path: Path) -> None:
         ({"number": 2, "z": 5.0, "drop": ("PixelSpacing",)}, r"b\.dcm: does not say the pixel spacing"),
         ({"number": 2, "z": 5.0, "PixelSpacing": [0.8, 0.9]}, r"b\.dcm: .* not square pixels"),
         ({"number": 2, "z": 5.0, "PatientID": ""}, r"b\.dcm: nothing says whose .*patients\.csv"),
-        ({"number": 2, "z": 5.0, "stored": signed(1, 2)}, r"b\.dcm: 1 x 2 pixels, not 8 x 8: crops cannot be projected"),
+        (
+            {"number": 2, "z": 5.0, "stored": signed(1, 2)},
+            r"b\.dcm: 1 x 2 pixels, not 8 x 8: crops cannot be projected",
+        ),
     ],
 )
 def test_faults_between_files_in_one_line(tmp_path: Path, second: dict[str, Any], words: str) -> None:

@@ -81,7 +81,11 @@ def test_npy_one_slice_and_a_stack(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", np.eye(4, dtype=np.float32))
     np.save(tmp_path / "stack.npy", np.zeros((3, 4, 4), ">i2"))
     assert readers.scan_npy(tmp_path / "one.npy")["volume"] is False
-    assert [s["label"] for s in readers.scan_npy(tmp_path / "stack.npy")["slices"]] == ["0000", "0001", "0002"]
+    assert [s["label"] for s in readers.scan_npy(tmp_path / "stack.npy")["slices"]] == [
+        "0000",
+        "0001",
+        "0002",
+    ]
     assert readers.read_npy(tmp_path / "one.npy").shape == (1, 4, 4)
 
 
@@ -154,7 +158,9 @@ def test_units_end_in_one_per_cm() -> None:
     path = Path("a.npz")
     hu = np.array([[-3024, -1024, -1000, 0, 1000]], np.int16)
     np.testing.assert_allclose(readers.to_mu(hu, "HU", path), [[0, 0, 0, 0.2, 0.4]], rtol=1e-6)
-    np.testing.assert_allclose(readers.to_mu(hu[:, 1:], "HU", path, clip=False), [[-0.0048, 0, 0.2, 0.4]], atol=1e-7)
+    np.testing.assert_allclose(
+        readers.to_mu(hu[:, 1:], "HU", path, clip=False), [[-0.0048, 0, 0.2, 0.4]], atol=1e-7
+    )
     mu = np.array([-0.1, 0.2])
     np.testing.assert_allclose(readers.to_mu(mu, "1/cm", path), [0, 0.2], rtol=1e-6)
     np.testing.assert_allclose(readers.to_mu(mu / 10, "1/mm", path), [0, 0.2], rtol=1e-6)

@@ -37,7 +37,9 @@ def test_a_ramp_stays_the_same_ramp(size: int) -> None:
     expected = np.tile((np.arange(size) + 0.5) / size, (size, 1))
     inner = slice(size // 4, size - size // 4)
     assert out.dtype == np.float32
-    np.testing.assert_allclose(out[inner, inner], expected[inner, inner], atol=3e-3 if size in (10, 17) else 1e-6)
+    np.testing.assert_allclose(
+        out[inner, inner], expected[inner, inner], atol=3e-3 if size in (10, 17) else 1e-6
+    )
 
 
 def test_equal_size_changes_no_bit() -> None:

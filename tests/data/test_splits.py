@@ -27,7 +27,9 @@ def patients(parts: Parts) -> dict[str, set[str]]:
     return {part: {ref.patient for ref in refs} for part, refs in parts.items()}
 
 
-SIZES = st.dictionaries(st.text("ABC123", min_size=1, max_size=4), st.integers(1, 12), min_size=3, max_size=12)
+SIZES = st.dictionaries(
+    st.text("ABC123", min_size=1, max_size=4), st.integers(1, 12), min_size=3, max_size=12
+)
 SHARE = st.floats(0.05, 0.45)
 COUNT = st.one_of(st.none(), st.integers(1, 20))
 
@@ -35,7 +37,13 @@ COUNT = st.one_of(st.none(), st.integers(1, 20))
 @settings(max_examples=60, deadline=None)
 @given(SIZES, SHARE, SHARE, st.integers(0, 5), COUNT, COUNT, st.integers(0, 9))
 def test_shares_never_put_a_patient_in_two_parts(
-    sizes: dict[str, int], test: float, validation: float, seed: int, most: int | None, few: int | None, order: int
+    sizes: dict[str, int],
+    test: float,
+    validation: float,
+    seed: int,
+    most: int | None,
+    few: int | None,
+    order: int,
 ) -> None:
     split = Split(rule="shares", test=test, validation=validation, seed=seed)
     counts = Counts(train=most, validation=few, test=few)
@@ -51,7 +59,9 @@ def test_shares_never_put_a_patient_in_two_parts(
 
 
 def test_shares_are_the_shares() -> None:
-    chosen = choose(make(dict.fromkeys("ABCDEFGHIJ", 3)), Split(rule="shares", test=0.3, validation=0.2), Counts())
+    chosen = choose(
+        make(dict.fromkeys("ABCDEFGHIJ", 3)), Split(rule="shares", test=0.3, validation=0.2), Counts()
+    )
     assert {part: len(group) for part, group in patients(chosen.parts).items()} == {
         "train": 5,
         "validation": 2,
@@ -79,7 +89,10 @@ def test_three_patients_make_three_parts_whatever_the_shares() -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "test", "words"),
-    [({"A": 2, "B": 2}, 0.2, "2 patients; three parts need at least 3"), (dict.fromkeys("ABCD", 1), 0.9, "shares")],
+    [
+        ({"A": 2, "B": 2}, 0.2, "2 patients; three parts need at least 3"),
+        (dict.fromkeys("ABCD", 1), 0.9, "shares"),
+    ],
 )
 def test_shares_that_cannot_be(sizes: dict[str, int], test: float, words: str) -> None:
     with pytest.raises(BenchError, match=words):
@@ -89,17 +102,36 @@ def test_shares_that_cannot_be(sizes: dict[str, int], test: float, words: str) -
 def test_listed_patients_and_the_rest_trains() -> None:
     chosen = choose(make({"A": 1, "B": 2, "C": 3, "D": 4}), Split(test=("B",), validation=("D",)), Counts())
     assert patients(chosen.parts) == {"train": {"A", "C"}, "validation": {"D"}, "test": {"B"}}
-    assert [ref.name for ref in chosen.refs] == ["A-0", "C-0", "C-1", "C-2", "D-0", "D-1", "D-2", "D-3", "B-0", "B-1"]
-    some = choose(make({"A": 1, "B": 2, "C": 3, "D": 4}), Split(test=("B",), validation=("D",), train=("C",)), Counts())
+    assert [ref.name for ref in chosen.refs] == [
+        "A-0",
+        "C-0",
+        "C-1",
+        "C-2",
+        "D-0",
+        "D-1",
+        "D-2",
+        "D-3",
+        "B-0",
+        "B-1",
+    ]
+    some = choose(
+        make({"A": 1, "B": 2, "C": 3, "D": 4}), Split(test=("B",), validation=("D",), train=("C",)), Counts()
+    )
     assert patients(some.parts)["train"] == {"C"}
 
 
 @pytest.mark.parametrize(
     ("split", "words"),
     [
-        (Split(test=("R0059",), validation=("R0100",)), "test: source src has no patient R0059; the nearest is R0058"),
+        (
+            Split(test=("R0059",), validation=("R0100",)),
+            "test: source src has no patient R0059; the nearest is R0058",
+        ),
         (Split(test=("R0058",), validation=("R0058",)), "patient R0058 is in test and in validation"),
-        (Split(test=("R0058",), validation=("R0100",), train=("R0100",)), "R0100 is in validation and in train"),
+        (
+            Split(test=("R0058",), validation=("R0100",), train=("R0100",)),
+            "R0100 is in validation and in train",
+        ),
         (Split(test=(), validation=("R0100",)), "no slices for test"),
         (Split(test=("R0058",), validation=("R0100", "X")), "no slices for train"),
         (Split(rule="folders", validation=0.1), "no train and test folders"),
@@ -114,7 +146,7 @@ def test_unknown_patients_cannot_be_kept_apart() -> None:
     known = make({"A": 1, "B": 1, "C": 1})
     unknown = Catalogue("src", "pairs", known.refs, "fp", patients_known=False)
     for split in (Split(test=("A",), validation=("B",)), Split(rule="shares", test=0.3, validation=0.3)):
-        with pytest.raises(BenchError, match="names no patients.*use rule: folders"):
+        with pytest.raises(BenchError, match=r"names no patients.*use rule: folders"):
             choose(unknown, split, Counts())
 
 

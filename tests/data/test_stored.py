@@ -17,7 +17,7 @@ FOLDERS = ("images/ndct", "images/ldct_7e4", "sparseview/sparseview_60")
 FILES = ("train/1.flt", "train/2.flt", "train/10.flt", "test/1.flt")
 
 
-@pytest.fixture()
+@pytest.fixture
 def small_study(monkeypatch: pytest.MonkeyPatch) -> int:
     """Let a whole slice of the study be 8 x 8, so that tests stay quick."""
     monkeypatch.setattr(spec, "FULL_SIZE", 8)
@@ -39,7 +39,9 @@ def write_study(root: Path, side: int) -> None:
 
 
 def study(root: Path, **keys: Any) -> StoredPairs:
-    return StoredPairs("study", spec.PairsSource(kind="pairs", path=str(root), **keys), base=root, index_cache=None)
+    return StoredPairs(
+        "study", spec.PairsSource(kind="pairs", path=str(root), **keys), base=root, index_cache=None
+    )
 
 
 def test_study_layout(tmp_path: Path, small_study: int) -> None:
@@ -87,7 +89,9 @@ def test_study_slices_are_512(tmp_path: Path) -> None:
 def test_a_missing_partner_is_named(tmp_path: Path, small_study: int) -> None:
     write_study(tmp_path, small_study)
     (tmp_path / "images/ndct/train/2.flt").unlink()
-    with pytest.raises(BenchError, match=r"images/ndct/train/2\.flt: missing, but its partner is in .*ldct_7e4"):
+    with pytest.raises(
+        BenchError, match=r"images/ndct/train/2\.flt: missing, but its partner is in .*ldct_7e4"
+    ):
         study(tmp_path).catalogue()
     write_study(tmp_path, small_study)
     (tmp_path / "sparseview/sparseview_60/test/1.flt").unlink()
@@ -124,7 +128,9 @@ def test_study_split_keeps_folders_and_a_last_block(tmp_path: Path, small_study:
 
 def test_study_with_known_patients(tmp_path: Path, small_study: int) -> None:
     write_study(tmp_path, small_study)
-    (tmp_path / "patients.csv").write_text("file,patient\ntrain/1.flt,A\ntrain/2.flt,B\ntrain/10.flt,B\ntest/1.flt,A\n")
+    (tmp_path / "patients.csv").write_text(
+        "file,patient\ntrain/1.flt,A\ntrain/2.flt,B\ntrain/10.flt,B\ntest/1.flt,A\n"
+    )
     found = study(tmp_path).catalogue()
     assert found.patients_known
     with pytest.raises(BenchError, match="patient A is in train and in test"):

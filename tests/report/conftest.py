@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from bench.record import Attempt, Record, Status
 from bench.spec import Cell, DataIdentity, Dataset, Geometry, Guard, Plan, PlannedCell, Published, Training
 from bench.store import RunStore
@@ -21,15 +22,17 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
         "unit": "", "range": RANGE, "direction": "higher", "version": 1, "label": "SSIM (column)", "decimals": 4,
     },
     "rmse.hu": {"unit": "HU", "range": "none", "direction": "lower", "version": 1, "label": "RMSE", "decimals": 1},
-}  # fmt: skip
+}
 SOURCE = {
     "title": "Test chest", "licence": "CC-BY-4.0", "citation": "A. Author 2020, doi 10.0/none", "restricted": False,
     "kind": "npz", "collection": "test-chest",
-}  # fmt: skip
+}
 SLICES = (("p1", "a"), ("p1", "b"), ("p2", "c"), ("p2", "d"))
 
 
-def scores(psnr: float | Sequence[float], ssim: float = 0.9, slices: Sequence[tuple[str, str]] = SLICES) -> list[dict]:
+def scores(
+    psnr: float | Sequence[float], ssim: float = 0.9, slices: Sequence[tuple[str, str]] = SLICES
+) -> list[dict]:
     """Return rows of scores whose mean is ``psnr`` (spread by half a decibel over slices) and ``ssim``."""
     steps = np.linspace(-0.5, 0.5, len(slices)) if isinstance(psnr, float | int) else np.zeros(len(slices))
     values = [psnr] * len(slices) if isinstance(psnr, float | int) else list(psnr)
@@ -38,8 +41,8 @@ def scores(psnr: float | Sequence[float], ssim: float = 0.9, slices: Sequence[tu
             "patient": patient, "slice": name, "psnr.slice_max": float(value + step), "ssim.slice_max": float(ssim),
             "ssim.column": float(ssim + 0.01), "rmse.hu": float(100 - 2 * value),
         }
-        for (patient, name), value, step in zip(slices, values, steps, strict=True)
-    ]  # fmt: skip
+        for (patient, name), value, step in zip(slices, values, steps, strict=True),
+    ]
 
 
 @dataclass
@@ -69,23 +72,25 @@ class Bench:
         data = DataIdentity(
             source="test", kind=self.source["kind"], fingerprint="f", selection="s", split="split", split_hash="h",
             patients_known=self.patients_known, slices=self.slices, patients=self.patients,
-        )  # fmt: skip
+        )
         dataset = Dataset(
             data=data, condition=condition, views=60 if condition == "sv60" else None,
             photons=None if condition == "sv60" else 70_000.0, geometry=Geometry(), size=self.size, noise_seed=1,
-        )  # fmt: skip
+        )
         training = Training(
             recipe=self.recipe, optimizer="adam", learning_rate=1e-4, schedule_epochs=40, epochs=4,
             updates_per_epoch=25, batch=5, patch=32, patches_per_slice=1, augmentation="flips_rotations",
             loss="half_sse", precision="float32", guard=Guard(),
-        )  # fmt: skip
+        )
         untreated = model == "input"
         spec = Cell(
             model=model, build=None if untreated else f"models.{model}:build",
             params={} if untreated else {"batch_norm": "ordinary"}, training=None if untreated else training,
             dataset=dataset, seed=seed, code="" if untreated else "c", versions={"physics": 1},
-        )  # fmt: skip
-        return PlannedCell(id=f"{model}-{condition}-s{seed}-0", spec=spec, scaled=() if untreated else self.scaled)
+        )
+        return PlannedCell(
+            id=f"{model}-{condition}-s{seed}-0", spec=spec, scaled=() if untreated else self.scaled
+        )
 
     def add(
         self,
@@ -126,15 +131,15 @@ class Bench:
                 parameters={} if untreated else {"total": 1000, "trainable": 990},
                 best_epoch=None if untreated or status != "finished" else 3,
                 effective_photons=None if condition == "sv60" else 70_000.0 * (self.size / 512) ** 2,
-            )
-        )  # fmt: skip
+            ),
+        )
         return planned
 
     def plan(self) -> Plan:
         return Plan(
             schema=1, profile="hand", description=self.description, models=self.models, conditions=self.conditions,
             seeds=self.seeds, source=self.source, published=self.published, cells=self.cells,
-        )  # fmt: skip
+        )
 
     def save(self) -> RunStore:
         """Write the plan and return the run."""
@@ -162,3 +167,15 @@ def filled(bench: Bench) -> Callable[..., Bench]:
         return bench
 
     return fill
+
+
+@pytest.fixture(name="scores")
+def _scores() -> Callable[..., list[dict]]:
+    """The maker of rows of scores."""
+    return scores
+
+
+@pytest.fixture
+def definitions() -> dict[str, dict[str, Any]]:
+    """The metric definitions that records carry."""
+    return DEFINITIONS

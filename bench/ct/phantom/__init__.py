@@ -59,7 +59,7 @@ def render(patient: str, z: float, *, size: int, seed: int = 0) -> tuple[NDArray
 
 def labels(patient: str, z: float, *, size: int, seed: int = 0) -> NDArray[np.int8]:
     """Return the tissue of every pixel as ``Label`` codes, int8 (size, size); 0 where tissues meet."""
-    return _draw(anatomy(patient, seed), z, size).finish_labels()
+    return _draw(anatomy(patient, seed), z, size, labelled=True).finish_labels()
 
 
 def _height(z: float) -> float:
@@ -68,10 +68,10 @@ def _height(z: float) -> float:
     return float(z)
 
 
-def _draw(a: Anatomy, z: float, size: int) -> Canvas:
+def _draw(a: Anatomy, z: float, size: int, *, labelled: bool = False) -> Canvas:
     if not isinstance(size, (int, np.integer)) or not SMALLEST <= size <= LARGEST:
         raise ValueError(f"size must be a whole number of {SMALLEST} to {LARGEST} pixels, not {size}")
-    canvas = Canvas(a, _height(z) * a.length, int(size))
+    canvas = Canvas(a, _height(z) * a.length, int(size), labelled=labelled)
     shared = section(a, canvas)
     for paint in (
         paint_couch,

@@ -181,7 +181,7 @@ def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
         fluid=Tissue(Label.SOFT, u(5.0, 25.0), 3.0, 3.0),
         bowel=Tissue(Label.SOFT, u(-40.0, 30.0), 60.0, 60.0),
         gas=Tissue(Label.GAS, -985.0),
-        trabecular=Tissue(Label.TRABECULAR, u(130.0, 250.0), 28.0, 18.0),
+        trabecular=Tissue(Label.TRABECULAR, u(135.0, 235.0), 28.0, 18.0),
         cortical=Tissue(Label.CORTICAL, u(800.0, 1500.0), 60.0, 40.0),
         cartilage=Tissue(Label.SOFT, u(75.0, 120.0), 10.0, 10.0),
         nodule=Tissue(Label.NODULE, u(10.0, 60.0), 6.0, 6.0),

@@ -34,7 +34,8 @@ class Canvas:
     Two or more fine pixels per pixel and direction, none wider than 1/256 of the field of view.
     """
 
-    def __init__(self, a: Anatomy, z: float, size: int) -> None:
+    def __init__(self, a: Anatomy, z: float, size: int, *, labelled: bool = False) -> None:
+        self.labelled = labelled
         self.factor = max(2, ceil(256 / size))
         self.pixels = size * self.factor
         self.step = a.fov / self.pixels
@@ -73,7 +74,10 @@ class Canvas:
         if tissue.coarse:
             value += self.coarse[view.rows, view.columns] * np.float32(tissue.coarse)
         hu += cover * value
-        self.label[view.rows, view.columns][cover > 0.5] = tissue.label
+        if self.labelled:
+            label = self.label[view.rows, view.columns]
+            label[cover > 0.02] = Label.MIXED
+            label[cover > 0.98] = tissue.label
 
     def finish(self, blur: float) -> Array:
         """Blur with a Gaussian of ``blur`` mm and average to the wanted grid, float32 HU."""

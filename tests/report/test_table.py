@@ -1,0 +1,286 @@
+"""The table as a value: winners, ties, states, comparability, published values."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.errors import BenchError
+from bench.report import table
+from bench.report.values import Entry, Grid, Table
+from bench.spec import Published
+
+PUBLISHED = Published(
+    source="A. Author 2018", collection="test-chest", recipe="study", test_slices=4,
+    metrics=["psnr.slice_max", "ssim.column"],
+    values={"sv60": {"unet": [29.5, 0.93], "ddnet": [31.25, 0.90]}, "ldct": {"unet": [30.0, 0.92]}},
+)  # fmt: skip
+
+
+def build(bench: Any) -> Table:
+    run = bench.save()
+    plan = run.read_plan()
+    return table.build(plan, run.read_all(plan), run.others(plan))
+
+
+def grid(made: Table, name: str) -> Grid:
+    return next(grid for grid in (*made.grids, *made.provenance) if grid.name == name)
+
+
+def text(entry: Entry) -> str:
+    return " / ".join(f"*{part.text}*" if part.best else part.text for part in entry.parts)
+
+
+def rows(made: Table, name: str) -> list[list[str]]:
+    return [[text(entry) for entry in row] for row in grid(made, name).rows]
+
+
+def test_winner_of_each_metric(filled: Callable[..., Any]) -> None:
+    expected = ["60 views", "25.00 / .8000", "30.00 / *.9100*", "*31.00* / .9000"]
+    assert rows(build(filled()), "scores")[0] == expected
+
+
+def test_lower_rmse_wins(filled: Callable[..., Any]) -> None:
+    assert rows(build(filled()), "rmse")[0] == ["60 views", "50.0", "40.0", "*38.0*"]
+
+
+def test_direction_comes_from_the_records(bench: Any, scores: Any, definitions: Any) -> None:
+    turned = {**definitions, "psnr.slice_max": {**definitions["psnr.slice_max"], "direction": "lower"}}
+    bench.conditions = {"sv60": "60 views"}
+    bench.add("unet", "sv60", scores(30.0), metrics=turned)
+    bench.add("ddnet", "sv60", scores(31.0), metrics=turned)
+    assert rows(build(bench), "scores")[0][2:] == ["*30.00* / *.9000*", "31.00 / *.9000*"]
+
+
+def test_equal_printed_values_are_both_bold(bench: Any, scores: Any) -> None:
+    bench.conditions = {"sv60": "60 views"}
+    bench.add("unet", "sv60", scores(30.001, 0.9))
+    bench.add("ddnet", "sv60", scores(30.004, 0.9001))
+    assert rows(build(bench), "scores")[0][2:] == ["*30.00* / .9000", "*30.00* / *.9001*"]
+
+
+def test_unrounded_means_decide(bench: Any, scores: Any) -> None:
+    bench.conditions = {"sv60": "60 views"}
+    bench.add("unet", "sv60", scores(30.0049))  # prints 30.00
+    bench.add("ddnet", "sv60", scores(30.0051))  # prints 30.01
+    assert rows(build(bench), "scores")[0][2:] == ["30.00 / *.9000*", "*30.01* / *.9000*"]
+
+
+def test_input_never_wins_and_losers_are_named(bench: Any, scores: Any) -> None:
+    bench.conditions = {"sv60": "60 views"}
+    bench.add("input", "sv60", scores(35.0, 0.99))
+    bench.add("unet", "sv60", scores(30.0))
+    made = build(bench)
+    assert rows(made, "scores")[0][1:3] == ["35.00 / .9900", "*30.00* / *.9000*"]
+    assert made.notices == (
+        "UNet does not beat the untreated input on 60 views: -5.00 dB after 100 updates.",
+    )
+
+
+def test_states_are_said_in_the_cell(bench: Any, scores: Any) -> None:
+    bench.add("input", "sv60", scores(25.0))
+    bench.add("unet", "sv60", status="diverged", epoch=7)
+    bench.add("ddnet", "sv60", status="failed")
+    bench.add("unet", "ldct", status=None)
+    made = rows(build(bench), "scores")
+    assert made[0][1:] == ["25.00 / .9000", "diverged (epoch 7)", "failed"]
+    assert made[1][1:] == ["not planned", "not run yet", "not planned"]
+
+
+def test_mean_over_slices_then_over_seeds(bench: Any, scores: Any) -> None:
+    bench.conditions, bench.seeds = {"sv60": "60 views"}, [1, 2]
+    bench.add("unet", "sv60", scores(30.0), seed=1)
+    bench.add("unet", "sv60", scores(31.0), seed=2)
+    made = build(bench)
+    assert rows(made, "scores")[0][2] == "*30.50* / *.9000*"
+    kept = [score for score in made.scores if score.metric == "psnr.slice_max"]
+    assert [(score.seed, score.mean, score.mean_over_seeds) for score in kept] == [
+        (1, 30.0, 30.5),
+        (2, 31.0, 30.5),
+    ]
+
+
+def test_a_lost_seed_takes_no_part_in_winning(bench: Any, scores: Any) -> None:
+    bench.conditions, bench.seeds = {"sv60": "60 views"}, [1, 2]
+    for seed in (1, 2):
+        bench.add("unet", "sv60", scores(30.0), seed=seed)
+    bench.add("ddnet", "sv60", scores(33.0), seed=1)
+    bench.add("ddnet", "sv60", seed=2, status="diverged", epoch=3)
+    made = build(bench)
+    assert rows(made, "scores")[0][2:] == ["*30.00* / *.9000*", "33.00 / .9000"]
+    note = "mean of 1 of 2 seeds (seed 2: diverged (epoch 3)); takes no part in choosing the winner"
+    assert grid(made, "scores").footnotes == (note,)
+
+
+def test_reading_order_does_not_matter(filled: Callable[..., Any]) -> None:
+    bench = filled()
+    run = bench.save()
+    plan = run.read_plan()
+    results = run.read_all(plan)
+    first = table.build(plan, results, ("b", "a"))
+    for order in itertools.islice(itertools.permutations(results), 0, 720, 97):
+        shuffled = [type(r)(r.planned, r.record, r.scores[::-1], r.history, r.folder) for r in order]
+        assert table.build(plan, shuffled, ("a", "b")) == first
+
+
+def test_nan_never_wins(bench: Any, scores: Any) -> None:
+    bench.conditions = {"sv60": "60 views"}
+    bench.add("unet", "sv60", scores(float("nan")))
+    bench.add("ddnet", "sv60", scores(20.0))
+    assert rows(build(bench), "scores")[0][2:] == ["nan / *.9000*", "*20.00* / *.9000*"]
+
+
+@pytest.mark.parametrize(
+    ("change", "aspect"),
+    [
+        ({"version": 2}, "the version of psnr.slice_max"),
+        ({"range": "4096 HU"}, "the range of psnr.slice_max"),
+    ],
+)
+def test_other_metric_definitions_are_not_comparable(
+    filled: Callable[..., Any], scores: Any, definitions: Any, change: dict, aspect: str
+) -> None:
+    bench = filled(skip=[("unet", "sv60")])
+    other = {**definitions, "psnr.slice_max": {**definitions["psnr.slice_max"], **change}}
+    bench.add("unet", "sv60", scores(40.0), metrics=other)
+    made = build(bench)
+    assert rows(made, "scores")[0] == ["60 views", "25.00 / .8000", "40.00 / .9000", "31.00 / .9000"]
+    assert grid(made, "scores").rows[0][2].marks == (1,)
+    note = f"not comparable within its row: UNet differs in {aspect}; the row has no winner"
+    assert grid(made, "scores").footnotes == (note,)
+    assert rows(made, "scores")[1][2:] == ["30.00 / *.9100*", "*31.00* / .9000"]
+    assert rows(made, "gain")[0] == ["60 views", "not comparable", "not comparable"]
+
+
+def test_other_data_or_slices_are_not_comparable(filled: Callable[..., Any], scores: Any) -> None:
+    bench = filled(skip=[("unet", "sv60"), ("unet", "ldct")])
+    bench.add("unet", "sv60", scores(30.0), data={"test": "01"})
+    bench.add("unet", "ldct", scores(30.0, slices=[("p1", "a"), ("p2", "x")]))
+    notes = grid(build(bench), "scores").footnotes
+    assert "UNet differs in the fingerprint of test" in notes[0]
+    assert "UNet differs in the test slices" in notes[1]
+
+
+def test_published_beside_ours_where_comparable(filled: Callable[..., Any]) -> None:
+    made = build(filled(size=512, scaled=(), published=PUBLISHED))
+    assert rows(made, "published") == [
+        ["60 views", "UNet", "30.00 / .9200", "29.50 / .9300", "+0.50 / -.0100"],
+        ["60 views", "DD-Net", "31.00 / .9100", "31.25 / .9000", "-0.25 / +.0100"],
+        ["Low dose", "UNet", "30.00 / .9200", "30.00 / .9200", "+0.00 / +.0000"],
+    ]
+    assert dict(made.facts)["Settings"] == "as published"
+    assert {s.published for s in made.scores if s.model == "ddnet" and s.condition == "sv60"} == {
+        31.25,
+        0.9,
+        None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"source": {"kind": "phantom", "collection": "test-chest"}},
+            "a phantom's scores are never comparable",
+        ),
+        ({"source": {"kind": "npz", "collection": "other"}}, "the collection is other, not test-chest"),
+        ({"size": 256}, "slices are 256 × 256, not 512 × 512"),  # noqa: RUF001
+        ({"slices": {"test": 5}}, "5 test slices, not 4"),
+        ({"recipe": "original"}, "the recipe is original, not study"),
+        ({"scaled": ("batch 2 instead of 5",)}, "scaled: batch 2 instead of 5"),
+    ],
+)
+def test_no_difference_where_not_comparable(filled: Callable[..., Any], change: dict, reason: str) -> None:
+    made = build(filled(**{"size": 512, "scaled": (), "published": PUBLISHED, **change}))
+    found = grid(made, "published")
+    assert "Difference" not in found.headings
+    assert found.notes == (f"Ours and published may not be compared: {reason}.",)
+    assert rows(made, "published")[0] == ["60 views", "UNet", "30.00 / .9200", "29.50 / .9300"]
+    assert not any(score.comparable for score in made.scores)
+
+
+def test_photons_at_this_size_stand_in_the_row(filled: Callable[..., Any]) -> None:
+    made = grid(build(filled()), "scores").rows
+    assert made[1][0].detail == "1,094 photons per ray at 64 × 64"  # noqa: RUF001  70,000 / 64
+    assert made[0][0].detail == ""
+
+
+def test_cost_by_hand(filled: Callable[..., Any]) -> None:
+    found = rows(build(filled()), "cost")[0]
+    # 100 updates of 5 crops of 32 x 32 from slices of 64 x 64: 100 * 5 / 4
+    assert found == [
+        "60 views",
+        "UNet",
+        "1,000",
+        "100",
+        "125",
+        "1 min 15 s",
+        "12.5",
+        "3 of 4",
+        "ordinary",
+        "CPU",
+    ]
+
+
+def test_spread_and_lead_by_hand(bench: Any, scores: Any) -> None:
+    bench.conditions = {"sv60": "60 views"}
+    bench.add("unet", "sv60", scores([30.0, 30.0, 32.0, 32.0]))
+    bench.add("ddnet", "sv60", scores([31.0, 31.0, 32.0, 33.0]))
+    made = build(bench)
+    assert rows(made, "spread")[1] == ["60 views", "UNet", "31.00 ± 1.41", ".9000 ± .0000", "2"]
+    first = grid(made, "lead").rows[0]
+    assert [text(entry) for entry in first[:4]] == ["60 views", "PSNR", "DD-Net - UNet", "+0.75"]
+    assert (
+        first[3].detail == "[+0.50, +1.00]"
+    )  # patients differ by 1.0 and 0.5; the mean of two is 0.5, 0.75 or 1
+    assert text(first[4]) == "no claim: 2 patients are too few (p at least 0.500)"
+
+
+def test_a_lead_over_six_patients_may_be_claimed(bench: Any, scores: Any) -> None:
+    slices = [(f"p{i}", "a") for i in range(6)]
+    bench.conditions = {"sv60": "60 views"}
+    bench.add("unet", "sv60", scores([30.0 + i for i in range(6)], slices=slices))
+    bench.add("ddnet", "sv60", scores([30.5 + i for i in range(6)], slices=slices))
+    first = rows(build(bench), "lead")[0]
+    assert first[4] == "DD-Net leads over these 6 patients (p = 0.031)"
+
+
+def test_one_patient_has_no_spread(bench: Any, scores: Any) -> None:
+    bench.conditions = {"sv60": "60 views"}
+    for model in ("unet", "ddnet"):
+        bench.add(model, "sv60", scores(30.0, slices=[("p1", "a"), ("p1", "b")]))
+    made = build(bench)
+    assert grid(made, "spread").rows[1][2].detail == "one patient, no spread"
+    assert rows(made, "lead")[0][4] == "no claim: one patient, no spread"
+
+
+def test_unknown_patients_are_said_everywhere(filled: Callable[..., Any]) -> None:
+    made = build(filled(patients_known=False))
+    assert any("Patients unknown" in notice for notice in made.notices)
+    assert "unknown patients" in dict(made.facts)["Tested on"]
+    assert rows(made, "spread")[0][2] == "patients unknown, no spread"
+    assert {score.patients for score in made.scores} == {None}
+
+
+def test_earlier_settings_are_listed(filled: Callable[..., Any]) -> None:
+    bench = filled()
+    kept = bench.cells.pop()
+    made = build(bench)
+    assert rows(made, "earlier") == [[kept.id]]
+
+
+def test_a_finished_cell_without_scores_is_an_error(bench: Any) -> None:
+    bench.add("unet", "sv60", None)
+    with pytest.raises(BenchError, match=r"scores\.csv: a finished cell without scores"):
+        build(bench)
+
+
+def test_a_record_in_the_wrong_folder_is_an_error(bench: Any, scores: Any) -> None:
+    first, second = (bench.add(model, "sv60", scores(30.0)) for model in ("unet", "ddnet"))
+    source = bench.run.cell(first.id).folder / "record.json"
+    (bench.run.cell(second.id).folder / "record.json").write_text(source.read_text())
+    with pytest.raises(BenchError, match="record of another cell, unet-sv60-s1-0"):
+        build(bench)

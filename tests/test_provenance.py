@@ -1,0 +1,221 @@
+"""Oracle: small module files written here, whose changes are known to matter or not."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import provenance
+from bench.errors import BenchError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+NET = '''"""A network."""
+
+from __future__ import annotations
+
+import no_such_library
+
+from pack.parts import part
+from pack import other as alias
+
+MULTIPLE: int = 8
+"""Sides."""
+
+
+def build(first, /, second=2, *, third, fourth=None):
+    """Build it."""
+    # a comment
+    from .late import deep
+
+    return part(first) + deep()
+'''
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    package = tmp_path / "pack"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "net.py").write_text(NET)
+    (package / "parts.py").write_text("from pack import deeper\n\ndef part(x):\n    return deeper.f(x)\n")
+    (package / "deeper.py").write_text("def f(x):\n    return x + 1\n")
+    (package / "late.py").write_text("def deep():\n    return 1\n")
+    (package / "other.py").write_text("X = 1\n")
+    (package / "stranger.py").write_text("Y = 1\n")
+    return tmp_path
+
+
+def hash_of(base: Path) -> str:
+    return provenance.code_hash("pack.net:build", base)
+
+
+def test_build_info_reads_the_signature_and_the_multiple(base: Path) -> None:
+    info = provenance.build_info("pack.net:build", base)
+    assert info.parameters == ("second", "third", "fourth")  # a positional-only one cannot be named in params
+    assert info.required == ("first", "third")
+    assert (info.multiple, info.file, info.open) == (8, base / "pack" / "net.py", False)
+
+
+def test_a_module_without_a_multiple_takes_any_size(base: Path) -> None:
+    (base / "pack" / "net.py").write_text("def build(**anything): ...\n")
+    info = provenance.build_info("pack.net:build", base)
+    assert (info.multiple, info.open, info.parameters) == (1, True, ())
+
+
+def test_the_networks_of_this_project_are_found_from_anywhere(tmp_path: Path) -> None:
+    info = provenance.build_info("models.unet:build", tmp_path)
+    assert info.file == ROOT / "models" / "unet.py"
+    assert info.multiple == 16
+    assert {"batch_norm", "momentum", "residual"} <= set(info.parameters)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        ("pack.net", "must be module:function, not 'pack.net'"),
+        ("pack.net:", "must be module:function"),
+        ("pack/net.py:build", "must be module:function"),
+        ("pack.nett:build", r"no module pack.nett; .* did you mean pack.net\?"),
+        ("nopack.net:build", "no module nopack.net"),
+        ("pack.net:built", "no function built in module pack.net; it has: build"),
+        ("pack.net:part", "no function part"),
+    ],
+)
+def test_what_cannot_be_found_is_named(base: Path, build: str, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        provenance.build_info(build, base)
+
+
+def test_a_broken_file_is_named_with_its_line(base: Path) -> None:
+    (base / "pack" / "deeper.py").write_text("x = 1\nx = = 2\n")
+    with pytest.raises(BenchError, match=r"pack/deeper\.py:2: not Python"):
+        hash_of(base)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("net", "Build it.", "Build something else."),
+        ("net", '    """Build it."""\n', ""),
+        ("net", '"""A network."""', '"""Another\n\nnetwork."""\n\n\n'),
+        ("net", '"""Sides."""\n', ""),
+        ("net", "# a comment", "# another"),
+        ("net", "return part(first) + deep()", "return (part(first)\n            + deep())"),
+        ("parts", "import deeper", "import (\n    deeper\n)"),
+        ("stranger", "Y = 1", "Y = 2"),
+    ],
+)
+def test_what_does_not_run_does_not_change_the_hash(base: Path, file: str, old: str, new: str) -> None:
+    before = hash_of(base)
+    _replace(base / "pack" / f"{file}.py", old, new)
+    assert hash_of(base) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("net", "second=2", "second=3"),
+        ("net", "second=2", "second=2.0"),
+        ("net", "fourth=None", "fourth=False"),
+        ("net", "+ deep()", "- deep()"),
+        ("net", "MULTIPLE: int = 8", "MULTIPLE: int = 16"),
+        ("parts", "deeper.f(x)", "deeper.f(-x)"),
+        ("deeper", "x + 1", "x + 2"),
+        ("late", "return 1", "return '1'"),
+        ("other", "X = 1", "X = 2"),
+        ("__init__", "", "import os\n"),
+    ],
+)
+def test_what_runs_changes_the_hash(base: Path, file: str, old: str, new: str) -> None:
+    before = hash_of(base)
+    _replace(base / "pack" / f"{file}.py", old, new)
+    assert hash_of(base) != before
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1 or not old
+    path.write_text(text.replace(old, new) if old else new)
+
+
+def test_the_hash_does_not_know_its_folder(base: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (base / "pack").rename(elsewhere / "pack2")
+    before = provenance.code_hash("pack2.stranger:build", elsewhere)
+    (elsewhere / "pack2").rename(base / "pack2")
+    assert provenance.code_hash("pack2.stranger:build", base) == before
+
+
+def test_the_text_behind_the_hash() -> None:
+    # Written by hand from the grammar of Python's ast module, so that a change of it shows.
+    tree = ast.parse('"""Doc."""\nx: int = None\ndef f(a=1):\n    "doc"\n    return\n')
+    assert provenance._dump(tree) == (
+        "Module(body=[AnnAssign(target=Name(id=str:'x',ctx=Store()),annotation=Name(id=str:'int',ctx=Load()),"
+        "value=Constant(value=NoneType:None),simple=int:1),"
+        "FunctionDef(name=str:'f',args=arguments(args=[arg(arg=str:'a')],"
+        "defaults=[Constant(value=int:1)]),body=[Return(value=NoneType:None)])])"
+    )
+
+
+def test_a_module_is_found_where_python_would_find_it(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert provenance.module_file("pack", base) == base / "pack" / "__init__.py"
+    assert provenance.module_file("pack.net.inner", base) is None
+    assert provenance.module_file("json.decoder", base) == Path(json.decoder.__file__)
+    monkeypatch.syspath_prepend(str(base))
+    importlib.invalidate_caches()
+    found = subprocess.run(
+        [sys.executable, "-c", "import pack.other; print(pack.other.__file__)"],
+        cwd=base, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert provenance.module_file("pack.other", base) == Path(found.stdout.strip())
+    assert "pack" not in sys.modules
+
+
+def test_environment_names_versions_without_importing() -> None:
+    code = (
+        "import sys, json; from bench import provenance as p; found = p.environment();"
+        "print(json.dumps([found, [n for n in ('keras', 'numba', 'numpy') if n in sys.modules]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    found, imported = json.loads(done.stdout)
+    assert imported == []
+    import numpy as np
+
+    assert found["numpy"] == np.__version__
+    assert found["python"] == sys.version.split()[0]
+    assert found["cores"] >= 1
+    assert found["cpu"]
+
+
+def test_the_commit_is_that_of_the_checkout_and_says_when_files_differ(tmp_path: Path) -> None:
+    assert provenance._commit(tmp_path) == {}
+
+    def git(*arguments: str) -> str:
+        command = [
+            "git",
+            "-C",
+            str(tmp_path),
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@example.org",
+            *arguments,
+        ]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "-q")
+    assert provenance._commit(tmp_path) == {}  # no commit yet
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "x")
+    commit = git("rev-parse", "HEAD")
+    assert provenance._commit(tmp_path) == {"commit": commit, "dirty": False}
+    (tmp_path / "a").write_text("2")
+    assert provenance._commit(tmp_path) == {"commit": commit, "dirty": True}
