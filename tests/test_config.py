@@ -311,6 +311,16 @@ def test_a_section_of_the_wrong_kind_makes_no_further_noise(folder: Path) -> Non
     assert faults(folder, text) == ["d.yaml:14: conditions: must be keys and values, not 5"]
 
 
+def test_a_fault_is_not_reported_again_for_what_depends_on_it(folder: Path) -> None:
+    start, end = EXPERIMENTS.index("      study:\n"), EXPERIMENTS.index("      steps:\n")
+    broken = EXPERIMENTS[:start] + "      study: 5\n" + EXPERIMENTS[end:]
+    assert faults(folder, experiments=broken) == [
+        "e.yaml:8: models.tiny.recipes.study: must be keys and values, not 5"
+    ]
+    wide = DATASETS.replace("kind: npz", "kind: flt\n    pixel_mm: wide")
+    assert faults(folder, wide) == ["d.yaml:6: sources.mine.pixel_mm: must be a number above 0, not 'wide'"]
+
+
 def test_a_missing_section(folder: Path) -> None:
     text = DATASETS[: DATASETS.index("splits:")]
     assert faults(folder, text) == ["d.yaml:1: splits: is missing; must be keys and values"]

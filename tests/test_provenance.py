@@ -139,6 +139,20 @@ def test_what_runs_changes_the_hash(base: Path, file: str, old: str, new: str) -
     assert hash_of(base) != before
 
 
+def test_the_package_around_a_network_is_part_of_it(base: Path) -> None:
+    before = provenance.code_hash("pack.other:build", base)
+    (base / "pack" / "__init__.py").write_text("import os\n")
+    assert provenance.code_hash("pack.other:build", base) != before
+
+
+def test_modules_beside_the_experiments_file_are_part_of_it(base: Path) -> None:
+    (base / "single.py").write_text("import helper\nimport json\n\ndef build(): ...\n")
+    (base / "helper.py").write_text("A = 1\n")
+    before = provenance.code_hash("single:build", base)
+    (base / "helper.py").write_text("A = 2\n")
+    assert provenance.code_hash("single:build", base) != before
+
+
 def _replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1 or not old

@@ -49,7 +49,7 @@ def _cost_cells(result: Result) -> tuple[Entry, ...]:
         value(numbers.duration(times["train_s"])) if "train_s" in times else state(numbers.DASH),
         value(f"{times['ms_per_slice']:.3g}") if "ms_per_slice" in times else state(numbers.DASH),
         value(best),
-        value(str(spec.params.get("batch_norm", "as built"))),
+        value(str(spec.params.get("batch_norm", "default"))),
         value(str(record.environment.get("device", numbers.DASH))),
     )
 

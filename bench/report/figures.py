@@ -68,7 +68,7 @@ def _png(share: Image, palette: bytes | None = None) -> str:
     if palette is not None:
         picture.putpalette(palette)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG", compress_level=6)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

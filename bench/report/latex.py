@@ -8,16 +8,18 @@ from bench.report.values import Entry, Grid, Table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_",
-    "%": r"\%",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}", "[": "{[}", "]": "{]}",
-    "×": r"\(\times\)", "±": r"\(\pm\)", "–": "--", "−": r"\(-\)", "µ": r"\(\mu\)", "μ": r"\(\mu\)",  # noqa: RUF001
-    "≤": r"\(\leq\)", "≥": r"\(\geq\)", "²": r"\textsuperscript{2}",
+    "%": r"\%", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}",
+    "[": "{[}", "]": "{]}", "\N{MULTIPLICATION SIGN}": r"\(\times\)", "\N{PLUS-MINUS SIGN}": r"\(\pm\)",
+    "\N{EN DASH}": "--", "\N{MINUS SIGN}": r"\(-\)", "\N{MICRO SIGN}": r"\(\mu\)",
+    "\N{GREEK SMALL LETTER MU}": r"\(\mu\)", "\N{LESS-THAN OR EQUAL TO}": r"\(\leq\)",
+    "\N{GREATER-THAN OR EQUAL TO}": r"\(\geq\)", "\N{SUPERSCRIPT TWO}": r"\textsuperscript{2}",
 }  # fmt: skip
 
 HEAD = """\
-% Tables of the profile {profile}, made from records by the benchmark; include them with \\input{{results.tex}}.
-% Packages: \\usepackage[T1]{{fontenc}} \\usepackage{{textcomp}} \\usepackage{{booktabs}} \\usepackage{{graphicx}}
+% Tables of the profile {profile}, made from records by the benchmark.
+% Include them with \\input{{results.tex}}. Packages:
+% \\usepackage[T1]{{fontenc}} \\usepackage{{textcomp}} \\usepackage{{booktabs}} \\usepackage{{graphicx}}
 """
 
 

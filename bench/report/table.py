@@ -119,7 +119,7 @@ def _scores(
             base = line.groups[INPUT].mean(metric)
             for model, group in line.groups.items():
                 theirs = published.value_of(plan, line.condition, model, metric)
-                row = {
+                row: dict[str, Any] = {
                     "metric": metric,
                     "unit": str(known[metric].get("unit", "")),
                     "direction": str(known[metric].get("direction", "higher")),

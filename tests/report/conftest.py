@@ -16,16 +16,28 @@ from bench.store import RunStore
 
 RANGE = "maximum of the reference slice"
 DEFINITIONS: dict[str, dict[str, Any]] = {
-    "psnr.slice_max": {"unit": "dB", "range": RANGE, "direction": "higher", "version": 1, "label": "PSNR", "decimals": 2},
-    "ssim.slice_max": {"unit": "", "range": RANGE, "direction": "higher", "version": 1, "label": "SSIM", "decimals": 4},
-    "ssim.column": {
-        "unit": "", "range": RANGE, "direction": "higher", "version": 1, "label": "SSIM (column)", "decimals": 4,
-    },
-    "rmse.hu": {"unit": "HU", "range": "none", "direction": "lower", "version": 1, "label": "RMSE", "decimals": 1},
+    name: {
+        "label": label,
+        "unit": unit,
+        "range": over,
+        "direction": better,
+        "version": 1,
+        "decimals": decimals,
+    }
+    for name, label, unit, over, better, decimals in (
+        ("psnr.slice_max", "PSNR", "dB", RANGE, "higher", 2),
+        ("ssim.slice_max", "SSIM", "", RANGE, "higher", 4),
+        ("ssim.column", "SSIM (column)", "", RANGE, "higher", 4),
+        ("rmse.hu", "RMSE", "HU", "none", "lower", 1),
+    )
 }
 SOURCE = {
-    "title": "Test chest", "licence": "CC-BY-4.0", "citation": "A. Author 2020, doi 10.0/none", "restricted": False,
-    "kind": "npz", "collection": "test-chest",
+    "title": "Test chest",
+    "licence": "CC-BY-4.0",
+    "citation": "A. Author 2020, doi 10.0/none",
+    "restricted": False,
+    "kind": "npz",
+    "collection": "test-chest",
 }
 SLICES = (("p1", "a"), ("p1", "b"), ("p2", "c"), ("p2", "d"))
 
@@ -33,15 +45,19 @@ SLICES = (("p1", "a"), ("p1", "b"), ("p2", "c"), ("p2", "d"))
 def scores(
     psnr: float | Sequence[float], ssim: float = 0.9, slices: Sequence[tuple[str, str]] = SLICES
 ) -> list[dict]:
-    """Return rows of scores whose mean is ``psnr`` (spread by half a decibel over slices) and ``ssim``."""
+    """Return rows of scores with these means; a single ``psnr`` is spread by half a decibel."""
     steps = np.linspace(-0.5, 0.5, len(slices)) if isinstance(psnr, float | int) else np.zeros(len(slices))
     values = [psnr] * len(slices) if isinstance(psnr, float | int) else list(psnr)
     return [
         {
-            "patient": patient, "slice": name, "psnr.slice_max": float(value + step), "ssim.slice_max": float(ssim),
-            "ssim.column": float(ssim + 0.01), "rmse.hu": float(100 - 2 * value),
+            "patient": patient,
+            "slice": name,
+            "psnr.slice_max": float(value + step),
+            "ssim.slice_max": float(ssim),
+            "ssim.column": float(ssim + 0.01),
+            "rmse.hu": float(100 - 2 * value),
         }
-        for (patient, name), value, step in zip(slices, values, steps, strict=True),
+        for (patient, name), value, step in zip(slices, values, steps, strict=True)
     ]
 
 
@@ -70,23 +86,50 @@ class Bench:
 
     def planned(self, model: str, condition: str, seed: int = 1) -> PlannedCell:
         data = DataIdentity(
-            source="test", kind=self.source["kind"], fingerprint="f", selection="s", split="split", split_hash="h",
-            patients_known=self.patients_known, slices=self.slices, patients=self.patients,
+            source="test",
+            kind=self.source["kind"],
+            fingerprint="f",
+            selection="s",
+            split="split",
+            split_hash="h",
+            patients_known=self.patients_known,
+            slices=self.slices,
+            patients=self.patients,
         )
         dataset = Dataset(
-            data=data, condition=condition, views=60 if condition == "sv60" else None,
-            photons=None if condition == "sv60" else 70_000.0, geometry=Geometry(), size=self.size, noise_seed=1,
+            data=data,
+            condition=condition,
+            views=60 if condition == "sv60" else None,
+            photons=None if condition == "sv60" else 70_000.0,
+            geometry=Geometry(),
+            size=self.size,
+            noise_seed=1,
         )
         training = Training(
-            recipe=self.recipe, optimizer="adam", learning_rate=1e-4, schedule_epochs=40, epochs=4,
-            updates_per_epoch=25, batch=5, patch=32, patches_per_slice=1, augmentation="flips_rotations",
-            loss="half_sse", precision="float32", guard=Guard(),
+            recipe=self.recipe,
+            optimizer="adam",
+            learning_rate=1e-4,
+            schedule_epochs=40,
+            epochs=4,
+            updates_per_epoch=25,
+            batch=5,
+            patch=32,
+            patches_per_slice=1,
+            augmentation="flips_rotations",
+            loss="half_sse",
+            precision="float32",
+            guard=Guard(),
         )
         untreated = model == "input"
         spec = Cell(
-            model=model, build=None if untreated else f"models.{model}:build",
-            params={} if untreated else {"batch_norm": "ordinary"}, training=None if untreated else training,
-            dataset=dataset, seed=seed, code="" if untreated else "c", versions={"physics": 1},
+            model=model,
+            build=None if untreated else f"models.{model}:build",
+            params={} if untreated else {"batch_norm": "ordinary"},
+            training=None if untreated else training,
+            dataset=dataset,
+            seed=seed,
+            code="" if untreated else "c",
+            versions={"physics": 1},
         )
         return PlannedCell(
             id=f"{model}-{condition}-s{seed}-0", spec=spec, scaled=() if untreated else self.scaled
@@ -123,9 +166,15 @@ class Bench:
             store.write_samples(*samples)
         store.write_record(
             Record(
-                id=planned.id, spec=planned.spec, scaled=planned.scaled, status=status,
-                attempts=() if untreated else (attempt,), metrics=dict(metrics), scoring_version=1,
-                data=dict(data or {"test": "00"}), source=self.source,
+                id=planned.id,
+                spec=planned.spec,
+                scaled=planned.scaled,
+                status=status,
+                attempts=() if untreated else (attempt,),
+                metrics=dict(metrics),
+                scoring_version=1,
+                data=dict(data or {"test": "00"}),
+                source=self.source,
                 environment={"device": "CPU", "libraries": {"numpy": "2.4"}, "commit": "abc"},
                 timings={} if untreated else {"train_s": 75.0, "score_s": 1.0, "ms_per_slice": 12.5},
                 parameters={} if untreated else {"total": 1000, "trainable": 990},
@@ -137,8 +186,15 @@ class Bench:
 
     def plan(self) -> Plan:
         return Plan(
-            schema=1, profile="hand", description=self.description, models=self.models, conditions=self.conditions,
-            seeds=self.seeds, source=self.source, published=self.published, cells=self.cells,
+            schema=1,
+            profile="hand",
+            description=self.description,
+            models=self.models,
+            conditions=self.conditions,
+            seeds=self.seeds,
+            source=self.source,
+            published=self.published,
+            cells=self.cells,
         )
 
     def save(self) -> RunStore:
@@ -155,7 +211,7 @@ def bench(tmp_path: Path) -> Bench:
 
 @pytest.fixture
 def filled(bench: Bench) -> Callable[..., Bench]:
-    """Fill the two by two table with finished cells: UNet 30 dB, DD-Net 31 dB, input 25 dB; ``change`` adds cells."""
+    """Fill the two by two table with finished cells: UNet 30 dB, DD-Net 31 dB, input 25 dB."""
 
     def fill(skip: Sequence[tuple[str, str]] = (), **settings: Any) -> Bench:
         for key, value in settings.items():
