@@ -1,0 +1,1 @@
+"""Train low-dose CT denoising networks on one table of conditions, and score them alike."""

@@ -6,6 +6,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +30,13 @@ class State:
     def save(self, path: Path) -> None:
         """Write the state; the previous one stays until this one is whole."""
         meta = {"seed": self.seed, "best_epoch": self.best_epoch, "history": self.history}
-        arrays = {
+        arrays: dict[str, Any] = {
             f"{group}_{index:04d}": value
-            for group, values in (("weights", self.weights), ("optimizer", self.optimizer), ("best", self.best))
+            for group, values in (
+                ("weights", self.weights),
+                ("optimizer", self.optimizer),
+                ("best", self.best),
+            )
             for index, value in enumerate(values)
         }
         with atomic.replace_with(path) as temporary, open(temporary, "wb") as file:
@@ -49,7 +54,7 @@ def load_state(path: Path) -> State | None:
             for name in sorted(set(file.files) - {"meta"}):
                 groups[name.rpartition("_")[0]].append(file[name])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BenchError(f"broken checkpoint ({error})", file=path, remedy="run with --force to start anew") from None
+        raise BenchError(
+            f"broken checkpoint ({error})", file=path, remedy="run with --force to start anew"
+        ) from None
     return State(meta["seed"], **groups, best_epoch=meta["best_epoch"], history=meta["history"])
-
-

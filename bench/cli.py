@@ -29,13 +29,22 @@ def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _profile = click.option("--profile", default="paper", show_default=True, help="Profile in experiments.yaml.")
-_experiments = click.option("--experiments", type=File, help="Instead of experiments.yaml in the current folder.")
+_experiments = click.option(
+    "--experiments", type=File, help="Instead of experiments.yaml in the current folder."
+)
 _datasets = click.option("--datasets", type=File, help="Instead of datasets.yaml in the current folder.")
 _runs = click.option("--runs", type=File, default=Path("runs"), show_default=True, help="Where records go.")
 _cache = click.option(
-    "--cache", type=File, default=Path(CACHE), show_default=True, envvar="BENCH_CACHE", help="Where built pairs go."
+    "--cache",
+    type=File,
+    default=Path(CACHE),
+    show_default=True,
+    envvar="BENCH_CACHE",
+    help="Where built pairs go.",
 )
-_reports = click.option("--reports", type=File, default=Path("reports"), show_default=True, help="Where tables go.")
+_reports = click.option(
+    "--reports", type=File, default=Path("reports"), show_default=True, help="Where tables go."
+)
 _threads = click.option(
     "--threads", type=click.IntRange(min=0), default=0, envvar="BENCH_THREADS", help="Per cell; 0: all cores."
 )
@@ -157,7 +166,9 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     for difference in differences:
         _say(f"red: {difference}")
     cells = len(wanted["cells"])
-    _say(f"{len(differences)} values are not reproduced" if differences else f"green: {cells} cells reproduced")
+    _say(
+        f"{len(differences)} values are not reproduced" if differences else f"green: {cells} cells reproduced"
+    )
     _exit(SOME_FAILED if differences else DONE)
 
 
@@ -208,7 +219,9 @@ def main() -> None:
         if os.environ.get("BENCH_TRACEBACK"):
             raise
         text = " ".join(str(error).split())
-        code = _fail(f"internal error: {type(error).__name__}: {text}; BENCH_TRACEBACK=1 shows where", BAD_INPUT)
+        code = _fail(
+            f"internal error: {type(error).__name__}: {text}; BENCH_TRACEBACK=1 shows where", BAD_INPUT
+        )
     sys.exit(code)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from bench import metrics
-from bench.data.pairs import PairSet
 from bench.ct.units import MU_WATER
+from bench.data.pairs import PairSet
 
 PIXELS_PER_BATCH = 2 * 512 * 512  # keeps the activations of the widest network below about 1 GB
 SAMPLES = 3  # slices shown per dataset
@@ -34,7 +34,9 @@ def untreated(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def outputs(pairs: PairSet, rows: np.ndarray, predict: Predict) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
+def outputs(
+    pairs: PairSet, rows: np.ndarray, predict: Predict
+) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
     """Yield (row, output, reference, seconds) for each of ``rows``; images float32 (H, W) in mu/mu_water.
 
     The last batch is filled up with its first slice, so that a compiled network sees one shape only.
@@ -49,7 +51,12 @@ def outputs(pairs: PairSet, rows: np.ndarray, predict: Predict) -> Iterator[tupl
         results = predict(filled)
         seconds = (time.perf_counter() - began) / batch
         for row, result in zip(chosen, results, strict=False):
-            yield int(row), result, np.asarray(pairs.reference[row], np.float32) / np.float32(MU_WATER), seconds
+            yield (
+                int(row),
+                result,
+                np.asarray(pairs.reference[row], np.float32) / np.float32(MU_WATER),
+                seconds,
+            )
 
 
 def mean_psnr(pairs: PairSet, rows: np.ndarray, predict: Predict) -> float:
@@ -70,7 +77,9 @@ def score(
     ``ms_per_slice`` is the median over slices of the network's own time, the first batch (compilation) left out
     where there is another.
     """
-    began, rows, times = time.perf_counter(), [], []
+    began = time.perf_counter()
+    rows: list[dict[str, str | float]] = []
+    times: list[float] = []
     chosen = pairs.parts["test"]
     for row, output, reference, seconds in outputs(pairs, chosen, predict):
         patient, name = pairs.names[row]

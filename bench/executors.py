@@ -113,6 +113,8 @@ def _workbench() -> Any:
 def _run(task: Task, bench: Any, pipe: Connection) -> CellEnded:
     from bench import cell  # here Keras and the backend come in
 
+    if task.base and task.base not in sys.path:
+        sys.path.insert(0, task.base)
     began = time.monotonic()
     try:
         ended = cell.run(task, bench, pipe.send)
@@ -128,7 +130,11 @@ def _run(task: Task, bench: Any, pipe: Connection) -> CellEnded:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())[:300]
-    if "RESOURCE_EXHAUSTED" in text or "ResourceExhausted" in type(error).__name__ or isinstance(error, MemoryError):
+    if (
+        "RESOURCE_EXHAUSTED" in text
+        or "ResourceExhausted" in type(error).__name__
+        or isinstance(error, MemoryError)
+    ):
         return "out of memory; lower the batch of this model in the profile's training block"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -38,7 +38,9 @@ def initial_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
 def _draw(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     kind = type(initialiser).__name__
     receptive = math.prod(shape[:-2])
-    fan_in, fan_out = (receptive * shape[-2], receptive * shape[-1]) if len(shape) > 1 else (shape[0], shape[0])
+    fan_in, fan_out = (
+        (receptive * shape[-2], receptive * shape[-1]) if len(shape) > 1 else (shape[0], shape[0])
+    )
     if kind in ("Zeros", "Ones"):
         return np.full(shape, float(kind == "Ones"))
     if kind == "GlorotUniform":
@@ -50,8 +52,6 @@ def _draw(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) ->
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
         q = q * np.sign(np.diag(r))
-        return initialiser.gain * (q if rows >= columns else q.T).reshape(shape)
+        return np.asarray(initialiser.gain * (q if rows >= columns else q.T).reshape(shape))
     seeded = type(initialiser).from_config({**initialiser.get_config(), "seed": int(rng.integers(2**31))})
     return np.asarray(keras.ops.convert_to_numpy(seeded(shape)))
-
-

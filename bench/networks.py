@@ -100,5 +100,3 @@ def _compiled(build: str, params: dict[str, Any], training: Training, jit_compil
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, loss=LOSSES[training.loss], jit_compile=jit_compile)
     return model
-
-

@@ -33,7 +33,9 @@ def of_plan(prepared: Prepared) -> str:
         (*_name(cell), *_budget(cell), _status(result))
         for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
     ]
-    table = tabulate(rows, ("model", "condition", "seed", "updates", "epochs", "status"), disable_numparse=True)
+    table = tabulate(
+        rows, ("model", "condition", "seed", "updates", "epochs", "status"), disable_numparse=True
+    )
     return "\n".join([*(_fold(line) for line in head), "", table])
 
 
@@ -41,7 +43,9 @@ def of_run(store: RunStore) -> str:
     """Return how far the last run of a profile is, cell by cell."""
     plan = store.read_plan()
     results = store.read_all(plan)
-    rows = [(*_name(result.planned), _status(result), _epoch(result), *_validation(result)) for result in results]
+    rows = [
+        (*_name(result.planned), _status(result), _epoch(result), *_validation(result)) for result in results
+    ]
     ended = sum(result.record is not None for result in results)
     header = ("model", "condition", "seed", "status", "epoch", "val. dB", "gain", "time")
     lines = [f"profile {plan.profile}: {ended} of {len(results)} cells have ended", ""]
@@ -68,7 +72,10 @@ def of_data(prepared: Prepared) -> str:
         lines += [_fold(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
         if len(refused) > REFUSED_SHOWN:
             lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
-    lines += ["", "no patient is in two parts" if catalogue.patients_known else "parts are the source's own folders"]
+    lines += [
+        "",
+        "no patient is in two parts" if catalogue.patients_known else "parts are the source's own folders",
+    ]
     return "\n".join(lines)
 
 

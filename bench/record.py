@@ -58,7 +58,9 @@ def loads(text: str, file: str = "record.json") -> Record:
         value = json.loads(text)
         version = value["schema_version"]
     except (ValueError, TypeError, KeyError) as error:
-        raise BenchError(f"not a record ({error})", file=file, remedy="delete its folder and run again") from None
+        raise BenchError(
+            f"not a record ({error})", file=file, remedy="delete its folder and run again"
+        ) from None
     if not isinstance(version, int) or version > RECORD_SCHEMA:
         raise BenchError(
             f"record schema {version} is newer than {RECORD_SCHEMA}", file=file, remedy="upgrade this program"

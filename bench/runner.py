@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import atomic, config, devices, plan, provenance, report
 from bench.ct import PHYSICS_VERSION
-from bench.data import pairs, pairs_build
+from bench.data import pairs
 from bench.data.located import located
 from bench.data.pairs import PairFiles
 from bench.data.sources import SliceSource, open_source
@@ -118,6 +118,8 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Iterator[Ev
     """Build the pairs of ``conditions`` (all of them without) where they are not on disk yet."""
     files = {k: v for k, v in prepared.files.items() if conditions is None or k in conditions}
     if pairs.missing(files):
+        from bench.data import pairs_build  # late: the projector's compiler is not for a plan
+
         yield from pairs_build.build(
             prepared.source,
             prepared.selection,
@@ -164,6 +166,7 @@ def _task(prepared: Prepared, cell: PlannedCell) -> Task:
         store=prepared.store.cell(cell.id),
         source=prepared.plan.source,
         effective_photons=None if photons is None else plan.effective_photons(photons, prepared.profile.size),
+        base=str(prepared.config.base),
     )
 
 

@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -79,7 +80,7 @@ class CellStore:
 
     def write_samples(self, names: Sequence[str], images: Mapping[str, np.ndarray]) -> None:
         """Write slices (N, H, W) in HU under ``input``, ``output`` and ``reference`` as int16 in 0.1 HU."""
-        packed = {
+        packed: dict[str, Any] = {
             key: np.clip(np.rint(np.asarray(value, np.float64) / HU_STEP), -32768, 32767).astype(np.int16)
             for key, value in images.items()
         }
@@ -93,10 +94,14 @@ class CellStore:
             return None
         try:
             with np.load(path, allow_pickle=False) as file:
-                images = {k: file[k].astype(np.float32) * np.float32(HU_STEP) for k in file.files if k != "names"}
+                images = {
+                    k: file[k].astype(np.float32) * np.float32(HU_STEP) for k in file.files if k != "names"
+                }
                 return [str(name) for name in file["names"]], images
         except (OSError, ValueError, KeyError, EOFError) as error:
-            raise BenchError(f"broken ({error})", file=path, remedy="run the cell again with --force") from None
+            raise BenchError(
+                f"broken ({error})", file=path, remedy="run the cell again with --force"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,9 @@ class RunStore:
         except OSError as error:
             raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
         except ValidationError as error:
-            raise BenchError(f"not a plan ({error.errors()[0]['msg']})", file=path, remedy="run again") from None
+            raise BenchError(
+                f"not a plan ({error.errors()[0]['msg']})", file=path, remedy="run again"
+            ) from None
 
     def read_all(self, plan: Plan) -> list[Result]:
         """Return every planned cell with its record, scores and history, in the order of the plan."""

@@ -23,6 +23,7 @@ class Task:
     store: CellStore
     source: dict[str, Any]
     effective_photons: float | None
+    base: str = ""  # the folder beside which the networks' modules are looked for first
 
 
 def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: Any) -> Record:

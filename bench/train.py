@@ -33,7 +33,8 @@ class _Checks(keras.callbacks.Callback):
 
     def __init__(self, fit: Fit, state: State) -> None:
         super().__init__()
-        self.fit, self.state, self.verdict = fit, state, None
+        self.fit, self.state = fit, state
+        self.verdict: str | None = None
         self.started = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -20,7 +20,11 @@ from bench.store import Result
 
 GOLDEN_SCHEMA = 1
 MULTIPLE = 10  # the band is this many times the spread (largest minus smallest) over the golden runs
-FLOOR = {"dB": 0.005, "HU": 0.005, "": 5e-5}  # and never narrower than this, by unit: another processor rounds otherwise
+FLOOR = {
+    "dB": 0.005,
+    "HU": 0.005,
+    "": 5e-5,
+}  # and never narrower than this, by unit: another processor rounds otherwise
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,9 @@ def read(path: Path) -> dict[str, Any]:
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if value["schema"] != GOLDEN_SCHEMA:
-            raise BenchError(f"golden schema {value['schema']} is not {GOLDEN_SCHEMA}", file=path, key="schema")
+            raise BenchError(
+                f"golden schema {value['schema']} is not {GOLDEN_SCHEMA}", file=path, key="schema"
+            )
         value["profile"], value["cells"]
     except FileNotFoundError:
         raise BenchError("no such file", file=path, remedy="name one with --golden") from None
@@ -78,7 +84,9 @@ def compare(golden: Mapping[str, Any], results: Sequence[Result]) -> list[Differ
             differences.append(Difference(name, "cell", "finished", "not planned"))
         else:
             differences += _compare_cell(name, wanted, found[name])
-    differences += [Difference(name, "cell", "none", "planned") for name in found if name not in golden["cells"]]
+    differences += [
+        Difference(name, "cell", "none", "planned") for name in found if name not in golden["cells"]
+    ]
     return differences
 
 
@@ -112,13 +120,20 @@ def _facts(result: Result) -> dict[str, Any]:
     """Return what must be equal, the metric definitions and the mean scores of one finished cell."""
     record = result.record
     if record is None or record.status != "finished":
-        raise BenchError(f"cell {_name(result)} has not finished", remedy="run: bench run --all --profile smoke")
+        raise BenchError(
+            f"cell {_name(result)} has not finished", remedy="run: bench run --all --profile smoke"
+        )
     names = [[str(row["patient"]), str(row["slice"])] for row in result.scores]
     data = record.spec.dataset.data
     exact = {
         "split": data.split_hash,
         "slices per part": data.slices,
-        "pair names": {"count": len(names), "first": names[0], "last": names[-1], "digest": digest(names, 16)},
+        "pair names": {
+            "count": len(names),
+            "first": names[0],
+            "last": names[-1],
+            "digest": digest(names, 16),
+        },
         "reference ranges": record.ranges,
         "metric definitions": {
             key: {k: v for k, v in value.items() if k != "label"} for key, value in record.metrics.items()

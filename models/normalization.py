@@ -22,7 +22,7 @@ EPSILON = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="models")
-class BatchStatistics(keras.layers.BatchNormalization):  # type: ignore[misc]
+class BatchStatistics(keras.layers.BatchNormalization):
     """Batch normalization by the statistics of the batch, at inference too."""
 
     def call(
@@ -33,7 +33,7 @@ class BatchStatistics(keras.layers.BatchNormalization):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable(package="models")
-class Affine(keras.layers.BatchNormalization):  # type: ignore[misc]
+class Affine(keras.layers.BatchNormalization):
     """Batch normalization whose statistics are never updated: a trainable scale and shift."""
 
     def call(

@@ -1,0 +1,1 @@
+"""From slices on disk, or of a phantom, to the batches that networks train on."""

@@ -14,7 +14,7 @@ from bench.spec import Training
 Images = npt.NDArray[np.float32]
 
 
-class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class TrainingBatches(keras.utils.PyDataset):
     """Batches (x, y) of degraded and reference images, float32 (B, h, w, 1) in mu/mu_water: air 0, water 1.
 
     Batch i is update i of the epoch ``epoch``, counted from 0. Keras does not tell a dataset which epoch it

@@ -103,7 +103,7 @@ def varied(bench: Any, scores: Any) -> Any:
 
 def test_whole_markdown(varied: Any, tmp_path: Path) -> None:
     # Golden text: written by this code from the scores above, then read and checked by hand (means, bold,
-    # signs, states, reasons). A difference means that what users read has changed: read it before replacing it.
+    # signs, states, reasons). A difference means that what users read has changed: read it first.
     assert drawn(varied, tmp_path)[".md"] == (GOLDEN / "report.md").read_text(encoding="utf-8")
 
 

@@ -13,23 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.ct.phantom.anatomy import Anatomy, Label, anatomy
-from bench.ct.phantom.belly import paint_belly
-from bench.ct.phantom.canvas import Canvas
-from bench.ct.phantom.heart import paint_heart
-from bench.ct.phantom.skeleton import (
-    paint_clavicles,
-    paint_ribs,
-    paint_shoulder_blades,
-    paint_spine,
-    paint_sternum,
-)
-from bench.ct.phantom.trunk import paint_cavity, paint_couch, paint_wall, section
-from bench.ct.phantom.vessels import paint_airway, paint_great_vessels, paint_lung_vessels
 
 __all__ = ["PHANTOM_VERSION", "Anatomy", "Label", "anatomy", "labels", "patients", "render", "z_mm"]
 
 PHANTOM_VERSION = 1  # raise it with every change that moves a pixel
-SMALLEST, LARGEST = 16, 2048
 
 
 def patients(count: int) -> list[str]:
@@ -53,40 +40,20 @@ def render(patient: str, z: float, *, size: int, seed: int = 0) -> tuple[NDArray
     Raises:
         ValueError: for z outside [0, 1] or a size that is no whole number of 16 to 2048.
     """
+    from bench.ct.phantom.drawing import draw  # late: it compiles, and a plan needs names and heights only
+
     a = anatomy(patient, seed)
-    return _draw(a, z, size).finish(a.blur), a.fov / size
+    return draw(a, _height(z), size).finish(a.blur), a.fov / size
 
 
 def labels(patient: str, z: float, *, size: int, seed: int = 0) -> NDArray[np.int8]:
     """Return the tissue of every pixel as ``Label`` codes, int8 (size, size); 0 where tissues meet."""
-    return _draw(anatomy(patient, seed), z, size, labelled=True).finish_labels()
+    from bench.ct.phantom.drawing import draw
+
+    return draw(anatomy(patient, seed), _height(z), size, labelled=True).finish_labels()
 
 
 def _height(z: float) -> float:
     if not 0.0 <= z <= 1.0:
         raise ValueError(f"z must lie in [0, 1], not {z}")
     return float(z)
-
-
-def _draw(a: Anatomy, z: float, size: int, *, labelled: bool = False) -> Canvas:
-    if not isinstance(size, (int, np.integer)) or not SMALLEST <= size <= LARGEST:
-        raise ValueError(f"size must be a whole number of {SMALLEST} to {LARGEST} pixels, not {size}")
-    canvas = Canvas(a, _height(z) * a.length, int(size), labelled=labelled)
-    shared = section(a, canvas)
-    for paint in (
-        paint_couch,
-        paint_wall,
-        paint_cavity,
-        paint_belly,
-        paint_heart,
-        paint_great_vessels,
-        paint_lung_vessels,
-        paint_airway,
-        paint_ribs,
-        paint_spine,
-        paint_sternum,
-        paint_clavicles,
-        paint_shoulder_blades,
-    ):
-        paint(shared)
-    return canvas

@@ -1,0 +1,46 @@
+"""One slice of the phantom: every organ painted onto a canvas, in the order in which one covers the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.ct.phantom.anatomy import Anatomy
+from bench.ct.phantom.belly import paint_belly
+from bench.ct.phantom.canvas import Canvas
+from bench.ct.phantom.heart import paint_heart
+from bench.ct.phantom.skeleton import (
+    paint_clavicles,
+    paint_ribs,
+    paint_shoulder_blades,
+    paint_spine,
+    paint_sternum,
+)
+from bench.ct.phantom.trunk import paint_cavity, paint_couch, paint_wall, section
+from bench.ct.phantom.vessels import paint_airway, paint_great_vessels, paint_lung_vessels
+
+SMALLEST, LARGEST = 16, 2048
+
+
+def draw(a: Anatomy, z: float, size: int, *, labelled: bool = False) -> Canvas:
+    """Return the painted canvas of a slice at the relative height ``z``; ValueError for an impossible size."""
+    if not isinstance(size, (int, np.integer)) or not SMALLEST <= size <= LARGEST:
+        raise ValueError(f"size must be a whole number of {SMALLEST} to {LARGEST} pixels, not {size}")
+    canvas = Canvas(a, z * a.length, int(size), labelled=labelled)
+    shared = section(a, canvas)
+    for paint in (
+        paint_couch,
+        paint_wall,
+        paint_cavity,
+        paint_belly,
+        paint_heart,
+        paint_great_vessels,
+        paint_lung_vessels,
+        paint_airway,
+        paint_ribs,
+        paint_spine,
+        paint_sternum,
+        paint_clavicles,
+        paint_shoulder_blades,
+    ):
+        paint(shared)
+    return canvas

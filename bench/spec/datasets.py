@@ -1,0 +1,124 @@
+"""The shape of ``datasets.yaml``: sources, geometry, conditions, splits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bench.spec.base import FULL_SIZE, Frozen, Positive
+
+
+class Source(Frozen):
+    """What all sources have in common; ``restricted`` keeps every image of the source out of reports."""
+
+    title: str = ""
+    licence: str = ""
+    citation: str = ""
+    restricted: bool = False
+    collection: str = ""  # "qin-lung-ct" where the published table may be compared
+    obtain: str = ""  # how to get the slices, shown when they are not there
+
+
+class PhantomSource(Source):
+    """Procedural patients that need no download."""
+
+    kind: Literal["phantom"]
+    patients: Positive = 12
+    slices: Positive = 24  # per patient
+    seed: int = 0
+
+
+class FolderSource(Source):
+    """Slices in files. ``unit`` and ``pixel_mm`` are needed where the files do not say (``npy``, ``flt``)."""
+
+    kind: Literal["npz", "npy", "flt", "dicom"]
+    path: str
+    unit: Literal["HU", "1/cm", "1/mm"] = "HU"
+    pixel_mm: Annotated[float, Field(gt=0)] | None = None
+    patients: str | None = None  # a patients.csv (columns file,patient); else one subfolder per patient
+    matrix: Positive = FULL_SIZE  # side of a whole slice; any other shape is a crop and refused
+
+
+class PairsSource(Source):
+    """Degraded and reference slices already on disk, float32 mu.
+
+    ``layout: study`` is ``images/ndct/{train,test}/*.flt``, ``images/ldct_7e4/...``,
+    ``sparseview/sparseview_60/...``. ``layout: folders`` names one folder for ``reference`` and one for each
+    condition in ``degraded``.
+    """
+
+    kind: Literal["pairs"]
+    path: str
+    layout: Literal["study", "folders"] = "study"
+    unit: Literal["HU", "1/cm", "1/mm"] = "1/cm"
+    pixel_mm: Annotated[float, Field(gt=0)] | None = None
+    reference: str | None = None
+    degraded: dict[str, str] = {}
+    patients: str | None = None
+
+    @model_validator(mode="after")
+    def _folders_are_named(self) -> PairsSource:
+        if self.layout == "folders" and (self.reference is None or not self.degraded):
+            raise ValueError("layout folders needs the keys reference and degraded")
+        return self
+
+
+AnySource = Annotated[PhantomSource | FolderSource | PairsSource, Field(discriminator="kind")]
+
+
+class Geometry(Frozen):
+    """How the slices are projected; all views lie on 360 degrees."""
+
+    preset: Literal["parallel360"] = "parallel360"
+    views: Positive = 720
+
+
+class Condition(Frozen):
+    """One way of lowering the dose. ``photons`` per ray are those at 512 x 512; at n x n times (n/512)^2."""
+
+    label: str = ""
+    views: Positive | None = None
+    photons: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Condition:
+        if self.views is None and self.photons is None:
+            raise ValueError("a condition needs views or photons")
+        return self
+
+
+class Split(Frozen):
+    """Who is in which part: lists of patients, or shares of the patients drawn by ``seed``. The rest trains.
+
+    ``rule: folders`` keeps the train and test folders of the study's layout and cuts the last
+    ``validation_share`` of train as a contiguous block (patients unknown).
+    """
+
+    rule: Literal["patients", "shares", "folders"] = "patients"
+    test: tuple[str, ...] | Annotated[float, Field(gt=0, lt=1)] | None = None
+    validation: tuple[str, ...] | Annotated[float, Field(gt=0, lt=1)] | None = None
+    train: tuple[str, ...] | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _fits_its_rule(self) -> Split:
+        kind = {"patients": tuple, "shares": float, "folders": float}[self.rule]
+        wanted = {"test": self.test, "validation": self.validation}
+        if self.rule == "folders":
+            wanted.pop("test")
+        wrong = [name for name, value in wanted.items() if not isinstance(value, kind)]
+        if wrong:
+            noun = "a list of patients" if kind is tuple else "a share between 0 and 1"
+            raise ValueError(f"rule {self.rule} needs {noun} for {' and '.join(wrong)}")
+        return self
+
+
+class Datasets(Frozen):
+    """The whole of ``datasets.yaml``."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    sources: dict[str, AnySource]
+    geometry: Geometry = Geometry()
+    conditions: dict[str, Condition]
+    splits: dict[str, Split]
