@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from bench import atomic, evaluate, networks, seeds, train
+from bench import atomic, evaluate, networks, train
 from bench.checkpoint import State, load_state
 from bench.ct.units import MU_WATER
 from bench.data.batches import TrainingBatches
 from bench.data.pairs import PairSet, open_pairs
+from bench.errors import BenchError
 from bench.events import Event, Progress
+from bench.guards import Divergence
 from bench.record import Attempt, Record
 from bench.store import CellStore
-from bench.task import Task, end
+from bench.task import Task, earlier_attempts, end, next_seed
 
 Report = Callable[[Event], None]
 
@@ -23,34 +25,38 @@ Report = Callable[[Event], None]
 def run(task: Task, bench: networks.Workbench, report: Report) -> Record:
     """Train and score one cell, write its files, the record last, and return the record."""
     pairs = open_pairs(task.files, task.parts)
+    attempts = earlier_attempts(task)
     if task.planned.spec.build is None:
-        return _finish(task, pairs, evaluate.untreated, report, (), {"timings": {}})
-    earlier = task.store.read_record()
-    attempts = earlier.attempts if earlier is not None else ()
+        return _finish(task, pairs, evaluate.untreated, report, attempts, {"timings": {}})
     model = bench.model(task.planned.spec)
     state = _start(task, model, attempts)
-    message = _fit(task, pairs, state, report).run(model, state)
-    attempt = _attempt(task, state, message)
+    divergence = _fit(task, pairs, state, report).run(model, state)
+    attempts = (*attempts, _attempt(task, state, divergence))
     task.store.write_history(state.history)
     results: dict[str, Any] = {
         "timings": {"train_s": sum(row["seconds"] for row in state.history)},
         "parameters": _parameters(model),
         "best_epoch": state.best_epoch,
     }
-    if message is not None:
-        return end(task, "diverged", (*attempts, attempt), **_identity(pairs), **results)
+    if divergence is not None:
+        record = end(task, "diverged", attempts, **_identity(pairs), **results)
+        task.store.state.unlink(missing_ok=True)
+        return record
     model.set_weights(state.best)
     _write_weights(task.store, model)
-    return _finish(task, pairs, evaluate.predictor(model), report, (*attempts, attempt), results)
+    return _finish(task, pairs, evaluate.predictor(model), report, attempts, results)
 
 
 def _start(task: Task, model: Any, attempts: tuple[Attempt, ...]) -> State:
     """Return the saved state of this attempt, or a fresh one. A new attempt after a divergence has its own seed."""
-    diverged = sum(attempt.ended == "diverged" for attempt in attempts)
-    cell_seed = task.planned.spec.seed
-    seed = cell_seed if diverged == 0 else seeds.derive("attempt", cell_seed, diverged) % 2**31
-    saved = load_state(task.store.state)
-    return saved if saved is not None and saved.seed == seed else train.fresh_state(model, seed)
+    seed = next_seed(task, attempts)
+    fresh, saved = train.fresh_state(model, seed), load_state(task.store.state)
+    if saved is None or saved.seed != seed:
+        return fresh
+    if not saved.fits(fresh):
+        message, remedy = "saved state of another network or optimizer", "run with --force to start anew"
+        raise BenchError(message, file=task.store.state, remedy=remedy)
+    return saved
 
 
 def _fit(task: Task, pairs: PairSet, state: State, report: Report) -> train.Fit:
@@ -93,7 +99,7 @@ def _finish(
     return record
 
 
-def _attempt(task: Task, state: State, message: str | None) -> Attempt:
+def _attempt(task: Task, state: State, divergence: Divergence | None) -> Attempt:
     training = task.planned.spec.training
     assert training is not None
     epochs = len(state.history)
@@ -102,9 +108,9 @@ def _attempt(task: Task, state: State, message: str | None) -> Attempt:
         updates=epochs * training.updates_per_epoch,
         epochs=epochs,
         micro_batch=training.batch,
-        ended="finished" if message is None else "diverged",
-        epoch=None if message is None else epochs,
-        message=message or "",
+        ended="finished" if divergence is None else "diverged",
+        epoch=None if divergence is None else divergence.epoch,
+        message="" if divergence is None else divergence.message,
     )
 
 
@@ -118,9 +124,12 @@ def _identity(pairs: PairSet) -> dict[str, Any]:
 
 
 def _ranges(pairs: PairSet) -> dict[str, list[float]]:
-    """Return the smallest and largest reference value of each part, mu/mu_water to four decimals."""
+    """Return the smallest and largest reference value of each part, mu/mu_water to four decimals; NaN is left out."""
     return {
-        part: [round(float(edge(pairs.reference[rows])) / MU_WATER, 4) for edge in (np.min, np.max)]
+        part: [
+            round(float(edge(pairs.reference[rows], axis=None)) / MU_WATER, 4)
+            for edge in (np.fmin.reduce, np.fmax.reduce)
+        ]
         for part, rows in pairs.parts.items()
         if len(rows)
     }
@@ -128,4 +137,5 @@ def _ranges(pairs: PairSet) -> dict[str, list[float]]:
 
 def _write_weights(store: CellStore, model: Any) -> None:
     with atomic.replace_with(store.weights) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **{variable.path.replace("/", "."): variable.numpy() for variable in model.weights})
+        names = [variable.path.replace("/", ".") for variable in model.weights]
+        np.savez(file, **dict(zip(names, networks.values(model.weights), strict=True)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ from bench import atomic
 from bench.errors import BenchError
 
 Weights = list[np.ndarray]
+STATE_SCHEMA = 1
+_ANEW = "run with --force to start anew"
+_BROKEN = (
+    OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, struct.error, zipfile.BadZipFile
+)  # fmt: skip
 
 
 @dataclass
@@ -29,7 +35,12 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write the state; the previous one stays until this one is whole."""
-        meta = {"seed": self.seed, "best_epoch": self.best_epoch, "history": self.history}
+        meta = {
+            "schema": STATE_SCHEMA,
+            "seed": self.seed,
+            "best_epoch": self.best_epoch,
+            "history": self.history,
+        }
         arrays: dict[str, Any] = {
             f"{group}_{index:04d}": value
             for group, values in (
@@ -42,19 +53,31 @@ class State:
         with atomic.replace_with(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
 
+    def fits(self, fresh: State) -> bool:
+        """Return whether weights and optimizer have the shapes of ``fresh``, a state of the same network."""
+        groups = ("weights", "optimizer", "best")
+        ours, theirs = ([[v.shape for v in getattr(s, group)] for group in groups] for s in (self, fresh))
+        return ours == theirs
+
 
 def load_state(path: Path) -> State | None:
-    """Return the saved state, or None where there is none."""
+    """Return the saved state, or None where there is none.
+
+    Raises:
+        BenchError: the file is broken or of another schema.
+    """
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             meta = json.loads(bytes(file["meta"]))
             groups: dict[str, Weights] = {"weights": [], "optimizer": [], "best": []}
             for name in sorted(set(file.files) - {"meta"}):
                 groups[name.rpartition("_")[0]].append(file[name])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BenchError(
-            f"broken checkpoint ({error})", file=path, remedy="run with --force to start anew"
-        ) from None
-    return State(meta["seed"], **groups, best_epoch=meta["best_epoch"], history=meta["history"])
+            if meta["schema"] != STATE_SCHEMA:
+                raise BenchError(
+                    f"saved state of schema {meta['schema']}, not {STATE_SCHEMA}", file=path, remedy=_ANEW
+                )
+            return State(meta["seed"], **groups, best_epoch=meta["best_epoch"], history=meta["history"])
+    except _BROKEN as error:
+        raise BenchError(f"broken checkpoint ({error})", file=path, remedy=_ANEW) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -78,15 +79,8 @@ def run(everything: bool, only: tuple[str, ...], more: tuple[str, ...], **option
     if everything == bool(cells) or (more and not only):
         raise click.UsageError("give --all, or --only MODEL:CONDITION (several may follow)")
     from bench import runner
-    from bench.events import RunEnded
 
-    code = DONE
-    with _display() as display:
-        for event in runner.run(_request(only=cells, **options)):
-            display.show(event)
-            if isinstance(event, RunEnded) and event.bad:
-                code = SOME_FAILED
-    _exit(code)
+    _exit(SOME_FAILED if _show(runner.run(_request(only=cells, **options))) else DONE)
 
 
 @cli.command()
@@ -135,9 +129,7 @@ def data_build(**options: Any) -> None:
     from bench import runner
 
     prepared = runner.prepare(_request(**options))
-    with _display() as display:
-        for event in runner.build(prepared):
-            display.show(event)
+    _show(runner.build(prepared))
     _say(f"all pairs of profile {prepared.request.profile} are in {options['cache']}")
 
 
@@ -178,40 +170,64 @@ def _request(**options: Any) -> Any:
     return Request(**{"reports": Path("reports"), **options})
 
 
-def _display() -> Any:
+def _show(events: Generator[Any, None, None]) -> int:
+    """Show every event and return how many cells did not finish; the events end with this call, however it ends."""
     from bench.display import Bars, Lines
+    from bench.events import RunEnded
 
-    return Bars() if sys.stdout.isatty() else Lines(_say)
+    bad = 0
+    with Bars() if sys.stdout.isatty() else Lines(_say) as display, closing(events):
+        for event in events:
+            display.show(event)
+            if isinstance(event, RunEnded):
+                bad += event.bad
+    return bad
 
 
 def _say(text: str) -> None:
-    click.echo(text)
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        _mute()
+
+
+def _mute() -> None:
+    """Write to nobody from here on: who read our output has gone, and a training goes on without."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit(code: int) -> None:
     raise click.exceptions.Exit(code)
 
 
+class Interrupted(BaseException):
+    """Ctrl-C, or a signal that asks this process to end."""
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise Interrupted
 
 
 def main() -> None:
     """Run ``bench``; every fault a user can cause ends in one line and exit code 2."""
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = cli.main(prog_name="bench", standalone_mode=False) or DONE
-    except click.exceptions.Abort:
-        code = _fail("interrupted; the same command continues from the last finished epoch", INTERRUPTED)
-    except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # ignored for nohup, or in the background
+                signal.signal(number, _interrupt)
+        with cli.make_context("bench", sys.argv[1:]) as context:
+            cli.invoke(context)
+        code = DONE
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    except Interrupted:
         code = _fail("interrupted; the same command continues from the last finished epoch", INTERRUPTED)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except BenchError as error:
         code = _fail(str(error), BAD_INPUT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
+    except BrokenPipeError:  # while click printed a help
+        _mute()
         code = DONE
     except OSError as error:
         code = _fail(f"{error.filename or 'a file'}: {error.strerror or error}", BAD_INPUT)
@@ -219,9 +235,7 @@ def main() -> None:
         if os.environ.get("BENCH_TRACEBACK"):
             raise
         text = " ".join(str(error).split())
-        code = _fail(
-            f"internal error: {type(error).__name__}: {text}; BENCH_TRACEBACK=1 shows where", BAD_INPUT
-        )
+        code = _fail(f"internal error: {type(error).__name__}: {text}; BENCH_TRACEBACK=1 shows where", BAD_INPUT)
     sys.exit(code)
 
 

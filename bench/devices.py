@@ -16,6 +16,7 @@ class Gpu:
     """One GPU as ``nvidia-smi`` sees it; memory in MiB."""
 
     index: int
+    uuid: str
     name: str
     used: int
     total: int
@@ -28,20 +29,38 @@ class Gpu:
 
 def gpus() -> list[Gpu]:
     """Return the GPUs that ``CUDA_VISIBLE_DEVICES`` leaves; an empty list without a driver."""
-    query = ["nvidia-smi", "--query-gpu=index,name,memory.used,memory.total", "--format=csv,noheader,nounits"]
+    query = [
+        "nvidia-smi",
+        "--query-gpu=index,uuid,name,memory.used,memory.total",
+        "--format=csv,noheader,nounits",
+    ]
     try:
         text = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = [parse(line) for line in text.splitlines() if line.strip()]
-    return [gpu for gpu in found if visible is None or str(gpu.index) in visible.split(",")]
+    found = [gpu for line in text.splitlines() if (gpu := parse(line)) is not None]
+    return [gpu for gpu in found if visible is None or _is_named(gpu, visible)]
 
 
-def parse(line: str) -> Gpu:
-    """Read one line of ``nvidia-smi --format=csv,noheader,nounits``."""
-    index, name, used, total = (part.strip() for part in line.split(","))
-    return Gpu(int(index), name, int(used), int(total))
+def parse(line: str) -> Gpu | None:
+    """Read one line of ``nvidia-smi --format=csv,noheader,nounits``; None where it describes no GPU.
+
+    A GPU that does not report its memory (``[N/A]``) counts as free.
+    """
+    parts = [part.strip() for part in line.split(",")]
+    if len(parts) < 5 or not parts[0].isdecimal():
+        return None
+    used, total = (int(part) if part.isdecimal() else 0 for part in parts[-2:])
+    return Gpu(int(parts[0]), parts[1], ", ".join(parts[2:-2]), used if total else 0, total)
+
+
+def _is_named(gpu: Gpu, visible: str) -> bool:
+    """Return whether ``CUDA_VISIBLE_DEVICES`` names the GPU, by index or by the first characters of its UUID."""
+    names = [name.strip() for name in visible.split(",")]
+    return str(gpu.index) in names or any(
+        name.startswith("GPU-") and gpu.uuid.startswith(name) for name in names
+    )
 
 
 def cores() -> int:
@@ -52,6 +71,7 @@ def cores() -> int:
 def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
     """Return what a worker's environment needs before a backend is imported.
 
+    GPUs are counted as ``nvidia-smi`` counts them (CUDA by itself puts the fastest first).
     Memory is taken as needed and not all at once, so that another job on the GPU is not starved.
     """
     wanted = {
@@ -63,7 +83,9 @@ def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "tensorflow"),
     }
-    return wanted if gpu is None else {**wanted, "CUDA_VISIBLE_DEVICES": str(gpu)}
+    if gpu is None:
+        return wanted
+    return {**wanted, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": str(gpu)}
 
 
 def hold_to(threads: int) -> None:

@@ -11,6 +11,7 @@ from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Pro
 
 Write = Callable[[str], None]
 VERBS = {"build": "building", "train": "training", "score": "scoring"}
+SPEED_OVER_S = 7 * 24 * 3600.0  # a cell may take hours: no step is too old to tell the speed
 BUILD_LINES = 10  # lines per stage in a log that nobody watches
 
 
@@ -31,18 +32,22 @@ def text_of(event: Event) -> str | None:
         case CellStarted(cell, number, count, resumed):
             return f"[{number}/{count}] {cell}" + (f", continued after epoch {resumed}" if resumed else "")
         case EpochEnded(cell, epoch, epochs, loss, psnr, psnr_input, seconds):
-            gain = psnr - psnr_input
             return (
-                f"{cell} epoch {epoch}/{epochs}: loss {loss:.4g}, "
-                f"validation {psnr:.2f} dB ({gain:+.2f} over the input), {seconds:.0f} s"
+                f"{short(cell)} epoch {epoch}/{epochs}: {psnr:.2f} dB "
+                f"({psnr - psnr_input:+.2f}), loss {loss:.3g}, {duration(seconds)}"
             )
         case CellEnded(cell, status, message, seconds):
-            return f"{cell} {status} after {duration(seconds)}" + (f": {message}" if message else "")
+            return f"{short(cell)} {status} after {duration(seconds)}" + (f": {message}" if message else "")
         case Message(text):
             return text
         case RunEnded(finished, bad):
             return f"{finished} cells finished" + (f", {bad} did not; try --retry-failed" if bad else "")
     return None
+
+
+def short(cell: str) -> str:
+    """Return the readable part of a cell's id: model, condition and seed without the hash."""
+    return cell.rpartition("-")[0] or cell
 
 
 def duration(seconds: float) -> str:
@@ -89,20 +94,22 @@ class Lines:
 class Bars:
     """A bar for all cells and one for the stage at work, each with the time left, below the lines of events."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Any = None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
-        self._console = Console(highlight=False)
+        self._console = console or Console(highlight=False)
         columns = (
-            TextColumn("{task.description}", table_column=None),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, justify="right")),
+            TimeRemainingColumn(elapsed_when_finished=True, table_column=Column(no_wrap=True)),
         )
-        self._bars: Any = RichProgress(*columns, console=self._console, expand=True)
+        self._bars: Any = RichProgress(*columns, console=self._console, expand=True, speed_estimate_period=SPEED_OVER_S)
         self._all: Any = None
+        self._ended = 0
         self._stage: Any = None
         self._key: tuple[str, str] | None = None
 
@@ -113,6 +120,7 @@ class Bars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._drop_stage()
         self._bars.stop()
 
     def show(self, event: Event) -> None:
@@ -120,17 +128,30 @@ class Bars:
         text = text_of(event)
         if text is not None:
             self._console.print(text, markup=False, soft_wrap=True)
-        if isinstance(event, CellStarted) and self._all is None:
-            self._all = self._bars.add_task("cells", total=event.count)
+        if isinstance(event, CellStarted):
+            self._drop_stage()
+            if self._all is None:
+                self._all = self._bars.add_task("all cells", total=event.count)
+            self._ended = event.number - 1
         elif isinstance(event, CellEnded) and self._all is not None:
-            self._bars.advance(self._all)
+            self._drop_stage()
+            self._bars.update(self._all, completed=self._ended + 1)
         elif isinstance(event, Progress):
             self._move(event)
 
     def _move(self, event: Progress) -> None:
         if (event.stage, event.subject) != self._key:
-            if self._stage is not None:
-                self._bars.remove_task(self._stage)
+            self._drop_stage()
             self._key = (event.stage, event.subject)
-            self._stage = self._bars.add_task(VERBS[event.stage], total=event.total)
+            subject = event.subject if event.stage == "build" else short(event.subject)
+            self._stage = self._bars.add_task(
+                f"{VERBS[event.stage]} {subject}", total=event.total, completed=event.done
+            )
         self._bars.update(self._stage, completed=event.done)
+        if event.stage == "train":
+            self._bars.update(self._all, completed=self._ended + event.done / event.total)
+
+    def _drop_stage(self) -> None:
+        if self._stage is not None:
+            self._bars.remove_task(self._stage)
+        self._stage = self._key = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -60,14 +61,24 @@ class Worker:
         if self._process is None:
             return
         self._process.terminate()
+        self._forget()
+
+    def _forget(self) -> int | None:
+        """Wait for the end of the process, force it where it takes long, and return its exit code."""
         self._process.join(STOP_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
-        self._process = None
+        code: int | None = self._process.exitcode
+        if self._pipe is not None:
+            self._pipe.close()
+        self._process = self._pipe = None
+        return code
 
     def _start(self) -> Connection:
-        if self._process is None or not self._process.is_alive():
+        if self._process is not None and not self._process.is_alive():
+            self._forget()
+        if self._process is None:
             context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
             self._process = context.Process(target=_serve, args=(theirs, self.threads, self.gpu), daemon=True)
@@ -78,9 +89,7 @@ class Worker:
         return self._pipe
 
     def _cause_of_death(self) -> str:
-        self._process.join(STOP_S)
-        code = self._process.exitcode
-        self._process = None
+        code = self._forget()
         if code == -signal.SIGKILL:
             return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
         name = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
@@ -92,15 +101,13 @@ def _serve(pipe: Connection, threads: int, gpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(devices.environment_variables(threads, gpu))
     devices.hold_to(threads)
-    bench = None
+    bench = functools.cache(_workbench)
     while True:
         try:
             task = pipe.recv()
         except EOFError:
             return
         with _output_to(task):
-            if bench is None:
-                bench = _workbench()
             pipe.send(_run(task, bench, pipe))
 
 
@@ -110,15 +117,15 @@ def _workbench() -> Any:
     return Workbench(jit_compile=devices.has_accelerator() or os.environ["KERAS_BACKEND"] == "jax")
 
 
-def _run(task: Task, bench: Any, pipe: Connection) -> CellEnded:
-    from bench import cell  # here Keras and the backend come in
-
+def _run(task: Task, bench: Callable[[], Any], pipe: Connection) -> CellEnded:
     if task.base and task.base not in sys.path:
         sys.path.insert(0, task.base)
     began = time.monotonic()
     try:
-        ended = cell.run(task, bench, pipe.send)
-        message = ended.attempts[-1].message if ended.attempts else ""
+        from bench import cell  # here Keras and the backend come in
+
+        ended = cell.run(task, bench(), pipe.send)
+        message = "" if ended.status == "finished" else ended.attempts[-1].message
     except BrokenPipeError:
         raise SystemExit(1) from None  # the parent is gone
     except Exception as error:

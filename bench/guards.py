@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bench.spec import Guard
 
 Check = Mapping[str, float]
 
 
-def verdict(history: Sequence[Check], guard: Guard) -> str | None:
-    """Return why the training has diverged, or None while it is sound.
+@dataclass(frozen=True)
+class Divergence:
+    """Why a training was given up, in one line, and at which epoch (from 1)."""
+
+    epoch: int
+    message: str
+
+
+def verdict(history: Sequence[Check], guard: Guard) -> Divergence | None:
+    """Return when and why the training has diverged, or None while it is sound.
 
     Args:
         history: one mapping per finished epoch with ``epoch``, ``loss``, ``psnr`` and ``psnr_input`` (dB, validation).
@@ -26,13 +35,14 @@ def verdict(history: Sequence[Check], guard: Guard) -> str | None:
     last = history[-1]
     epoch = int(last["epoch"])
     if not math.isfinite(last["loss"]):
-        return f"loss is {last['loss']} at epoch {epoch}"
+        return Divergence(epoch, f"loss is {last['loss']} at epoch {epoch}")
     if math.isnan(last["psnr"]) or last["psnr"] == -math.inf:
-        return f"validation PSNR is {last['psnr']} at epoch {epoch}"
+        return Divergence(epoch, f"validation PSNR is {last['psnr']} at epoch {epoch}")
     above = sum(check["psnr"] > check["psnr_input"] for check in history[:-1])
     if above >= guard.above and last["psnr"] < last["psnr_input"] - guard.margin_db:
-        return (
+        return Divergence(
+            epoch,
             f"validation PSNR fell to {last['psnr']:.2f} dB at epoch {epoch}, below the untreated input "
-            f"({last['psnr_input']:.2f} dB), after {above} checks above it"
+            f"({last['psnr_input']:.2f} dB), after {above} checks above it",
         )
     return None

@@ -3,55 +3,85 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from bench import seeds
 
-PARTS = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+SUFFIX = "_initializer"
+TRUNCATED = 0.87962566103423978  # standard deviation of a unit normal cut at two of its standard deviations
 
 
 def initial_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
     """Return start values drawn with NumPy by each layer's own initialiser, so that all backends start equal.
 
-    Draws are keyed by (seed, index of the weight). Glorot uniform (Glorot and Bengio 2010), normal and orthogonal
-    (Saxe et al. 2014, arXiv 1312.6120) are drawn here; any other initialiser of a layer is called with a seed
-    derived from the same key, and then the draw is the backend's own. A weight without one keeps its value.
+    Draws are keyed by (seed, index of the weight). Variance scaling (Glorot and Bengio 2010; He et al. 2015, doi
+    10.1109/ICCV.2015.123), normal, uniform and orthogonal (Saxe et al. 2014, arXiv 1312.6120) are drawn here; any
+    other initialiser of a layer is called with a seed derived from the same key, and then the draw is the
+    backend's own. A weight of which no layer names an initialiser keeps its value.
     """
     initialisers = {}
-    for layer in model.layers:
-        for name in PARTS:
-            variable = getattr(layer, name, None)
+    for layer in _layers(model):
+        for key in [key for key in vars(layer) if key.endswith(SUFFIX)]:
+            variable = _variable(layer, key.removesuffix(SUFFIX))
             if variable is not None:
-                initialisers[variable.path] = getattr(layer, f"{name}_initializer")
-    values = []
+                initialisers[variable.path] = getattr(layer, key)
+    start = []
     for index, variable in enumerate(model.weights):
         rng = seeds.generator("initial", seed, index)
         initialiser = initialisers.get(variable.path)
-        value = variable.numpy() if initialiser is None else _draw(initialiser, variable.shape, rng)
-        values.append(np.asarray(value, np.float32))
-    return values
+        value = np.asarray(variable.value) if initialiser is None else _draw(initialiser, variable.shape, rng)
+        start.append(np.array(value, np.float32))
+    return start
+
+
+def _layers(layer: Any) -> Iterator[Any]:
+    """Yield the layer and all layers inside it."""
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _layers(inner)
+
+
+def _variable(layer: Any, name: str) -> keras.Variable | None:
+    """Return the variable for which ``layer`` has ``NAME_initializer``; depthwise layers name theirs otherwise."""
+    keys = ("depthwise_kernel", "kernel") if name == "depthwise" else (name, f"{name}_kernel")
+    found = (getattr(layer, key, None) for key in keys)
+    return next((variable for variable in found if isinstance(variable, keras.Variable)), None)
 
 
 def _draw(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    kind = type(initialiser).__name__
-    receptive = math.prod(shape[:-2])
-    fan_in, fan_out = (
-        (receptive * shape[-2], receptive * shape[-1]) if len(shape) > 1 else (shape[0], shape[0])
-    )
-    if kind in ("Zeros", "Ones"):
-        return np.full(shape, float(kind == "Ones"))
-    if kind == "GlorotUniform":
-        limit = math.sqrt(6 / (fan_in + fan_out))
-        return rng.uniform(-limit, limit, shape)
-    if kind == "RandomNormal":
+    initialisers = keras.initializers
+    if isinstance(initialiser, initialisers.Zeros | initialisers.Ones):
+        return np.full(shape, float(isinstance(initialiser, initialisers.Ones)))
+    if isinstance(initialiser, initialisers.VarianceScaling):
+        return _variance_scaling(initialiser, shape, rng)
+    if isinstance(initialiser, initialisers.RandomNormal):
         return rng.normal(initialiser.mean, initialiser.stddev, shape)
-    if kind in ("Orthogonal", "OrthogonalInitializer"):
+    if isinstance(initialiser, initialisers.RandomUniform):
+        return rng.uniform(initialiser.minval, initialiser.maxval, shape)
+    if isinstance(initialiser, initialisers.Orthogonal):
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
         q = q * np.sign(np.diag(r))
         return np.asarray(initialiser.gain * (q if rows >= columns else q.T).reshape(shape))
     seeded = type(initialiser).from_config({**initialiser.get_config(), "seed": int(rng.integers(2**31))})
     return np.asarray(keras.ops.convert_to_numpy(seeded(shape)))
+
+
+def _variance_scaling(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draw with variance ``scale / fan``, uniform, normal, or normal cut at two standard deviations."""
+    receptive = math.prod(shape[:-2])
+    fans = (receptive * shape[-2], receptive * shape[-1]) if len(shape) > 1 else (shape[0], shape[0])
+    fan = {"fan_in": fans[0], "fan_out": fans[1], "fan_avg": sum(fans) / 2}[initialiser.mode]
+    variance = initialiser.scale / max(1.0, fan)
+    if initialiser.distribution == "uniform":
+        limit = math.sqrt(3 * variance)
+        return rng.uniform(-limit, limit, shape)
+    if initialiser.distribution == "untruncated_normal":
+        return rng.normal(0, math.sqrt(variance), shape)
+    low, high = ndtr(-2.0), ndtr(2.0)
+    return np.asarray(ndtri(rng.uniform(low, high, shape)) * math.sqrt(variance) / TRUNCATED)

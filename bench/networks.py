@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,17 +29,19 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Return the learning rate at update ``step`` (from 0) as a float32 tensor."""
-        progress = keras.ops.cast(step, "float32") / float(self.updates)
+        step = keras.ops.cast(step, "float32")
+        progress = step / float(self.updates)
         rate = self.rate
         if isinstance(rate, Decay):
             return rate.from_ * keras.ops.power(rate.to / rate.from_, progress)
         if isinstance(rate, Halving):
             return rate.start * keras.ops.power(2.0, -progress * self.epochs / rate.halve_every)
         if isinstance(rate, Steps):
+            epoch = step * float(self.epochs) / float(self.updates)  # in this order a whole epoch is exact
             ends = np.cumsum(rate.epochs)
             value = keras.ops.full_like(progress, rate.rates[-1])
             for end, level in reversed(list(zip(ends[:-1], rate.rates, strict=False))):
-                value = keras.ops.where(progress * self.epochs < float(end), level, value)
+                value = keras.ops.where(epoch < float(end), level, value)
             return value
         return keras.ops.full_like(progress, rate)
 
@@ -67,13 +70,21 @@ class Workbench:
             self._key, self._model = "", None
             keras.backend.clear_session()
             self._model = _compiled(cell.build, cell.params, training, self.jit_compile)
-            self._optimizer_start = [v.numpy() for v in self._model.optimizer.variables]
-            self._weights_start = self._model.get_weights()
+            self._optimizer_start = values(self._model.optimizer.variables)
+            self._weights_start = values(self._model.weights)
             self._key = key
         self._model.set_weights(self._weights_start)
         for variable, value in zip(self._model.optimizer.variables, self._optimizer_start, strict=True):
             variable.assign(value)
         return self._model
+
+
+def values(variables: Iterable[Any]) -> Weights:
+    """Return a copy of each variable. A view is not enough: JAX gives its memory to the next training step.
+
+    (``get_weights`` of Keras makes NumPy 2 warn on JAX, ``keras.ops.convert_to_numpy`` on TensorFlow.)
+    """
+    return [np.asarray(variable.value).copy() for variable in variables]
 
 
 def load_network(build: str, params: dict[str, Any], precision: str = "float32") -> keras.Model:

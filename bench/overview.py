@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -27,8 +28,7 @@ def of_plan(prepared: Prepared) -> str:
         f"{len(trained)} cells to train, and the untreated input scored on each of "
         f"{len(prepared.plan.conditions)} datasets",
     ]
-    scaled = trained[0].scaled if trained else ()
-    head.append("as published" if not scaled else f"scaled: {'; '.join(scaled)}")
+    head.append(_scaled(trained))
     rows = [
         (*_name(cell), *_budget(cell), _status(result))
         for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
@@ -77,6 +77,14 @@ def of_data(prepared: Prepared) -> str:
         "no patient is in two parts" if catalogue.patients_known else "parts are the source's own folders",
     ]
     return "\n".join(lines)
+
+
+def _scaled(trained: Sequence[PlannedCell]) -> str:
+    """Return in which points all cells differ from the published ones; a model's own are in the tables."""
+    if not any(cell.scaled for cell in trained):
+        return "as published"
+    shared = [point for point in trained[0].scaled if all(point in cell.scaled for cell in trained)]
+    return f"scaled: {'; '.join(shared) or 'each model in its own points'}"
 
 
 def _name(cell: PlannedCell) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from bench.errors import BenchError
 from bench.spec import Cell, Frozen
 
 RECORD_SCHEMA = 1
+_AGAIN = "delete its folder and run again"
 Status = Literal["finished", "failed", "diverged"]
 
 
@@ -59,9 +60,13 @@ def loads(text: str, file: str = "record.json") -> Record:
         version = value["schema_version"]
     except (ValueError, TypeError, KeyError) as error:
         raise BenchError(
-            f"not a record ({error})", file=file, remedy="delete its folder and run again"
+            f"not a record ({error})", file=file, remedy=_AGAIN
         ) from None
-    if not isinstance(version, int) or version > RECORD_SCHEMA:
+    if type(version) is not int or version < 1:
+        raise BenchError(
+            f"{version!r} is no schema of a record", file=file, key="schema_version", remedy=_AGAIN
+        )
+    if version > RECORD_SCHEMA:
         raise BenchError(
             f"record schema {version} is newer than {RECORD_SCHEMA}", file=file, remedy="upgrade this program"
         )
@@ -70,7 +75,7 @@ def loads(text: str, file: str = "record.json") -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise BenchError(first["msg"], file=file, key=key, remedy="delete its folder and run again") from None
+        raise BenchError(first["msg"], file=file, key=key, remedy=_AGAIN) from None
 
 
 def upgrade(value: dict[str, Any]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def open_profile_source(request: Request, settings: config.Config, profile: Prof
     return open_source(profile.source, source, base=base, index_cache=request.cache / "index.json")
 
 
-def run(request: Request) -> Iterator[Event]:
+def run(request: Request) -> Generator[Event, None, None]:
     """Build the pairs, run every cell that has not ended, write the tables; yield events all the way."""
     prepared = prepare(request)
     with atomic.lock(prepared.store.root / ".lock"):
@@ -114,7 +114,7 @@ def run(request: Request) -> Iterator[Event]:
     yield _summary(prepared)
 
 
-def build(prepared: Prepared, conditions: set[str] | None = None) -> Iterator[Event]:
+def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[Event, None, None]:
     """Build the pairs of ``conditions`` (all of them without) where they are not on disk yet."""
     files = {k: v for k, v in prepared.files.items() if conditions is None or k in conditions}
     if pairs.missing(files):

@@ -7,7 +7,10 @@ trains also ``state.npz``. The record is written last: a folder without one is n
 from __future__ import annotations
 
 import csv
+import difflib
 import io
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +26,7 @@ from bench.spec import Plan, PlannedCell
 
 Row = Mapping[str, str | int | float]
 TEXT_COLUMNS = ("patient", "slice")
+_AGAIN = "run the cell again with --force"
 HU_STEP = 0.1  # samples.npz holds int16 in steps of 0.1 HU
 
 
@@ -56,6 +60,8 @@ class CellStore:
             return None
         except OSError as error:
             raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
+        except UnicodeDecodeError as error:
+            raise BenchError(f"not a record ({error})", file=path, remedy=_AGAIN) from None
         return record.loads(text, str(path))
 
     def write_record(self, value: Record) -> None:
@@ -93,15 +99,13 @@ class CellStore:
         if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 images = {
                     k: file[k].astype(np.float32) * np.float32(HU_STEP) for k in file.files if k != "names"
                 }
                 return [str(name) for name in file["names"]], images
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise BenchError(
-                f"broken ({error})", file=path, remedy="run the cell again with --force"
-            ) from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise BenchError(f"broken ({error})", file=path, remedy=_AGAIN) from None
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,9 @@ class RunStore:
             return Plan.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             remedy = f"run: bench run --all --profile {self.root.name}"
+            others = sorted(found.parent.name for found in self.root.parent.glob("*/plan.json"))
+            near = difflib.get_close_matches(self.root.name, others, n=1)
+            remedy = f"did you mean {near[0]}?" if near else remedy
             raise BenchError("no run here yet", file=path, remedy=remedy) from None
         except OSError as error:
             raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
@@ -150,7 +157,7 @@ class RunStore:
         for planned in plan.cells:
             folder = self.cell(planned.id)
             ended = folder.read_record()
-            scores = folder.read_scores() if ended is not None and ended.status == "finished" else []
+            scores = _scores(folder, ended) if ended is not None and ended.status == "finished" else []
             results.append(Result(planned, ended, scores, folder.read_history(), folder))
         return results
 
@@ -159,6 +166,16 @@ class RunStore:
         planned = {cell.id for cell in plan.cells}
         found = sorted(path.parent.name for path in self.root.glob("*/record.json"))
         return [name for name in found if name not in planned]
+
+
+def _scores(folder: CellStore, ended: Record) -> list[dict[str, str | float]]:
+    """Return the scores of a finished cell: there are some, in the columns that its record defines."""
+    rows = folder.read_scores()
+    absent = {*TEXT_COLUMNS, *ended.metrics} - set(rows[0] if rows else ())
+    if absent:
+        message = f"no column {min(absent)}" if rows else "no scores"
+        raise BenchError(message, file=folder.folder / "scores.csv", remedy=_AGAIN)
+    return rows
 
 
 def _to_csv(rows: Iterable[Row]) -> str:
@@ -178,4 +195,4 @@ def _from_csv(path: Path) -> list[dict[str, str | float]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise BenchError(f"broken ({error})", file=path, remedy="run the cell again with --force") from None
+        raise BenchError(f"broken ({error})", file=path, remedy=_AGAIN) from None

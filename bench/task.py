@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench import devices, metrics
+from bench import devices, metrics, seeds
 from bench.data.pairs import PairFiles
 from bench.provenance import environment
 from bench.record import Attempt, Record, Status
@@ -45,18 +45,31 @@ def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: An
     return record
 
 
+def earlier_attempts(task: Task) -> tuple[Attempt, ...]:
+    """Return the attempts that the cell's record holds."""
+    earlier = task.store.read_record()
+    return earlier.attempts if earlier is not None else ()
+
+
+def next_seed(task: Task, attempts: tuple[Attempt, ...]) -> int:
+    """Return the seed of the attempt after ``attempts``: the cell's own, or another after each divergence."""
+    cell_seed = task.planned.spec.seed
+    diverged = sum(attempt.ended == "diverged" for attempt in attempts)
+    return cell_seed if diverged == 0 else seeds.derive("attempt", cell_seed, diverged) % 2**31
+
+
 def fail(task: Task, message: str) -> Record:
     """Write and return the record of a cell that ended by an error; its saved state stays for another attempt."""
-    earlier = task.store.read_record()
+    attempts = earlier_attempts(task)
     training = task.planned.spec.training
-    epochs = len(task.store.read_history())
+    epochs = len(task.store.read_history()) if task.store.state.exists() else 0
     attempt = Attempt(
-        seed=task.planned.spec.seed,
+        seed=next_seed(task, attempts),
         updates=epochs * training.updates_per_epoch if training else 0,
         epochs=epochs,
         micro_batch=training.batch if training else None,
         ended="failed",
-        epoch=epochs + 1 if training else None,
+        epoch=epochs + 1 if training and epochs < training.epochs else None,
         message=message,
     )
-    return end(task, "failed", (*(earlier.attempts if earlier else ()), attempt))
+    return end(task, "failed", (*attempts, attempt))

@@ -19,6 +19,7 @@ from bench import guards
 from bench.checkpoint import State
 from bench.events import EpochEnded, Event, Progress
 from bench.initial import initial_weights
+from bench.networks import values
 from bench.spec import Training
 
 REPORT_EVERY_S = 0.25
@@ -34,7 +35,7 @@ class _Checks(keras.callbacks.Callback):
     def __init__(self, fit: Fit, state: State) -> None:
         super().__init__()
         self.fit, self.state = fit, state
-        self.verdict: str | None = None
+        self.verdict: guards.Divergence | None = None
         self.started = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -54,10 +55,10 @@ class _Checks(keras.callbacks.Callback):
         }
         state.history.append(row)
         self.verdict = guards.verdict(state.history, fit.training.guard)
-        state.weights = self.model.get_weights()
+        state.weights = values(self.model.weights)
         if self.verdict is None and row["psnr"] >= max(check["psnr"] for check in state.history):
             state.best, state.best_epoch = state.weights, epoch + 1
-        state.optimizer = [v.numpy() for v in self.model.optimizer.variables]
+        state.optimizer = values(self.model.optimizer.variables)
         state.save(fit.path)
         fit.report(EpochEnded(fit.cell, epoch + 1, fit.training.epochs, *(row[k] for k in _EVENT_COLUMNS)))
         if self.verdict is not None:
@@ -109,8 +110,8 @@ class Fit:
     path: Path
     report: Report
 
-    def run(self, model: keras.Model, state: State) -> str | None:
-        """Train from ``state`` to the end and leave the best weights in it; return why it diverged, or None."""
+    def run(self, model: keras.Model, state: State) -> guards.Divergence | None:
+        """Train from ``state`` to the end, which it then holds; return where and why it diverged, or None."""
         model.set_weights(state.weights)
         for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
@@ -128,11 +129,11 @@ class Fit:
                 callbacks=[_Watch(self), checks],
             )
         except LossNotFinite as error:
-            return str(error)
+            return guards.Divergence(error.epoch, str(error))
         return checks.verdict
 
 
 def fresh_state(model: keras.Model, seed: int) -> State:
     """Return the state before the first update."""
     weights = initial_weights(model, seed)
-    return State(seed, weights, [v.numpy() for v in model.optimizer.variables], weights, None, [])
+    return State(seed, weights, values(model.optimizer.variables), weights, None, [])

@@ -7,6 +7,7 @@ around the golden value, which was made as a multiple of the spread over several
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ def make(runs: Sequence[Sequence[Result]], profile: str, note: Mapping[str, Any]
         scores = {}
         for metric, definition in first["metrics"].items():
             means = [value["means"][metric] for value in values]
+            if not np.isfinite(means).all():
+                raise BenchError(f"{metric} of cell {_name(results[0])} is not finite")
             low, high = min(means), max(means)
             band = max(MULTIPLE * (high - low), FLOOR[definition["unit"]])
             scores[metric] = {"value": (low + high) / 2, "band": band, "spread": high - low}
@@ -67,12 +70,24 @@ def read(path: Path) -> dict[str, Any]:
             raise BenchError(
                 f"golden schema {value['schema']} is not {GOLDEN_SCHEMA}", file=path, key="schema"
             )
-        value["profile"], value["cells"]
+        _check(value)
     except FileNotFoundError:
         raise BenchError("no such file", file=path, remedy="name one with --golden") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BenchError(f"not a golden file ({error})", file=path) from None
     return value
+
+
+def _check(value: Mapping[str, Any]) -> None:
+    """Raise a ``KeyError``, ``TypeError`` or ``ValueError`` where a golden value is not of this shape."""
+    str(value["profile"])
+    if not value["cells"]:
+        raise ValueError("no cells")
+    for name, cell in dict(value["cells"]).items():
+        dict(cell["exact"])
+        for metric, score in dict(cell["scores"]).items():
+            if not (math.isfinite(score["value"]) and 0 <= score["band"] < math.inf):
+                raise ValueError(f"{name}: {metric}: no finite value and band")
 
 
 def compare(golden: Mapping[str, Any], results: Sequence[Result]) -> list[Difference]:
@@ -127,6 +142,7 @@ def _facts(result: Result) -> dict[str, Any]:
     data = record.spec.dataset.data
     exact = {
         "split": data.split_hash,
+        "slices": data.selection,
         "slices per part": data.slices,
         "pair names": {
             "count": len(names),

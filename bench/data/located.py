@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench import config, spec
-from bench.errors import BenchError
+from bench.errors import BenchError, BenchErrors
 
 TRY_SMOKE = "or try --profile smoke, which needs no data"
 
@@ -14,19 +14,21 @@ def located(settings: config.Config, name: str) -> spec.AnySource:
     Raises:
         BenchError: a variable is not set or the folder is not there; the remedy says how to get the slices.
     """
-    source = settings.datasets.sources[name]
+    obtain = settings.datasets.sources[name].obtain
+    try:
+        source = settings.source(name)
+    except BenchErrors as errors:
+        first = errors.errors[0]
+        remedy = f"{obtain or first.remedy}; {TRY_SMOKE}"
+        raise BenchError(
+            first.message, file=first.file, line=first.line, key=first.key, remedy=remedy
+        ) from None
     if isinstance(source, spec.PhantomSource):
         return source
-    file, key = settings.datasets_file, f"sources.{name}.path"
-    try:
-        folder = (file.parent / config.resolve_path(source.path, file, key=key)).absolute()
-    except BenchError as error:
-        remedy = "; ".join(filter(None, (source.obtain or error.remedy, TRY_SMOKE)))
-        raise BenchError(error.message, file=file, key=key, remedy=remedy) from None
+    file, key = settings.datasets_file, ("sources", name, "path")
+    folder = (file.parent / source.path).absolute()
     if not folder.is_dir():
-        remedy = "; ".join(filter(None, (source.obtain, TRY_SMOKE)))
-        raise BenchError(f"{folder} is no folder", file=file, key=key, remedy=remedy)
-    changes = {"path": str(folder)}
-    if source.patients is not None:
-        changes["patients"] = str(config.resolve_path(source.patients, file, key=f"sources.{name}.patients"))
-    return source.model_copy(update=changes)
+        remedy = f"{obtain}; {TRY_SMOKE}" if obtain else TRY_SMOKE
+        line = settings.lines.get(key)
+        raise BenchError(f"{folder} is no folder", file=file, line=line, key=".".join(key), remedy=remedy)
+    return source.model_copy(update={"path": str(folder)})

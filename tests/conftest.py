@@ -1,0 +1,178 @@
+"""Small pairs, trainings and tasks for tests. Keras is not imported here: some tests check that nothing does it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import seeds, spec
+from bench.data import pairs
+from bench.spec import Training
+from bench.store import CellStore
+from bench.task import Task
+
+SIZE = 16
+WATER = 0.2  # 1/cm
+PARTS = {
+    "train": [("A", f"{i}") for i in range(4)] + [("B", f"{i}") for i in range(4)],
+    "validation": [("C", f"{i}") for i in range(4)],
+    "test": [("D", f"{i}") for i in range(3)] + [("E", f"{i}") for i in range(2)],
+}
+UNET: dict[str, Any] = {"filters": [2, 4], "momentum": 0.5}
+
+
+def synthetic(names: Sequence[pairs.SliceName], size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """Return degraded and reference discs (N, size, size) in 1/cm, each drawn by the name of its slice."""
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    degraded, reference = [], []
+    for name in names:
+        rng = seeds.generator("test", *name)
+        a, b, u, v = rng.uniform(0.25, 0.45, 4)
+        disc = ((x / a) ** 2 + (y / b) ** 2 < 1) * WATER
+        insert = ((x - u + 0.35) ** 2 + (y - v + 0.35) ** 2 < 0.01) * 0.5 * WATER
+        reference.append(disc + insert)
+        degraded.append(reference[-1] + rng.normal(0, 0.15 * WATER, x.shape))
+    return np.array(degraded, np.float32), np.array(reference, np.float32)
+
+
+def write_array(path: Path, values: np.ndarray, names: Sequence[pairs.SliceName]) -> None:
+    """Write an array and its sidecar, the format of the pair cache."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, values)
+    sidecar = pairs.Sidecar(
+        asked={},
+        shape=values.shape,
+        file_bytes=path.stat().st_size,
+        sha256=hashlib.sha256(values.tobytes()).hexdigest(),
+        patients=tuple(patient for patient, _ in names),
+        slices=tuple(name for _, name in names),
+        pixel_cm=(0.1,) * len(names),
+    )
+    pairs.sidecar_path(path).write_text(json.dumps(sidecar.model_dump(mode="json")))
+
+
+Change = Callable[[dict[pairs.SliceName, np.ndarray], dict[pairs.SliceName, np.ndarray]], None]
+
+
+def write_pairs(
+    folder: Path, condition: str = "noisy", change: Change | None = None, size: int = SIZE
+) -> pairs.PairFiles:
+    """Write synthetic pairs of all ``PARTS``; ``change(degraded, reference)`` may alter images by name in place."""
+    names = sorted(name for part in PARTS.values() for name in part)
+    both = synthetic(names, size)
+    if change is not None:
+        change(*(dict(zip(names, images, strict=True)) for images in both))
+    for file, images in zip((f"{condition}.npy", "reference.npy"), both, strict=True):
+        write_array(folder / file, images, names)
+    return pairs.PairFiles(str(folder), "reference.npy", f"{condition}.npy", condition)
+
+
+def make_training(**changes: Any) -> Training:
+    """Return a tiny training: three epochs of four updates, batch 4, whole slices."""
+    settings: dict[str, Any] = {
+        "recipe": "study",
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "schedule_epochs": 3,
+        "epochs": 3,
+        "updates_per_epoch": 4,
+        "batch": 4,
+        "patch": None,
+        "patches_per_slice": 1,
+        "augmentation": "flips_rotations",
+        "loss": "mse",
+        "precision": "float32",
+        "guard": spec.Guard(),
+    }
+    return Training(**settings | changes)
+
+
+def make_cell(
+    training: Training | None,
+    *,
+    build: str | None = "models.unet:build",
+    params: Mapping[str, Any] = UNET,
+    condition: str = "noisy",
+    seed: int = 1,
+) -> spec.Cell:
+    """Return a resolved cell."""
+    data = spec.DataIdentity(
+        source="test", kind="pairs", fingerprint="f", selection="s", split="p", split_hash="h",
+        patients_known=True,
+        slices={part: len(names) for part, names in PARTS.items()},
+        patients={part: len({patient for patient, _ in names}) for part, names in PARTS.items()},
+    )  # fmt: skip
+    dataset = spec.Dataset(
+        data=data,
+        condition=condition,
+        views=None,
+        photons=None,
+        geometry=spec.Geometry(),
+        size=SIZE,
+        noise_seed=1,
+    )
+    model = spec.INPUT if build is None else build.partition(":")[0].rpartition(".")[2]
+    return spec.Cell(
+        model=model, build=build, params=dict(params), training=training, dataset=dataset, seed=seed, code="c",
+        versions={"physics": 1, "training": spec.TRAINING_VERSION},
+    )  # fmt: skip
+
+
+def make_task(
+    folder: Path,
+    files: pairs.PairFiles,
+    training: Training | None = None,
+    *,
+    parts: Mapping[str, Sequence[pairs.SliceName]] = PARTS,
+    **cell: Any,
+) -> Task:
+    """Return the task of one cell whose files go to ``folder``; without ``training`` the tiny one."""
+    described = make_cell(training or make_training(), condition=files.condition, **cell)
+    return Task(
+        planned=spec.PlannedCell(id=described.id, spec=described, scaled=()),
+        files=files,
+        parts={part: list(names) for part, names in parts.items()},
+        store=CellStore(folder),
+        source={"title": "Test discs"},
+        effective_photons=None,
+    )
+
+
+@pytest.fixture(scope="session")
+def training() -> Callable[..., Training]:
+    """The function that makes a tiny training with changes."""
+    return make_training
+
+
+@pytest.fixture(scope="session")
+def task() -> Callable[..., Task]:
+    """The function that makes the task of one cell."""
+    return make_task
+
+
+@pytest.fixture(scope="session")
+def pair_files() -> Callable[..., pairs.PairFiles]:
+    """The function that writes synthetic pairs as cache files."""
+    return write_pairs
+
+
+@pytest.fixture(scope="session")
+def pair_set() -> Callable[..., pairs.PairSet]:
+    """The function that writes synthetic pairs and opens them; ``parts`` may be given."""
+
+    def make(folder: Path, parts: Mapping[str, Any] = PARTS, **asked: Any) -> pairs.PairSet:
+        return pairs.open_pairs(write_pairs(folder, **asked), parts)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_files(tmp_path_factory: pytest.TempPathFactory) -> pairs.PairFiles:
+    """One set of synthetic pairs for all tests that only read."""
+    return write_pairs(tmp_path_factory.mktemp("pairs"))

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bench import overview, runner
+from bench.data.catalogue import Catalogue, SliceRef
+from bench.data.splits import Selection
+from bench.store import RunStore
+
+from tests import tiny
+
+CHECKS = [
+    {"epoch": 1, "psnr": 20.0, "psnr_input": 21.5, "seconds": 30.0},
+    {"epoch": 2, "psnr": 23.25, "psnr_input": 21.5, "seconds": 45.0},
+]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> runner.Prepared:
+    return runner.prepare(tiny.request(tiny.write(tmp_path_factory.mktemp("plan"))))
+
+
+def begun(prepared: runner.Prepared, root: Path) -> RunStore:
+    """A run with a finished input, a diverged network, and one at its second epoch."""
+    store = RunStore(root)
+    store.write_plan(prepared.plan)
+    first, _, diverged, at_work = prepared.plan.cells
+    store.cell(first.id).write_record(tiny.record_of(first))
+    store.cell(first.id).write_scores([{"patient": "P", "slice": "1", **dict.fromkeys(tiny.METRICS, 1.0)}])
+    store.cell(diverged.id).write_record(tiny.record_of(diverged, "diverged"))
+    store.cell(at_work.id).write_history(CHECKS)
+    return store
+
+
+def test_plan_says_what_is_trained_on_what_and_how_long(prepared: runner.Prepared) -> None:
+    expected = """\
+        profile tiny
+        source phantom, 32 x 32 pixels; slices: 12 train, 4 validation, 4 test
+        2 cells to train, and the untreated input scored on each of 2 datasets
+        scaled: size 32 instead of 512; budget of 96 slices seen instead of 2 epochs
+
+        model    condition    seed    updates    epochs    status
+        -------  -----------  ------  ---------  --------  --------
+        input    sparse       0       -          -         -
+        input    noisy        0       -          -         -
+        unet     sparse       1       24         2         -
+        unet     noisy        1       24         2         -"""
+    assert overview.of_plan(prepared) == textwrap.dedent(expected)
+
+
+def test_status_says_how_far_each_cell_is_and_why_one_ended(
+    prepared: runner.Prepared, tmp_path: Path
+) -> None:
+    diverged = prepared.plan.cells[2].id
+    expected = f"""\
+        profile tiny: 2 of 4 cells have ended
+
+        model    condition    seed    status      epoch    val. dB    gain    time
+        -------  -----------  ------  ----------  -------  ---------  ------  ----------
+        input    sparse       0       finished    -        -          -       -
+        input    noisy        0       -           -        -          -       -
+        unet     sparse       1       diverged    0/2      -          -       -
+        unet     noisy        1       unfinished  2/2      23.25      +1.75   1 min 15 s
+        {diverged}: why"""
+    assert overview.of_run(begun(prepared, tmp_path)) == textwrap.dedent(expected)
+
+
+def test_data_names_the_patients_of_each_part(prepared: runner.Prepared) -> None:
+    expected = """\
+        source phantom (phantom): 20 slices, 5 patients
+
+        part        slices    patients    who
+        ----------  --------  ----------  ----------------
+        train       12        3           P003, P004, P005
+        validation  4         1           P002
+        test        4         1           P001
+
+        no patient is in two parts"""
+    assert overview.of_data(prepared) == textwrap.dedent(expected)
+
+
+def many(prepared: runner.Prepared, known: bool) -> runner.Prepared:
+    """The same with 47 patients of long names and 30 refused files."""
+    names = [f"QIN-LUNG-01-{number:04d}" for number in range(47)]
+    refs = tuple(SliceRef(name, "1", "f", 0, 0.0, 0.7) for name in names)
+    refused = tuple(
+        (f"folder/of/a/scan/IM{n:06d}.dcm", "a localizer, not an axial slice " * 2) for n in range(30)
+    )
+    catalogue = Catalogue("qin-lung-ct", "dicom", refs, "f", known, refused)
+
+    class Source:
+        def catalogue(self) -> Catalogue:
+            return catalogue
+
+    parts: Mapping[str, tuple[SliceRef, ...]] = {
+        "train": refs[:40],
+        "validation": refs[40:42],
+        "test": refs[42:],
+    }
+    values = {**vars(prepared), "source": Source(), "selection": Selection(dict(parts), "hash")}
+    return runner.Prepared(**values)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_many_patients_and_refused_files_stay_within_80_columns(
+    prepared: runner.Prepared, known: bool
+) -> None:
+    text = overview.of_data(many(prepared, known))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "30 files refused:" in text
+    assert text.count("IM0000") == overview.REFUSED_SHOWN
+    assert "and 10 more" in text
+    assert ("patients unknown" in text) is not known
+    assert ("no patient is in two parts" in text) is known
+    assert all(f"QIN-LUNG-01-{n:04d}" in text for n in range(47))
+
+
+def test_plan_and_status_of_the_default_profiles_stay_within_80_columns(tmp_path: Path) -> None:
+    files = {"datasets": tiny.ROOT / "datasets.yaml", "experiments": tiny.ROOT / "experiments.yaml"}
+    prepared = runner.prepare(tiny.request(tmp_path, "smoke", **files))
+    store = begun(runner.prepare(tiny.request(tiny.write(tmp_path))), tmp_path / "runs" / "tiny")
+    smoke = RunStore(tmp_path / "runs" / "smoke")
+    smoke.write_plan(prepared.plan)
+    for cell in prepared.plan.cells[6:]:
+        smoke.cell(cell.id).write_record(tiny.record_of(cell, "diverged"))
+        smoke.cell(cell.id).write_history([{**row, "seconds": 99999.0} for row in CHECKS])
+    texts = [overview.of_plan(prepared), overview.of_run(smoke), overview.of_run(store)]
+    assert max(len(line) for text in texts for line in text.splitlines()) <= 80
+    assert texts[0].count("sparseview_180") == 4
+
+
+def test_plan_of_unscaled_cells_says_as_published(prepared: runner.Prepared) -> None:
+    cells = [cell.model_copy(update={"scaled": ()}) for cell in prepared.plan.cells]
+    plan = prepared.plan.model_copy(update={"cells": cells})
+    text = overview.of_plan(runner.Prepared(**{**vars(prepared), "plan": plan}))
+    assert text.splitlines()[3] == "as published"
+
+
+def test_plan_names_only_the_points_that_all_models_share(prepared: runner.Prepared) -> None:
+    points: list[tuple[str, ...]] = [
+        (),
+        (),
+        ("size 32 instead of 512", "batch 8"),
+        ("size 32 instead of 512",),
+    ]
+    cells = [c.model_copy(update={"scaled": p}) for c, p in zip(prepared.plan.cells, points, strict=True)]
+    plan = prepared.plan.model_copy(update={"cells": cells})
+    text = overview.of_plan(runner.Prepared(**{**vars(prepared), "plan": plan}))
+    assert text.splitlines()[3] == "scaled: size 32 instead of 512"

@@ -1,0 +1,191 @@
+"""A benchmark of seconds: one small network on two conditions of a small phantom, and records made by hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import atomic, runner, task, verify
+from bench.events import CellEnded, Event, Progress
+from bench.metrics import METRICS
+from bench.record import Attempt, Record
+from bench.spec import Plan, PlannedCell
+from bench.store import RunStore
+from bench.task import Task
+
+ROOT = Path(__file__).resolve().parent.parent
+
+DATASETS = """
+schema: 1
+sources:
+  phantom: {kind: phantom, patients: 5, slices: 4, title: Phantom, licence: none, citation: none}
+  away: {kind: npz, path: "${TINY_ABSENT}/slices", obtain: ask a friend}
+geometry: {preset: parallel360, views: 90}
+conditions:
+  sparse: {views: 30}
+  noisy: {photons: 7e4}
+splits:
+  phantom: {rule: patients, test: [P001], validation: [P002]}
+"""
+EXPERIMENTS = """
+schema: 1
+models:
+  unet:
+    build: models.unet:build
+    params: {filters: [4, 8], momentum: 0.5}
+    recipes:
+      study: {learning_rate: 1e-2, epochs: 2, batch: 4, passes: 4, loss: mse}
+experiments:
+  default: {models: [unet], conditions: [sparse, noisy]}
+profiles:
+  tiny: {source: phantom, split: phantom, size: 32, budget: {slices_seen: 96, checks: 2}}
+  long: {source: phantom, split: phantom, size: 32, budget: {slices_seen: 2000000, checks: 20000}}
+  away: {source: away, split: phantom, size: 32}
+"""
+CELLS = 4  # the input and the network on two conditions
+
+
+def write(folder: Path, datasets: str = DATASETS, experiments: str = EXPERIMENTS) -> Path:
+    """Write both files into ``folder`` and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "datasets.yaml").write_text(datasets, encoding="utf-8")
+    (folder / "experiments.yaml").write_text(experiments, encoding="utf-8")
+    return folder
+
+
+def request(folder: Path, profile: str = "tiny", **changes: Any) -> runner.Request:
+    """Return a request whose files and results are in ``folder``."""
+    settings: dict[str, Any] = {
+        "profile": profile,
+        "datasets": folder / "datasets.yaml",
+        "experiments": folder / "experiments.yaml",
+        "runs": folder / "runs",
+        "cache": folder / "cache",
+        "reports": folder / "reports",
+        "threads": 1,
+    }
+    return runner.Request(**{**settings, **changes})
+
+
+class FakeWorker:
+    """In place of a worker process: no training, scores drawn by the cell's id, and a note of what it ran."""
+
+    started = 0
+    ran: list[str] = []  # noqa: RUF012
+    failing: tuple[str, ...] = ()
+
+    def __init__(self, threads: int, gpu: int | None = None) -> None:
+        type(self).started += 1
+
+    def __enter__(self) -> FakeWorker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, work: Task) -> Iterator[Event]:
+        """Write what a cell would leave."""
+        name = work.planned.id
+        type(self).ran.append(name)
+        yield Progress("score", name, 1, 1)
+        if name.startswith(self.failing) and self.failing:
+            ended = task.fail(work, "planted failure")
+        else:
+            ended = write_cell(work)
+        yield CellEnded(name, ended.status, ended.attempts[-1].message if ended.attempts else "", 1.0)
+
+
+def write_cell(work: Task) -> Record:
+    """Write scores, samples and the record of a cell as if it had run."""
+    names = work.parts["test"]
+    rows = [{"patient": p, "slice": s, **dict.fromkeys(METRICS, 0.5 + i)} for i, (p, s) in enumerate(names)]
+    work.store.write_scores(rows)
+    shape = (1, 8, 8)
+    work.store.write_samples(
+        ["/".join(names[0])], {k: np.zeros(shape) for k in ("input", "output", "reference")}
+    )
+    attempts = (
+        ()
+        if work.planned.spec.training is None
+        else (Attempt(seed=1, updates=2, epochs=2, ended="finished"),)
+    )
+    return task.end(work, "finished", attempts)
+
+
+def use_fake_worker(monkeypatch: Any, failing: Sequence[str] = ()) -> type[FakeWorker]:
+    """Let ``runner`` run cells in a fresh ``FakeWorker`` class and return it."""
+    kind = type("Fake", (FakeWorker,), {"started": 0, "ran": [], "failing": tuple(failing)})
+    monkeypatch.setattr(runner, "Worker", kind)
+    return kind
+
+
+def command(code: str = "from bench.cli import main; main()") -> list[str]:
+    """Return the start of a command line that runs ``bench`` from this checkout."""
+    return [sys.executable, "-c", code]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return an environment in which ``bench`` is this checkout's and no variable of the user counts."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("BENCH_")}
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**kept, "PYTHONPATH": path, "COLUMNS": "80", **changes}
+
+
+def bench(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``bench`` in ``folder`` to its end."""
+    return subprocess.run(
+        [*command(), *arguments],
+        cwd=folder,
+        env=dict(env or environment()),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def planned(folder: Path) -> Plan:
+    """Return the plan of the profile ``tiny``."""
+    return runner.prepare(request(write(folder))).plan
+
+
+def record_of(cell: PlannedCell, status: str = "finished", **changes: Any) -> Record:
+    """Return a record made by hand."""
+    from bench.metrics import definitions
+
+    ended = {
+        "seed": cell.spec.seed,
+        "updates": 2,
+        "epochs": 1,
+        "ended": status,
+        "message": "" if status == "finished" else "why",
+    }
+    values: dict[str, Any] = {
+        "id": cell.id,
+        "spec": cell.spec,
+        "scaled": cell.scaled,
+        "status": status,
+        "attempts": (Attempt(**ended),),
+        "metrics": definitions(),
+        "scoring_version": 1,
+        "ranges": {"test": [0.0, 1.5]},
+    }
+    return Record(**{**values, **changes})
+
+
+def finish(folder: Path, patch: Any) -> None:
+    """Let a ``FakeWorker`` end every cell of ``tiny`` in ``folder``, without pairs, and write ``golden.json``."""
+    use_fake_worker(patch)
+    patch.setattr(runner, "build", lambda *_: iter(()))
+    for _ in runner.run(request(folder)):
+        pass
+    store = RunStore(folder / "runs" / "tiny")
+    results = store.read_all(store.read_plan())
+    atomic.write_json(folder / "golden.json", verify.make([results], "tiny", {}))
