@@ -235,7 +235,9 @@ def main() -> None:
         if os.environ.get("BENCH_TRACEBACK"):
             raise
         text = " ".join(str(error).split())
-        code = _fail(f"internal error: {type(error).__name__}: {text}; BENCH_TRACEBACK=1 shows where", BAD_INPUT)
+        code = _fail(
+            f"internal error: {type(error).__name__}: {text}; BENCH_TRACEBACK=1 shows where", BAD_INPUT
+        )
     sys.exit(code)
 
 

@@ -107,7 +107,9 @@ class Bars:
             MofNCompleteColumn(table_column=Column(no_wrap=True, justify="right")),
             TimeRemainingColumn(elapsed_when_finished=True, table_column=Column(no_wrap=True)),
         )
-        self._bars: Any = RichProgress(*columns, console=self._console, expand=True, speed_estimate_period=SPEED_OVER_S)
+        self._bars: Any = RichProgress(
+            *columns, console=self._console, expand=True, speed_estimate_period=SPEED_OVER_S
+        )
         self._all: Any = None
         self._ended = 0
         self._stage: Any = None

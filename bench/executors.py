@@ -8,9 +8,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -81,10 +83,11 @@ class Worker:
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs, self.threads, self.gpu), daemon=True)
-            self._process.start()
-            theirs.close()
-            self._pipe = ours
+            with _signals_later():
+                process = context.Process(target=_serve, args=(theirs, self.threads, self.gpu), daemon=True)
+                process.start()
+                theirs.close()
+                self._process, self._pipe = process, ours
         assert self._pipe is not None
         return self._pipe
 
@@ -94,6 +97,27 @@ class Worker:
             return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
         name = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
         return f"the worker process died ({name}); see log.txt in the cell's folder, then use --retry-failed"
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold Ctrl-C and requests to end back until the block is done; a process started in it has Ctrl-C blocked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals never arrive here
+        return
+    came: list[int] = []
+    resource_tracker.ensure_running()  # it would unblock the signals
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in numbers}
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for late in came:
+        signal.raise_signal(late)
 
 
 def _serve(pipe: Connection, threads: int, gpu: int | None) -> None:

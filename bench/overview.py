@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from tabulate import tabulate
 
 from bench.display import duration
 from bench.spec import INPUT, PlannedCell
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from bench.runner import Prepared
 
 REFUSED_SHOWN = 20
+PAGE, GAP = 80, "  "
 
 
 def of_plan(prepared: Prepared) -> str:
@@ -33,9 +33,7 @@ def of_plan(prepared: Prepared) -> str:
         (*_name(cell), *_budget(cell), _status(result))
         for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
     ]
-    table = tabulate(
-        rows, ("model", "condition", "seed", "updates", "epochs", "status"), disable_numparse=True
-    )
+    table = _table(("model", "condition", "seed", "updates", "epochs", "status"), rows)
     return "\n".join([*(_fold(line) for line in head), "", table])
 
 
@@ -49,7 +47,7 @@ def of_run(store: RunStore) -> str:
     ended = sum(result.record is not None for result in results)
     header = ("model", "condition", "seed", "status", "epoch", "val. dB", "gain", "time")
     lines = [f"profile {plan.profile}: {ended} of {len(results)} cells have ended", ""]
-    lines.append(tabulate(rows, header, disable_numparse=True))
+    lines.append(_table(header, rows))
     for result in results:
         if result.record is not None and result.record.status != "finished":
             lines.append(_fold(f"{result.planned.id}: {result.record.attempts[-1].message}"))
@@ -62,10 +60,10 @@ def of_data(prepared: Prepared) -> str:
     patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
     lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
     rows = [
-        (part, len(refs), len(names := sorted({ref.patient for ref in refs})), _fold(", ".join(names), 50))
+        (part, f"{len(refs)}", f"{len(names := sorted({ref.patient for ref in refs}))}", ", ".join(names))
         for part, refs in prepared.selection.parts.items()
     ]
-    lines += ["", tabulate(rows, ("part", "slices", "patients", "who"), disable_numparse=True)]
+    lines += ["", _table(("part", "slices", "patients", "who"), rows)]
     refused = catalogue.refused
     if refused:
         lines += ["", f"{len(refused)} files refused:"]
@@ -118,7 +116,19 @@ def _validation(result: Result) -> tuple[str, str, str]:
     return f"{float(best['psnr']):.2f}", f"{gain:+.2f}", duration(seconds)
 
 
-def _fold(text: str, width: int = 80) -> str:
-    import textwrap
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return columns side by side; the last one is folded where it would go beyond the page."""
+    *widths, _ = (max(map(len, column)) for column in zip(header, *rows, strict=True))
+    start = sum(widths) + len(GAP) * len(widths)
+    lines = []
+    for row in (header, ["-" * len(name) for name in header], *rows):
+        first = GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False))
+        last = _fold(row[-1], max(20, PAGE - start), "").replace("\n", "\n" + " " * start)
+        lines.append((first + GAP + last).rstrip())
+    return "\n".join(lines)
 
-    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False)
+
+def _fold(text: str, width: int = PAGE, indent: str = "  ") -> str:
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -59,9 +59,7 @@ def loads(text: str, file: str = "record.json") -> Record:
         value = json.loads(text)
         version = value["schema_version"]
     except (ValueError, TypeError, KeyError) as error:
-        raise BenchError(
-            f"not a record ({error})", file=file, remedy=_AGAIN
-        ) from None
+        raise BenchError(f"not a record ({error})", file=file, remedy=_AGAIN) from None
     if type(version) is not int or version < 1:
         raise BenchError(
             f"{version!r} is no schema of a record", file=file, key="schema_version", remedy=_AGAIN

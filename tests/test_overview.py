@@ -10,7 +10,6 @@ from bench import overview, runner
 from bench.data.catalogue import Catalogue, SliceRef
 from bench.data.splits import Selection
 from bench.store import RunStore
-
 from tests import tiny
 
 CHECKS = [
@@ -43,12 +42,12 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: runner.Prepare
         2 cells to train, and the untreated input scored on each of 2 datasets
         scaled: size 32 instead of 512; budget of 96 slices seen instead of 2 epochs
 
-        model    condition    seed    updates    epochs    status
-        -------  -----------  ------  ---------  --------  --------
-        input    sparse       0       -          -         -
-        input    noisy        0       -          -         -
-        unet     sparse       1       24         2         -
-        unet     noisy        1       24         2         -"""
+        model  condition  seed  updates  epochs  status
+        -----  ---------  ----  -------  ------  ------
+        input  sparse     0     -        -       -
+        input  noisy      0     -        -       -
+        unet   sparse     1     24       2       -
+        unet   noisy      1     24       2       -"""
     assert overview.of_plan(prepared) == textwrap.dedent(expected)
 
 
@@ -59,12 +58,12 @@ def test_status_says_how_far_each_cell_is_and_why_one_ended(
     expected = f"""\
         profile tiny: 2 of 4 cells have ended
 
-        model    condition    seed    status      epoch    val. dB    gain    time
-        -------  -----------  ------  ----------  -------  ---------  ------  ----------
-        input    sparse       0       finished    -        -          -       -
-        input    noisy        0       -           -        -          -       -
-        unet     sparse       1       diverged    0/2      -          -       -
-        unet     noisy        1       unfinished  2/2      23.25      +1.75   1 min 15 s
+        model  condition  seed  status      epoch  val. dB  gain   time
+        -----  ---------  ----  ------      -----  -------  ----   ----
+        input  sparse     0     finished    -      -        -      -
+        input  noisy      0     -           -      -        -      -
+        unet   sparse     1     diverged    0/2    -        -      -
+        unet   noisy      1     unfinished  2/2    23.25    +1.75  1 min 15 s
         {diverged}: why"""
     assert overview.of_run(begun(prepared, tmp_path)) == textwrap.dedent(expected)
 
@@ -73,11 +72,11 @@ def test_data_names_the_patients_of_each_part(prepared: runner.Prepared) -> None
     expected = """\
         source phantom (phantom): 20 slices, 5 patients
 
-        part        slices    patients    who
-        ----------  --------  ----------  ----------------
-        train       12        3           P003, P004, P005
-        validation  4         1           P002
-        test        4         1           P001
+        part        slices  patients  who
+        ----        ------  --------  ---
+        train       12      3         P003, P004, P005
+        validation  4       1         P002
+        test        4       1         P001
 
         no patient is in two parts"""
     assert overview.of_data(prepared) == textwrap.dedent(expected)

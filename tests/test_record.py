@@ -7,7 +7,6 @@ import pytest
 
 from bench import record
 from bench.errors import BenchError
-
 from tests import tiny
 
 GOLDEN = Path(__file__).parent / "golden" / "record_v1.json"

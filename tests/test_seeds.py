@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import seeds
-
 from tests import tiny
 
 NAMES = st.lists(st.integers(-(2**63), 2**63) | st.text(max_size=6), min_size=1, max_size=4)

@@ -12,7 +12,6 @@ from bench.errors import BenchError
 from bench.metrics import METRICS
 from bench.spec import Plan
 from bench.store import CellStore, RunStore
-
 from tests import tiny
 
 

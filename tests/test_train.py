@@ -105,7 +105,6 @@ def test_an_interrupted_training_ends_like_a_whole_one(
     settings = training(learning_rate=Decay.model_validate({"from": 0.02, "to": 0.001}))
     verdict, whole, _ = fit(settings, size_of_first_kernel, folder="whole")
     assert verdict is None
-    assert len({tuple(w.ravel()) for w in (whole.weights[0], whole.best[0])}) in (1, 2)
     for name, stop in INTERRUPTIONS.items():
         with pytest.raises(Interrupted):
             fit(settings, size_of_first_kernel, stop, folder=name)
@@ -192,13 +191,6 @@ def test_nan_between_the_looks_at_the_loss_is_seen_at_the_epochs_end(
     verdict, state, _ = fit(settings, size_of_first_kernel, pairs=bad)
     assert verdict == Divergence(1, "loss is nan at epoch 1")
     assert state.best_epoch is None
-
-
-def test_a_learning_rate_of_one_ends_as_diverged_or_sound_but_never_as_nan_weights(
-    fit: Callable[..., Any], training: Callable[..., Training]
-) -> None:
-    verdict, state, _ = fit(training(learning_rate=1.0), size_of_first_kernel)
-    assert verdict is not None or all(np.isfinite(w).all() for w in state.best)
 
 
 def test_equal_settings_still_give_equal_weights(

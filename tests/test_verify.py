@@ -13,7 +13,6 @@ from bench.metrics import definitions
 from bench.record import Record
 from bench.spec import Plan, PlannedCell
 from bench.store import CellStore, Result
-
 from tests import tiny
 
 CELL = "unet:noisy:s1"

@@ -1,0 +1,196 @@
+"""A worker through one eventful afternoon: errors, a divergence, a kill; told once, examined by each test."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.data.pairs import PairFiles
+from bench.events import CellEnded, EpochEnded, Event, Message
+from bench.executors import Worker
+from bench.record import Record
+from bench.task import Task
+
+EPOCHS = 8
+
+
+@dataclass
+class Story:
+    """Tasks by name, the events of each and the process it ran in."""
+
+    tasks: dict[str, Task]
+    events: dict[str, list[Event]] = field(default_factory=dict)
+    pids: dict[str, int] = field(default_factory=dict)
+
+    def tell(self, name: str, worker: Worker, kill_after: int | None = None) -> None:
+        events = self.events[name] = []
+        for event in worker.run(self.tasks[name.partition(" ")[0]]):
+            events.append(event)
+            self.pids.setdefault(name, worker._process.pid if worker._process else -1)
+            if kill_after is not None and isinstance(event, EpochEnded) and event.epoch == kill_after:
+                os.kill(worker._process.pid, signal.SIGKILL)
+
+    def record(self, name: str) -> Record:
+        found = self.tasks[name].store.read_record()
+        assert found is not None
+        return found
+
+    def ended(self, name: str) -> CellEnded:
+        last = self.events[name][-1]
+        assert isinstance(last, CellEnded)
+        assert last.cell == self.tasks[name.partition(" ")[0]].planned.id
+        assert sum(isinstance(event, CellEnded) for event in self.events[name]) == 1
+        return last
+
+    def files(self, name: str) -> tuple[bytes, dict[str, bytes]]:
+        store = self.tasks[name].store
+        with np.load(store.weights) as file:
+            arrays = {key: file[key].tobytes() for key in file.files}
+        return (store.folder / "scores.csv").read_bytes(), arrays
+
+
+def plant_nan(degraded: dict[Any, np.ndarray], reference: dict[Any, np.ndarray]) -> None:
+    for image in degraded.values():
+        image[3, 3] = np.nan
+
+
+@pytest.fixture(scope="module")
+def story(
+    task: Callable[..., Task], training: Callable[..., Any], pair_files: Callable[..., PairFiles],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Story:  # fmt: skip
+    root = tmp_path_factory.mktemp("story")
+    files = pair_files(root / "pairs")
+    nan = pair_files(root / "nan", "broken", plant_nan)
+
+    def brighter(degraded: dict[Any, np.ndarray], reference: dict[Any, np.ndarray]) -> None:
+        for image in degraded.values():
+            image *= 1.1
+
+    other = pair_files(root / "other", "brighter", brighter)
+    settings, long = training(), training(epochs=EPOCHS, schedule_epochs=EPOCHS)
+    tasks = {
+        "missing": task(root / "missing", replace(files, folder=str(root / "nowhere")), settings),
+        "bug": task(root / "bug", files, settings, params={"filters": "no list"}),
+        "first": task(root / "first", files, settings),
+        "nan": task(root / "nan-cell", nan, settings),
+        "second": task(root / "second", other, settings, seed=2),
+        "whole": task(root / "whole", files, long),
+        "killed": task(root / "killed", files, long),
+        "fresh": task(root / "fresh", other, settings, seed=2),
+    }
+    told = Story(tasks)
+    with Worker(threads=1) as worker:
+        for name in ("missing", "bug", "first", "nan", "second", "whole"):
+            told.tell(name, worker)
+        told.tell("killed", worker, kill_after=3)
+        told.failed = told.record("killed")  # type: ignore[attr-defined]
+        for name in ("fresh", "killed again"):
+            told.tell(name, worker)
+    return told
+
+
+@pytest.mark.parametrize("name", ["missing", "bug"])
+def test_an_error_is_a_failed_record_with_one_line_and_a_traceback_in_the_log(
+    story: Story, name: str
+) -> None:
+    ended = story.ended(name)
+    record = story.record(name)
+    assert ended.status == record.status == "failed"
+    (attempt,) = record.attempts
+    assert attempt.message == ended.message
+    assert "\n" not in ended.message
+    assert {"missing": "not built", "bug": "filters must be a list"}[name] in ended.message
+    log = story.tasks[name].store.log.read_text()
+    assert log.count("Traceback (most recent call last)") >= 1
+    assert "BenchError" in log
+
+
+def test_a_divergence_is_recorded_and_the_run_goes_on(story: Story) -> None:
+    ended, (attempt,) = story.ended("nan"), story.record("nan").attempts
+    assert ended.status == attempt.ended == "diverged"
+    assert attempt.epoch == 1
+    assert ended.message == attempt.message == "loss is not finite at epoch 1, update 1"
+    assert story.ended("second").status == "finished"
+    assert story.ended("second").message == ""
+
+
+def test_cells_share_a_process_until_it_dies(story: Story) -> None:
+    early = {story.pids[name] for name in ("missing", "bug", "first", "nan", "second", "whole", "killed")}
+    late = {story.pids[name] for name in ("fresh", "killed again")}
+    assert len(early) == len(late) == 1
+    assert early != late
+    assert os.getpid() not in early | late
+
+
+def test_a_killed_worker_costs_its_cell_only(story: Story) -> None:
+    ended = story.ended("killed")
+    assert ended.status == "failed"
+    assert "killed" in ended.message
+    assert "--retry-failed" in ended.message
+    assert any(
+        isinstance(event, Message) and "started again" in event.text for event in story.events["killed"]
+    )
+    record: Record = story.failed  # type: ignore[attr-defined]
+    (attempt,) = record.attempts
+    assert (record.status, attempt.ended, attempt.message) == ("failed", "failed", ended.message)
+    assert 3 <= attempt.epochs < EPOCHS
+    assert attempt.updates == 4 * attempt.epochs
+    assert story.ended("fresh").status == "finished"
+
+
+def test_a_cell_after_others_equals_one_in_a_fresh_process(story: Story) -> None:
+    assert story.files("second") == story.files("fresh")
+    assert story.files("second") != story.files("first")
+
+
+def test_a_killed_training_continues_to_equal_weights_and_scores(story: Story) -> None:
+    assert story.files("killed") == story.files("whole")
+    done = [event.epoch for event in story.events["killed again"] if isinstance(event, EpochEnded)]
+    record = story.record("killed")
+    assert [attempt.ended for attempt in record.attempts] == ["failed", "finished"]
+    assert done == list(range(record.attempts[0].epochs + 1, EPOCHS + 1))
+    assert record.attempts[0].seed == record.attempts[1].seed == 1
+
+
+def test_no_process_is_left(story: Story) -> None:
+    for pid in set(story.pids.values()):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    with Worker(threads=1) as started:
+        yield started
+
+
+def test_a_worker_that_died_between_cells_is_replaced(worker: Worker) -> None:
+    worker._start()
+    first = worker._process
+    first.kill()
+    first.join()
+    worker._start()
+    assert worker._process.is_alive()
+    assert worker._process.pid != first.pid
+    assert worker._start() is worker._pipe
+
+
+def test_a_broken_pipe_names_the_signal(worker: Worker) -> None:
+    worker._start()
+    worker._process.terminate()
+    assert "SIGTERM" in worker._cause_of_death()
+    assert worker._process is None
+
+
+def test_the_log_belongs_to_the_cell(story: Story) -> None:
+    logs = {name: story.tasks[name].store.log.read_text() for name in story.tasks}
+    assert "filters must be a list" not in "".join(text for name, text in logs.items() if name != "bug")
+    assert all(Path(story.tasks[name].store.folder, "log.txt").exists() for name in story.tasks)
