@@ -152,7 +152,8 @@ def _run_cells(prepared: Prepared, todo: Sequence[PlannedCell]) -> Iterator[Even
     with Worker(prepared.request.threads or devices.cores(), gpu) as worker:
         for number, cell in enumerate(todo, start=1):
             task = _task(prepared, cell)
-            yield CellStarted(cell.id, number, len(todo), len(task.store.read_history()))
+            resumed = len(task.store.read_history()) if task.store.state.exists() else 0
+            yield CellStarted(cell.id, number, len(todo), resumed)
             yield from worker.run(task)
 
 

@@ -29,6 +29,7 @@ class Window:
 
 WINDOWS = (Window("lung", "Lung", -600, 1500, 300), Window("soft", "Soft tissue", 40, 400, 100))
 
+MIN_SPAN_DB = 0.5  # a curve that hardly moves is drawn flat
 DIFFERENCE_STEPS = 15  # shades each side of zero: as many as an eye tells apart, at a third of the bytes
 
 # Stand-ins that become CSS colours of the page, so that one drawing serves the light and the dark scheme.
@@ -114,6 +115,9 @@ def curves_svg(name: str, curves: Sequence[Curve], level: float | None) -> str:
         axes.spines[:].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         axes.margins(x=0.03, y=0.08)
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - max(0.0, MIN_SPAN_DB - (high - low)), high)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue())

@@ -161,11 +161,6 @@ def _check(plan: Plan, result: Result) -> None:
     if result.record.id != result.planned.id:
         message = f"record of another cell, {result.record.id}"
         raise BenchError(message, file=folder / "record.json", remedy="delete its folder and run again")
-    if result.record.status == "finished":
-        rows = result.scores
-        if not rows or any("patient" not in row or "slice" not in row for row in rows):
-            message = "a finished cell without scores" if not rows else "no column patient or slice"
-            raise BenchError(message, file=folder / "scores.csv", remedy="run the cell again with --force")
 
 
 def _aspects(result: Result) -> dict[str, str]:

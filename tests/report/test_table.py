@@ -274,7 +274,7 @@ def test_earlier_settings_are_listed(filled: Callable[..., Any]) -> None:
 
 def test_a_finished_cell_without_scores_is_an_error(bench: Any) -> None:
     bench.add("unet", "sv60", None)
-    with pytest.raises(BenchError, match=r"scores\.csv: a finished cell without scores"):
+    with pytest.raises(BenchError, match=r"scores\.csv: no scores"):
         build(bench)
 
 
