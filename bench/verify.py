@@ -20,7 +20,7 @@ from bench.spec import digest
 from bench.store import Result
 
 GOLDEN_SCHEMA = 1
-MULTIPLE = 10  # the band is this many times the spread (largest minus smallest) over the golden runs
+MULTIPLE = 5  # the band is this many times the spread (largest minus smallest) over the golden runs
 FLOOR = {
     "dB": 0.005,
     "HU": 0.005,

@@ -15,7 +15,7 @@ def load() -> config.Config:
 
 def test_the_packaged_profiles_networks_and_conditions() -> None:
     found = load()
-    assert set(found.experiments.profiles) == {"smoke", "overnight", "paper"}
+    assert set(found.experiments.profiles) == {"smoke", "overnight", "paper", "paper-files"}
     experiment = found.experiments.experiments["default"]
     assert (experiment.models, len(experiment.conditions)) == (["unet", "dncnn", "ddnet"], 6)
     labels = [found.experiments.models[name].label for name in experiment.models]

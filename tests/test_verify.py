@@ -38,7 +38,7 @@ def run(plan: Plan, psnr: float = 30.0) -> list[Result]:
 
 
 def golden(plan: Plan) -> dict[str, Any]:
-    """The golden value of three runs whose PSNR spreads by 0.02 dB: 30.00 +- 0.20."""
+    """The golden value of three runs whose PSNR spreads by 0.02 dB: 30.00 +- 0.10."""
     return verify.make([run(plan, psnr) for psnr in (30.0, 29.99, 30.01)], "tiny", {"by": "hand"})
 
 
@@ -51,7 +51,7 @@ def test_band_is_the_multiple_of_the_spread_and_never_below_the_floor(plan: Plan
     score = made["cells"][CELL]["scores"]["psnr.slice_max"]
     assert score["value"] == pytest.approx(30.015)  # rows are 0, 0.01, 0.02, 0.03 above
     assert score["spread"] == pytest.approx(0.02)
-    assert score["band"] == pytest.approx(0.2)
+    assert score["band"] == pytest.approx(0.1)
     still = made["cells"][CELL]["scores"]
     assert {m: still[m]["band"] for m in ("ssim.slice_max", "ssim.column", "rmse.hu")} == {
         "ssim.slice_max": 5e-5,
@@ -85,10 +85,10 @@ def test_same_run_is_green_also_after_a_turn_through_the_file(plan: Plan, tmp_pa
 @pytest.mark.parametrize(
     ("psnr", "red"),
     [
-        (30.199, False),
-        (29.801, False),
-        (30.201, True),
-        (29.799, True),
+        (30.099, False),
+        (29.901, False),
+        (30.101, True),
+        (29.899, True),
         (float("nan"), True),
         (float("inf"), True),
     ],
@@ -97,9 +97,9 @@ def test_mean_is_red_just_outside_the_band_on_either_side(plan: Plan, psnr: floa
     found = verify.compare(golden(plan), changed(run(plan), result(plan.cells[-1], psnr)))
     assert bool(found) == red
     if red:
-        assert [(d.cell, d.metric, d.golden) for d in found] == [(CELL, "psnr.slice_max", "30.015 +- 0.2")]
+        assert [(d.cell, d.metric, d.golden) for d in found] == [(CELL, "psnr.slice_max", "30.015 +- 0.1")]
         assert found[0].found == f"{psnr + 0.015:.6g}"
-        assert str(found[0]) == f"{CELL}: psnr.slice_max: golden 30.015 +- 0.2, found {psnr + 0.015:.6g}"
+        assert str(found[0]) == f"{CELL}: psnr.slice_max: golden 30.015 +- 0.1, found {psnr + 0.015:.6g}"
 
 
 def with_data(**changes: Any) -> Callable[[Record], Record]:
