@@ -58,7 +58,7 @@ def test_band_is_the_multiple_of_the_spread_and_never_below_the_floor(plan: Plan
         "ssim.column": 5e-5,
         "rmse.hu": 0.005,
     }
-    assert made["band"] == {"multiple": 10, "floor": {"dB": 0.005, "HU": 0.005, "": 5e-5}}
+    assert made["band"] == {"multiple": 5, "floor": {"dB": 0.005, "HU": 0.005, "": 5e-5}}
     assert list(made["cells"]) == ["input:sparse:s0", "input:noisy:s0", "unet:sparse:s1", CELL]
 
 
