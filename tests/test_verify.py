@@ -209,3 +209,11 @@ def test_what_is_no_golden_file_is_one_line(tmp_path: Path, text: str) -> None:
 def test_missing_golden_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"none\.json: no such file; name one with --golden"):
         verify.read(tmp_path / "none.json")
+
+
+def test_a_lucky_spread_takes_the_networks_median() -> None:
+    spreads = {"a:x:s1": 0.1, "a:y:s1": 0.0, "a:z:s1": 0.02, "b:x:s1": 0.0}
+    cells = {n: {"scores": {"m": {"value": 1.0, "spread": s, "floor": 0.005}}} for n, s in spreads.items()}
+    verify.set_bands(cells)
+    bands = {name: cell["scores"]["m"]["band"] for name, cell in cells.items()}
+    assert bands == pytest.approx({"a:x:s1": 0.5, "a:y:s1": 0.1, "a:z:s1": 0.1, "b:x:s1": 0.005})
