@@ -37,26 +37,27 @@ def untreated(images: np.ndarray) -> np.ndarray:
 def outputs(
     pairs: PairSet, rows: np.ndarray, predict: Predict
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
-    """Yield (row, output, reference, seconds) for each of ``rows``; images float32 (H, W) in mu/mu_water.
-
-    The last batch is filled up with its first slice, so that a compiled network sees one shape only.
-    """
-    side = pairs.degraded.shape[-1]
-    batch = max(1, min(len(rows), PIXELS_PER_BATCH // side**2))
+    """Yield (row, output, reference, seconds) for each of ``rows``; images float32 (H, W) in mu/mu_water."""
+    batch = _batch(pairs, rows)
     for start in range(0, len(rows), batch):
         chosen = rows[start : start + batch]
-        images = np.asarray(pairs.degraded[chosen], np.float32) / np.float32(MU_WATER)
-        filled = np.concatenate([images, np.repeat(images[:1], batch - len(chosen), axis=0)])
+        images = _inputs(pairs, chosen, batch)
         began = time.perf_counter()
-        results = predict(filled)
+        results = predict(images)
         seconds = (time.perf_counter() - began) / batch
         for row, result in zip(chosen, results, strict=False):
-            yield (
-                int(row),
-                result,
-                np.asarray(pairs.reference[row], np.float32) / np.float32(MU_WATER),
-                seconds,
-            )
+            reference = np.asarray(pairs.reference[row], np.float32) / np.float32(MU_WATER)
+            yield int(row), result, reference, seconds
+
+
+def _batch(pairs: PairSet, rows: np.ndarray) -> int:
+    return max(1, min(len(rows), PIXELS_PER_BATCH // int(pairs.degraded.shape[-1]) ** 2))
+
+
+def _inputs(pairs: PairSet, rows: np.ndarray, batch: int) -> np.ndarray:
+    """Return degraded images in mu/mu_water, filled up to ``batch``: a compiled network sees one shape only."""
+    images = np.asarray(pairs.degraded[rows], np.float32) / np.float32(MU_WATER)
+    return np.concatenate([images, np.repeat(images[:1], batch - len(rows), axis=0)])
 
 
 def mean_psnr(pairs: PairSet, rows: np.ndarray, predict: Predict) -> float:
@@ -74,20 +75,20 @@ def score(
 ) -> tuple[list[dict[str, str | float]], dict[str, float]]:
     """Score every test slice; return the rows of ``scores.csv`` and the timings.
 
-    ``ms_per_slice`` is the median over slices of the network's own time, the first batch (compilation) left out
-    where there is another.
+    ``ms_per_slice`` is the median over slices of the network's own time, after one batch that compiles.
     """
     began = time.perf_counter()
     rows: list[dict[str, str | float]] = []
     times: list[float] = []
     chosen = pairs.parts["test"]
+    batch = _batch(pairs, chosen)
+    predict(_inputs(pairs, chosen[:batch], batch))
     for row, output, reference, seconds in outputs(pairs, chosen, predict):
         patient, name = pairs.names[row]
         rows.append({"patient": patient, "slice": name, **metrics.score(reference, output)})
         times.append(seconds)
         progress(len(rows), len(chosen))
-    later = [value for value in times if value != times[0]] or times
-    return rows, {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(later))}
+    return rows, {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(times))}
 
 
 def samples(pairs: PairSet, predict: Predict) -> tuple[list[str], dict[str, np.ndarray]]:

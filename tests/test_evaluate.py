@@ -59,7 +59,7 @@ def test_every_slice_has_the_score_it_has_alone(
     for row, place in zip(rows, pairs.parts["test"], strict=True):
         assert {key: row[key] for key in metrics.METRICS} == one_by_one(pairs, place)
     assert set(blur.shapes) == {(min(batch, 5), 16, 16)}  # one shape only: the last batch is filled up
-    assert len(blur.shapes) == math.ceil(5 / min(batch, 5))
+    assert len(blur.shapes) == math.ceil(5 / min(batch, 5)) + 1  # one to compile, which is not timed
     assert timings["ms_per_slice"] > 0
 
 
