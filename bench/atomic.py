@@ -12,7 +12,10 @@ import json
 import math
 import os
 import socket
+import struct
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -34,6 +37,10 @@ _FORBIDDEN = {
     errno.EEXIST: "a folder of the path is a file",
     errno.ENOLCK: "this disk has no file locks",
 }
+#: What NumPy raises on reading an archive that is cut short, damaged or something else.
+DAMAGED = (
+    OSError, ValueError, KeyError, EOFError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
 _NO_FOLDER_FLUSH = {errno.EINVAL, errno.ENOTSUP}
 
 

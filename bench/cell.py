@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,8 @@ from bench.record import Attempt, Record
 from bench.store import CellStore
 from bench.task import Task, earlier_attempts, end, next_seed
 
-Report = Callable[[Event], None]
 
-
-def run(task: Task, bench: networks.Workbench, report: Report) -> Record:
+def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
     """Train and score one cell, write its files, the record last, and return the record."""
     pairs = open_pairs(task.files, task.parts)
     attempts = earlier_attempts(task)
@@ -59,7 +56,7 @@ def _start(task: Task, model: Any, attempts: tuple[Attempt, ...]) -> State:
     return saved
 
 
-def _fit(task: Task, pairs: PairSet, state: State, report: Report) -> train.Fit:
+def _fit(task: Task, pairs: PairSet, state: State, report: train.Report) -> train.Fit:
     training = task.planned.spec.training
     assert training is not None
     rows = pairs.parts["validation"]
@@ -84,7 +81,7 @@ def _finish(
     task: Task,
     pairs: PairSet,
     predict: evaluate.Predict,
-    report: Report,
+    report: train.Report,
     attempts: tuple[Attempt, ...],
     results: dict[str, Any],
 ) -> Record:

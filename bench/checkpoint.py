@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,6 @@ from bench.errors import BenchError
 Weights = list[np.ndarray]
 STATE_SCHEMA = 1
 _ANEW = "run with --force to start anew"
-_BROKEN = (
-    OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, struct.error, zipfile.BadZipFile
-)  # fmt: skip
 
 
 @dataclass
@@ -79,5 +74,5 @@ def load_state(path: Path) -> State | None:
                     f"saved state of schema {meta['schema']}, not {STATE_SCHEMA}", file=path, remedy=_ANEW
                 )
             return State(meta["seed"], **groups, best_epoch=meta["best_epoch"], history=meta["history"])
-    except _BROKEN as error:
+    except (*atomic.DAMAGED, TypeError) as error:
         raise BenchError(f"broken checkpoint ({error})", file=path, remedy=_ANEW) from None

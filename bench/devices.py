@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from bench.provenance import cores
+
 FREE_SHARE = 0.8  # a GPU with less free memory than this is taken to be in use by another job
 
 
@@ -61,11 +63,6 @@ def _is_named(gpu: Gpu, visible: str) -> bool:
     return str(gpu.index) in names or any(
         name.startswith("GPU-") and gpu.uuid.startswith(name) for name in names
     )
-
-
-def cores() -> int:
-    """Return the number of processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:

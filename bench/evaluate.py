@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench import metrics
-from bench.ct.units import MU_WATER
+from bench.ct.units import relative
 from bench.data.pairs import PairSet
 
 PIXELS_PER_BATCH = 2 * 512 * 512  # keeps the activations of the widest network below about 1 GB
@@ -46,7 +46,7 @@ def outputs(
         results = predict(images)
         seconds = (time.perf_counter() - began) / batch
         for row, result in zip(chosen, results, strict=False):
-            reference = np.asarray(pairs.reference[row], np.float32) / np.float32(MU_WATER)
+            reference = relative(pairs.reference[row])
             yield int(row), result, reference, seconds
 
 
@@ -56,7 +56,7 @@ def _batch(pairs: PairSet, rows: np.ndarray) -> int:
 
 def _inputs(pairs: PairSet, rows: np.ndarray, batch: int) -> np.ndarray:
     """Return degraded images in mu/mu_water, filled up to ``batch``: a compiled network sees one shape only."""
-    images = np.asarray(pairs.degraded[rows], np.float32) / np.float32(MU_WATER)
+    images = relative(pairs.degraded[rows])
     return np.concatenate([images, np.repeat(images[:1], batch - len(rows), axis=0)])
 
 
@@ -99,9 +99,8 @@ def samples(pairs: PairSet, predict: Predict) -> tuple[list[str], dict[str, np.n
     test = sorted(pairs.parts["test"], key=lambda row: pairs.names[row])
     rows = np.array(sorted({test[len(test) * (2 * k + 1) // (2 * SAMPLES)] for k in range(SAMPLES)}))
     found = {row: (output, reference) for row, output, reference, _ in outputs(pairs, rows, predict)}
-    degraded = pairs.degraded[rows] / np.float32(MU_WATER)
     images = {
-        "input": degraded,
+        "input": relative(pairs.degraded[rows]),
         "output": np.stack([found[int(row)][0] for row in rows]),
         "reference": np.stack([found[int(row)][1] for row in rows]),
     }

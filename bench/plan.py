@@ -91,11 +91,6 @@ def select(plan: spec.Plan, only: Sequence[Pair] | None) -> list[spec.PlannedCel
     ]
 
 
-def effective_photons(photons: float, size: int) -> float:
-    """Return the photons per ray at ``size`` x ``size``: times (size/512)^2, so noise keeps its level."""
-    return photons * (size / spec.FULL_SIZE) ** 2
-
-
 def resolve(
     model: spec.Model, name: str, profile: spec.Profile, slices: int
 ) -> tuple[dict[str, Any], spec.Training]:
@@ -116,7 +111,7 @@ def resolve(
         updates = math.ceil(recipe.passes * slices * drawn / values["batch"])
     else:
         epochs = limit.checks
-        area = batch_area(values["batch"], values["patch"], profile.size)
+        area = spec.batch_area(values["batch"], values["patch"], profile.size)
         updates = round(limit.slices_seen / epochs / area)
     training = spec.Training(
         recipe=profile.recipe,
@@ -127,17 +122,6 @@ def resolve(
         **values,
     )
     return params, training
-
-
-def batch_area(batch: int, patch: int | None, size: int) -> float:
-    """Return how many slices of ``size`` x ``size`` pixels one batch is worth by area."""
-    return batch * (patch / size) ** 2 if patch else float(batch)
-
-
-def slices_seen(training: spec.Training, size: int) -> float:
-    """Return how many slices a training sees, crops counted by area."""
-    area = batch_area(training.batch, training.patch, size)
-    return training.epochs * training.updates_per_epoch * area
 
 
 # --- parts of a plan ---

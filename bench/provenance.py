@@ -115,7 +115,7 @@ def environment() -> dict[str, Any]:
         **{name: version for name in LIBRARIES if (version := _version(name))},
         "platform": platform.platform(),
         "cpu": _cpu(),
-        "cores": _cores(),
+        "cores": cores(),
         **_commit(Path(__file__).resolve().parent.parent),
     }
 
@@ -229,7 +229,8 @@ def _cpu() -> str:
     return names[0] if names else platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return the number of processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import atomic, config, devices, plan, provenance, report
 from bench.ct import PHYSICS_VERSION
+from bench.ct.units import effective_photons
 from bench.data import pairs
 from bench.data.located import located
 from bench.data.pairs import PairFiles
@@ -128,7 +129,7 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[E
             prepared.config.datasets.geometry,
             {name: prepared.config.datasets.conditions[name] for name in files},
             prepared.profile.noise_seed,
-            threads=prepared.request.threads or devices.cores(),
+            threads=prepared.request.threads or provenance.cores(),
         )
 
 
@@ -149,7 +150,7 @@ def _summary(prepared: Prepared) -> RunEnded:
 
 def _run_cells(prepared: Prepared, todo: Sequence[PlannedCell]) -> Iterator[Event]:
     gpu = yield from _free_gpu()
-    with Worker(prepared.request.threads or devices.cores(), gpu) as worker:
+    with Worker(prepared.request.threads or provenance.cores(), gpu) as worker:
         for number, cell in enumerate(todo, start=1):
             task = _task(prepared, cell)
             resumed = len(task.store.read_history()) if task.store.state.exists() else 0
@@ -166,7 +167,7 @@ def _task(prepared: Prepared, cell: PlannedCell) -> Task:
         parts=pairs.parts_of(prepared.selection),
         store=prepared.store.cell(cell.id),
         source=prepared.plan.source,
-        effective_photons=None if photons is None else plan.effective_photons(photons, prepared.profile.size),
+        effective_photons=None if photons is None else effective_photons(photons, prepared.profile.size),
         base=str(prepared.config.base),
     )
 

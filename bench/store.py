@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +102,7 @@ class CellStore:
                     k: file[k].astype(np.float32) * np.float32(HU_STEP) for k in file.files if k != "names"
                 }
                 return [str(name) for name in file["names"]], images
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except atomic.DAMAGED as error:
             raise BenchError(f"broken ({error})", file=path, remedy=_AGAIN) from None
 
 
@@ -183,7 +181,9 @@ def _to_csv(rows: Iterable[Row]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({k: repr(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    writer.writerows(
+        {k: float.__repr__(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows
+    )
     return buffer.getvalue()
 
 

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from bench import config, plan, spec
+from bench.ct.units import effective_photons
 from bench.errors import BenchError, BenchErrors
+from bench.report.costs import slices_seen
 
 DATASETS: dict[str, Any] = {
     "schema": 1,
@@ -160,8 +162,8 @@ def test_a_budget_counts_crops_by_area_and_keeps_the_schedule(tmp_path: Path) ->
     assert (whole.epochs, whole.schedule_epochs, whole.batch) == (4, 50, 8)
     assert whole.updates_per_epoch == 19  # 600 / 4 / 8 = 18.75
     assert patches.updates_per_epoch == 38  # a batch is 16 x (32/64)^2 = 4 slices; 600 / 4 / 4 = 37.5
-    assert plan.slices_seen(whole, 64) == 4 * 19 * 8
-    assert plan.slices_seen(patches, 64) == 4 * 38 * 4
+    assert slices_seen(4 * whole.updates_per_epoch, whole, 64) == 4 * 19 * 8
+    assert slices_seen(4 * patches.updates_per_epoch, patches, 64) == 4 * 38 * 4
     assert whole.learning_rate == spec.Halving(start=1e-3, halve_every=10)
 
 
@@ -216,7 +218,7 @@ def test_what_is_not_as_published_is_said_in_words(tmp_path: Path) -> None:
     ("photons", "size", "expected"), [(7e4, 512, 7e4), (7e4, 64, 1093.75), (2e5, 256, 5e4)]
 )
 def test_photons_fall_with_the_number_of_pixels(photons: float, size: int, expected: float) -> None:
-    assert plan.effective_photons(photons, size) == expected
+    assert effective_photons(photons, size) == expected
 
 
 # --- ids ---

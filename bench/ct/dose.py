@@ -16,10 +16,8 @@ import numpy.typing as npt
 from bench.ct.geometry import ParallelBeam
 from bench.ct.kernels import Array
 from bench.ct.projector import project, reconstruct
+from bench.ct.units import effective_photons
 from bench.seeds import Name, generator
-
-PHOTONS_SIZE = 512
-"""The size at which a condition's photons are stated."""
 
 
 @dataclass(frozen=True)
@@ -59,33 +57,6 @@ class Condition:
             f"condition {self.name}: {self.views} views do not divide the scan's {geometry.views}; "
             f"nearest: {' or '.join(near)}"
         )
-
-
-def effective_photons(photons: float, size: int) -> float:
-    """Return the photons per ray at ``size`` that give the noise level of ``photons`` at 512.
-
-    Reconstructed variance goes as 1 / (views d^2 I0) and the pixel width d as 512 / size over the same field.
-    """
-    return photons * (size / PHOTONS_SIZE) ** 2
-
-
-def local_mean(images: npt.ArrayLike, factor: int) -> Array:
-    """Return (..., rows, columns) averaged over ``factor`` x ``factor`` pixels, float32.
-
-    Raises ``ValueError`` if ``factor`` does not divide rows and columns.
-    """
-    values = np.asarray(images)
-    if factor < 1 or values.ndim < 2 or values.shape[-2] % factor or values.shape[-1] % factor:
-        raise ValueError(f"a factor of {factor} does not divide images of shape {values.shape}")
-    rows, columns = values.shape[-2] // factor, values.shape[-1] // factor
-    blocks = values.reshape(*values.shape[:-2], rows, factor, columns, factor)
-    means: Array = blocks.mean(axis=(-3, -1), dtype=np.float64).astype(np.float32)
-    return means
-
-
-def reference_grid(objects: npt.ArrayLike) -> Array:
-    """Return the (..., n, n) reference of objects sampled twice as finely, (..., 2n, 2n), float32."""
-    return local_mean(objects, 2)
 
 
 def add_noise(sinogram: npt.ArrayLike, photons: float, random: np.random.Generator) -> Array:

@@ -12,6 +12,17 @@ import numpy.typing as npt
 MU_WATER = 0.2
 """Attenuation of water in 1/cm."""
 
+PHOTONS_SIZE = 512
+"""The number of pixels a side at which a condition's photons are stated."""
+
+
+def effective_photons(photons: float, size: int) -> float:
+    """Return the photons per ray at ``size`` that give the noise level of ``photons`` at 512.
+
+    Reconstructed variance goes as 1 / (views d^2 I0) and the pixel width d as 512 / size over the same field.
+    """
+    return photons * (size / PHOTONS_SIZE) ** 2
+
 
 def hu_to_mu(hu: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return ``max(0, MU_WATER (1 + hu / 1000))`` in 1/cm as float32, in the shape of ``hu``.
@@ -33,5 +44,5 @@ def mu_to_hu(mu: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 
 def relative(mu: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Return ``mu / MU_WATER`` as float32: air 0, water 1, the unit that networks see."""
-    return (np.asarray(mu, dtype=np.float64) / MU_WATER).astype(np.float32)
+    """Return ``mu / MU_WATER``, divided in float32: air 0, water 1, the unit that networks see."""
+    return np.asarray(mu, np.float32) / np.float32(MU_WATER)

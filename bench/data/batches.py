@@ -44,11 +44,6 @@ class TrainingBatches(keras.utils.PyDataset):
             augmentation=training.augmentation,
         )
 
-    def at_epoch(self, epoch: int) -> TrainingBatches:
-        """Move to ``epoch``, counted from 0, and return this dataset."""
-        self.epoch = epoch
-        return self
-
     def __len__(self) -> int:
         return self.stream.updates_per_epoch
 

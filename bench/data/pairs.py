@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from bench.data.splits import Selection
 
 SliceName = tuple[str, str]  # patient, slice
-ITEM_BYTES = 4
 _AGAIN = "run the same command again: it is built anew"
 
 

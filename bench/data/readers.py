@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -18,11 +17,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from bench import atomic
 from bench.ct.units import MU_WATER, hu_to_mu
 from bench.errors import BenchError
 
 IMAGE_KEY = "hu"  # name of the array of slices in an .npz file
-_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 _DENSEST = {"1/cm": 50.0, "1/mm": 5.0}  # lead at 120 kV is about 40 per cm
 _LARGEST = 4096  # rows or columns; more is a damaged header
 
@@ -48,7 +47,7 @@ def scan_npz(path: Path) -> dict[str, Any]:
                 for k in ("patient_id", "z_mm", "pixel_spacing_mm", "instance_number")
                 if k in arrays.files
             }
-    except _BROKEN as error:
+    except atomic.DAMAGED as error:
         raise _damaged(path, error) from None
     return {
         "slices": _npz_slices(small, count, path),
@@ -70,7 +69,7 @@ def scan_npy(path: Path) -> dict[str, Any]:
             start = file.tell()
         count, image_shape = _stack(shape, dtype, path)
         missing = start + math.prod(shape) * dtype.itemsize - path.stat().st_size
-    except _BROKEN as error:
+    except atomic.DAMAGED as error:
         raise _damaged(path, error) from None
     if missing > 0:
         raise BenchError(f"truncated: {missing} bytes are missing", file=path)
@@ -111,7 +110,7 @@ def read_npz(path: Path) -> npt.NDArray[Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             values: npt.NDArray[Any] = arrays[_image_key(arrays.files, path)]
-    except _BROKEN as error:
+    except atomic.DAMAGED as error:
         raise _damaged(path, error) from None
     return values.reshape(-1, *values.shape[-2:])
 
@@ -120,7 +119,7 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
     """Return the slices (N, H, W) of an ``.npy`` file, memory-mapped; ``BenchError`` where it is damaged."""
     try:
         values: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _BROKEN as error:
+    except atomic.DAMAGED as error:
         raise _damaged(path, error) from None
     return values.reshape(-1, *values.shape[-2:])
 

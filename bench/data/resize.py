@@ -8,23 +8,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from bench.ct.resample import local_mean
+
 Image = npt.NDArray[np.float32]
-
-
-def local_mean(image: npt.ArrayLike, factor: int) -> Image:
-    """Return the means over blocks of ``factor`` x ``factor`` pixels, float32 (H / factor, W / factor).
-
-    Raises ``ValueError`` where the sides are not multiples of ``factor``.
-    """
-    values = np.asarray(image)
-    height, width = values.shape
-    if factor < 1 or height % factor or width % factor:
-        raise ValueError(f"cannot cut {height} x {width} pixels into blocks of {factor} x {factor}")
-    if factor == 1:
-        return values.astype(np.float32)
-    blocks = values.reshape(height // factor, factor, width // factor, factor)
-    means: Image = blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
-    return means
 
 
 def double(image: npt.ArrayLike) -> Image:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import spec
+from bench.ct.resample import local_mean
 from bench.ct.units import hu_to_mu
 from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.folders import FolderFiles
-from bench.data.resize import Image, local_mean
+from bench.data.resize import Image
 from bench.data.stored import StoredPairs
 from bench.errors import BenchError
 

@@ -8,7 +8,7 @@ from typing import Any
 from bench.report import gather, grids, numbers
 from bench.report.gather import Line
 from bench.report.values import Entry, Grid, label, state, value
-from bench.spec import INPUT, Plan, Training
+from bench.spec import INPUT, Plan, Training, batch_area
 from bench.store import Result
 
 
@@ -58,8 +58,7 @@ def slices_seen(updates: int, training: Training | None, size: int) -> float:
     """Return how many slices so many updates have seen, crops counted by their area."""
     if training is None:
         return 0.0
-    share = 1.0 if training.patch is None else (training.patch / size) ** 2
-    return updates * training.batch * share
+    return updates * batch_area(training.batch, training.patch, size)
 
 
 def provenance(plan: Plan, lines: Sequence[Line], others: Iterable[str]) -> tuple[Grid, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.ct.units import effective_photons
 from bench.report import gather, numbers
 from bench.report.gather import PSNR, RMSE, SSIM, Group, Line
 from bench.report.values import Entry, Grid, label, state, value
@@ -57,7 +58,7 @@ def row_label(plan: Plan, line: Line) -> Entry:
     stated = {
         r.record.effective_photons for r in cells if r.record and r.record.effective_photons is not None
     }
-    photons = min(stated) if stated else asked * (dataset.size / FULL_SIZE) ** 2
+    photons = min(stated) if stated else effective_photons(asked, dataset.size)
     at = "" if dataset.size == FULL_SIZE else f" at {dataset.size} × {dataset.size}"  # noqa: RUF001
     return label(text, f"{numbers.whole(photons)} photons per ray{at}")
 

@@ -16,7 +16,7 @@ from bench.spec.base import (
     Rate,
     digest,
 )
-from bench.spec.cells import Cell, DataIdentity, Dataset, Plan, PlannedCell, Training
+from bench.spec.cells import Cell, DataIdentity, Dataset, Plan, PlannedCell, Training, batch_area
 from bench.spec.datasets import (
     AnySource,
     Condition,
@@ -90,5 +90,6 @@ __all__ = [
     "Split",
     "Steps",
     "Training",
+    "batch_area",
     "digest",
 ]

@@ -29,6 +29,11 @@ class Training(Frozen):
     guard: Guard
 
 
+def batch_area(batch: int, patch: int | None, size: int) -> float:
+    """Return how many slices of ``size`` x ``size`` pixels one batch is worth by area."""
+    return batch * (patch / size) ** 2 if patch else float(batch)
+
+
 class DataIdentity(Frozen):
     """Which slices a cell learns from and is scored on; hashes stand for the names and the file contents."""
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data.resize import double, local_mean, to_size
+from bench.ct.resample import local_mean
+from bench.data.resize import double, to_size
 
 
 def test_local_mean_of_a_known_block() -> None:
