@@ -18,7 +18,7 @@ class SliceRef:
     ``name`` comes from the data and is unique for its patient. ``file`` is relative to the folder of the
     source (empty for the phantom), ``index`` counts the slices of that file from 0. ``z_mm`` is the position
     along the table, ``pixel_mm`` the spacing of the pixels as stored. ``part`` is the folder (``train`` or
-    ``test``) of the study's layout.
+    ``test``) of the study's layout, ``series`` the SeriesInstanceUID of a DICOM slice.
     """
 
     patient: str
@@ -28,6 +28,7 @@ class SliceRef:
     z_mm: float | None
     pixel_mm: float
     part: str | None = None
+    series: str | None = None
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ def _refs(
     patient = patient_of(relative, scan["patient"], table, folder)
     if source.kind == "dicom":
         pixel = pixel_mm(scan["spacing_mm"], source.pixel_mm, folder / relative)
-        return [SliceRef(patient, scan["uid"], relative, 0, scan["z_mm"], pixel)]
+        return [SliceRef(patient, scan["uid"], relative, 0, scan["z_mm"], pixel, series=scan["series"])]
     stem = PurePosixPath(relative).with_suffix("").as_posix()
     refs = []
     for i, one in enumerate(scan["slices"]):

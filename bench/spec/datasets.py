@@ -93,6 +93,9 @@ class Split(Frozen):
 
     ``rule: folders`` keeps the train and test folders of the study's layout and cuts the last
     ``validation_share`` of train as a contiguous block (patients unknown).
+
+    ``leaky`` is empty for a clean split. A text there declares that slices of one patient, or copies, are in two
+    parts, and says why: such a split is refused without it, and every table shows it.
     """
 
     rule: Literal["patients", "shares", "folders"] = "patients"
@@ -100,6 +103,7 @@ class Split(Frozen):
     validation: tuple[str, ...] | Annotated[float, Field(gt=0, lt=1)] | None = None
     train: tuple[str, ...] | None = None
     seed: int = 0
+    leaky: str = ""
 
     @model_validator(mode="after")
     def _fits_its_rule(self) -> Split:

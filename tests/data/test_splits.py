@@ -171,6 +171,8 @@ def test_folders_with_known_patients_cut_between_patients() -> None:
     leaking = owner | {"t2": "B"}
     with pytest.raises(BenchError, match="patient B is in train and in validation"):
         choose(foldered(True, leaking), Split(rule="folders", validation=0.2), Counts())
+    declared = Split(rule="folders", validation=0.2, leaky="as its authors cut it")
+    assert len(choose(foldered(True, leaking), declared, Counts()).refs) == 11
 
 
 def test_a_planted_leak_is_found() -> None:
