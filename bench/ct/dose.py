@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.ct.geometry import ParallelBeam
+from bench.ct.geometry import Geometry
 from bench.ct.kernels import Array
 from bench.ct.projector import project, reconstruct
 from bench.ct.units import effective_photons
@@ -46,7 +46,7 @@ class Condition:
                 f"condition {self.name}: photons must be finite and above 0, not {self.photons!r}"
             )
 
-    def stride(self, geometry: ParallelBeam) -> int:
+    def stride(self, geometry: Geometry) -> int:
         """Return the distance between used views; ``ValueError`` naming the nearest that divide the scan."""
         if self.views is None or geometry.views % self.views == 0:
             return geometry.views // (self.views or geometry.views)
@@ -69,7 +69,7 @@ def add_noise(sinogram: npt.ArrayLike, photons: float, random: np.random.Generat
 def degrade(
     objects: npt.ArrayLike,
     pixel_cm: npt.ArrayLike,
-    geometry: ParallelBeam,
+    geometry: Geometry,
     conditions: Sequence[Condition],
     keys: Sequence[Sequence[Name]],
 ) -> dict[str, Array]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.ct import dose
-from bench.ct.geometry import ParallelBeam
+from bench.ct.geometry import Geometry
 from bench.data.catalogue import SliceRef
 from bench.errors import BenchError
 
@@ -37,7 +37,7 @@ class Maker:
 
     source: SliceSource
     stored: bool  # the degraded slices lie on disk: copied, not simulated
-    beam: ParallelBeam
+    scan: Geometry
     conditions: Mapping[str, dose.Condition]
     noise_seed: int
 
@@ -53,7 +53,7 @@ class Maker:
         return images, widths
 
     def _simulate(self, job: Job) -> Made:
-        read = [self.source.object(ref, self.beam.size) for ref in job.refs]
+        read = [self.source.object(ref, self.scan.size) for ref in job.refs]
         widths = [float(pixel_cm) for _, _, pixel_cm in read]
         chosen = [self.conditions[name] for name in job.wanted if name is not None]
         images: Images = {}
@@ -62,7 +62,7 @@ class Maker:
         if chosen:
             keys = [(self.noise_seed, ref.patient, ref.name) for ref in job.refs]
             objects = np.stack([fine for fine, _, _ in read])
-            degraded = dose.degrade(objects, np.array(widths), self.beam, chosen, keys)
+            degraded = dose.degrade(objects, np.array(widths), self.scan, chosen, keys)
             images |= {name: list(values) for name, values in degraded.items()}
         return images, widths
 
@@ -70,7 +70,7 @@ class Maker:
         names = [name for name in job.wanted if name is not None] or list(self.conditions)[:1]
         images: Images = {}
         for name in names:
-            read = [self.source.pair(ref, name, self.beam.size) for ref in job.refs]
+            read = [self.source.pair(ref, name, self.scan.size) for ref in job.refs]
             images[name] = [degraded for degraded, _, _ in read]
             images[None] = [reference for _, reference, _ in read]
         return {key: images[key] for key in job.wanted}, [float(pixel_cm) for _, _, pixel_cm in read]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bench import atomic, spec
 from bench.ct import PHYSICS_VERSION, dose
-from bench.ct.geometry import ParallelBeam
+from bench.ct.geometry import Geometry, of_spec
 from bench.data.catalogue import SliceRef
 from bench.data.filling import Filling
 from bench.data.making import Job, Made, Maker
@@ -63,8 +63,9 @@ def build(
     if not wanted:
         return
     folder = Path(next(iter(wanted.values())).folder)
-    doses = _conditions(conditions, size, geometry)
-    maker = Maker(source, bool(source.conditions), _beam(size, geometry), doses, noise_seed)
+    scan = of_spec(geometry, size)
+    doses = _conditions(conditions, scan)
+    maker = Maker(source, bool(source.conditions), scan, doses, noise_seed)
     refs = sorted(selection.refs, key=lambda ref: (ref.patient, ref.name))
     with _locked(folder):
         wanted = {name: files[name] for name in missing(files)}
@@ -138,17 +139,11 @@ def _jobs(refs: list[SliceRef], fillings: Mapping[str | None, Filling]) -> Itera
             yield Job(batch, tuple(refs[row] for row in batch), keys)
 
 
-def _beam(size: int, geometry: spec.Geometry) -> ParallelBeam:
-    return ParallelBeam(size, geometry.views, arc_degrees={"parallel360": 360.0}[geometry.preset])
-
-
-def _conditions(
-    conditions: Mapping[str, spec.Condition], size: int, geometry: spec.Geometry
-) -> dict[str, dose.Condition]:
+def _conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) -> dict[str, dose.Condition]:
     try:
         found = {name: dose.Condition(name, value.views, value.photons) for name, value in conditions.items()}
         for condition in found.values():
-            condition.stride(_beam(size, geometry))
+            condition.stride(scan)
     except ValueError as error:
         raise BenchError(str(error), remedy="correct it in datasets.yaml") from None
     return found
@@ -156,15 +151,15 @@ def _conditions(
 
 def _words(maker: Maker, condition: dose.Condition | None) -> dict[str, str]:
     """Return what an array holds, for a person who opens its sidecar."""
-    words = {"source": maker.source.name, "unit": "1/cm", "size": str(maker.beam.size)}
+    scan = maker.scan
+    words = {"source": maker.source.name, "unit": "1/cm", "size": str(scan.size)}
     if condition is None or maker.stored:
         content = "reference" if condition is None else f"condition {condition.name}"
         return {"content": content, **words}
-    views = (
-        f"{condition.views or maker.beam.views} of {maker.beam.views} over {maker.beam.arc_degrees:g} degrees"
-    )
+    views = f"{condition.views or scan.views} of {scan.views} over {scan.arc_degrees:g} degrees"
     noise = "none" if condition.photons is None else f"{condition.photons:g} photons per ray at 512 x 512"
-    words |= {"views": views, "noise": noise, "noise_seed": str(maker.noise_seed)}
+    words |= {"scan": type(scan).__name__, "views": views, "filter": scan.filter}
+    words |= {"noise": noise, "noise_seed": str(maker.noise_seed)}
     return {"content": f"condition {condition.name}", **words, "physics_version": str(PHYSICS_VERSION)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -67,11 +67,22 @@ class PairsSource(Source):
 AnySource = Annotated[PhantomSource | FolderSource | PairsSource, Field(discriminator="kind")]
 
 
-class Geometry(Frozen):
-    """How the slices are projected; all views lie on 360 degrees."""
+VIEWS = {"parallel360": 720, "parallel180": 720, "fan360": 1080}
+"""The views of each scan where ``geometry`` does not say."""
 
-    preset: Literal["parallel360"] = "parallel360"
-    views: Positive = 720
+
+class Geometry(Frozen):
+    """How the slices are projected and filtered; ``views`` are those of the preset unless said."""
+
+    preset: Literal["parallel360", "parallel180", "fan360"] = "parallel360"
+    views: Positive = VIEWS["parallel360"]
+    filter: Literal["ram-lak", "shepp-logan", "cosine", "hann"] = "ram-lak"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _views_of_the_preset(cls, value: Any) -> Any:
+        views = VIEWS.get(str(value.get("preset"))) if isinstance(value, dict) else None
+        return {"views": views, **value} if views else value
 
 
 class Condition(Frozen):
