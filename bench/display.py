@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
 
 Write = Callable[[str], None]
-VERBS = {"build": "building", "train": "training", "score": "scoring"}
+VERBS = {"verify": "checking pairs of", "build": "building", "train": "training", "score": "scoring"}
 SPEED_OVER_S = 7 * 24 * 3600.0  # a cell may take hours: no step is too old to tell the speed
 BUILD_LINES = 10  # lines per stage in a log that nobody watches
 
@@ -145,7 +145,7 @@ class Bars:
         if (event.stage, event.subject) != self._key:
             self._drop_stage()
             self._key = (event.stage, event.subject)
-            subject = event.subject if event.stage == "build" else short(event.subject)
+            subject = short(event.subject) if event.stage in ("train", "score") else event.subject
             self._stage = self._bars.add_task(
                 f"{VERBS[event.stage]} {subject}", total=event.total, completed=event.done
             )

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` units of one stage: ``build`` (slices), ``train`` (updates), ``score`` (slices)."""
+    """``done`` of ``total`` units of one stage.
+
+    ``verify`` (arrays of the cache), ``build`` (slices), ``train`` (updates), ``score`` (slices).
+    """
 
     stage: str
     subject: str  # a cell id, or the name of the source being built

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import atomic, config, devices, plan, provenance, report
 from bench.ct import PHYSICS_VERSION
 from bench.ct.units import effective_photons
-from bench.data import pairs
+from bench.data import pairs, repair
 from bench.data.located import located
 from bench.data.pairs import PairFiles
 from bench.data.sources import SliceSource, open_source
@@ -116,8 +116,10 @@ def run(request: Request) -> Generator[Event, None, None]:
 
 
 def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[Event, None, None]:
-    """Build the pairs of ``conditions`` (all of them without) where they are not on disk yet."""
+    """Build the pairs of ``conditions`` (all of them without) where they are not on disk, byte for byte."""
     files = {k: v for k, v in prepared.files.items() if conditions is None or k in conditions}
+    threads = prepared.request.threads or provenance.cores()
+    yield from repair.verify(prepared.source.name, files, threads=threads)
     if pairs.missing(files):
         from bench.data import pairs_build  # late: the projector's compiler is not for a plan
 
@@ -129,7 +131,7 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[E
             prepared.config.datasets.geometry,
             {name: prepared.config.datasets.conditions[name] for name in files},
             prepared.profile.noise_seed,
-            threads=prepared.request.threads or provenance.cores(),
+            threads=threads,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench import seeds, spec
-from bench.data import pairs
+from bench.data import manifest, pairs
 from bench.spec import Training
 from bench.store import CellStore
 from bench.task import Task
@@ -42,19 +41,18 @@ def synthetic(names: Sequence[pairs.SliceName], size: int = SIZE) -> tuple[np.nd
 
 
 def write_array(path: Path, values: np.ndarray, names: Sequence[pairs.SliceName]) -> None:
-    """Write an array and its sidecar, the format of the pair cache."""
+    """Write an array and its place in the manifest of its folder, the format of the pair cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, values)
-    sidecar = pairs.Sidecar(
-        asked={},
-        shape=values.shape,
-        file_bytes=path.stat().st_size,
-        sha256=hashlib.sha256(values.tobytes()).hexdigest(),
-        patients=tuple(patient for patient, _ in names),
-        slices=tuple(name for _, name in names),
+    described = manifest.read(path.parent) or manifest.Manifest(
+        identity={}, source={}, versions={}, shape=values.shape, files={}, arrays={},
+        patients=tuple(patient for patient, _ in names), slices=tuple(name for _, name in names),
         pixel_cm=(0.1,) * len(names),
+    )  # fmt: skip
+    entry = manifest.Entry(
+        content={}, file_bytes=path.stat().st_size, sha256=hashlib.sha256(values.tobytes()).hexdigest()
     )
-    pairs.sidecar_path(path).write_text(json.dumps(sidecar.model_dump(mode="json")))
+    manifest.write(path.parent, described.changed(arrays=described.arrays | {path.name: entry}))
 
 
 Change = Callable[[dict[pairs.SliceName, np.ndarray], dict[pairs.SliceName, np.ndarray]], None]

@@ -125,6 +125,14 @@ def use_fake_worker(monkeypatch: Any, failing: Sequence[str] = ()) -> type[FakeW
     return kind
 
 
+def flip(path: Path, place: int) -> None:
+    """Turn over the bits of one byte and keep the file's size and time of change, as a bad disk would."""
+    content, status = bytearray(path.read_bytes()), path.stat()
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def command(code: str = "from bench.cli import main; main()") -> list[str]:
     """Return the start of a command line that runs ``bench`` from this checkout."""
     return [sys.executable, "-c", code]

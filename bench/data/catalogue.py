@@ -35,7 +35,8 @@ class SliceRef:
 class Catalogue:
     """All slices of a source, sorted by patient, z and name; ``fingerprint`` stands for their content.
 
-    ``refused`` lists the images that were found and left out, each with the reason.
+    ``refused`` lists the images that were found and left out, each with the reason; ``files`` the SHA-256 of
+    each file that was used.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Catalogue:
     fingerprint: str
     patients_known: bool
     refused: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -70,6 +72,7 @@ def assemble(
     fingerprint: str,
     patients_known: bool = True,
     refused: Iterable[tuple[str, str]] = (),
+    files: Iterable[tuple[str, str]] = (),
 ) -> Catalogue:
     """Return the catalogue of ``refs``, sorted.
 
@@ -87,4 +90,6 @@ def assemble(
                 file=places or None,
                 remedy="remove one of them",
             )
-    return Catalogue(source, kind, tuple(ordered), fingerprint, patients_known, tuple(refused))
+    return Catalogue(
+        source, kind, tuple(ordered), fingerprint, patients_known, tuple(refused), tuple(sorted(files))
+    )

@@ -80,6 +80,7 @@ class FolderFiles:
             [ref for relative, scan in found for ref in _refs(relative, scan, source, table, folder)],
             fingerprint=_fingerprint(found, source, table),
             refused=refused,
+            files=[(relative, scan["sha256"]) for relative, scan in found],
         )
 
     def _pixels(self, ref: SliceRef, path: Path) -> npt.NDArray[Any]:

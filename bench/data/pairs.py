@@ -4,31 +4,32 @@
 1/cm, one row per slice in the order of (patient, slice) names. The folder's name holds a digest of the
 physics version, the source's fingerprint, the slices' names, size, geometry and noise seed; a file's name one
 of its condition. What a slice is used for is not in the names, so another split needs no other arrays, and a
-changed number needs other names: nothing stale can be read. An array counts once its sidecar ``NAME.json``
-lies beside it, which is written last; ``pairs_build`` writes both.
+changed number needs other names: nothing stale can be read. An array counts once the folder's manifest names
+it and only with the bytes it states (``bench.data.manifest``); ``pairs_build`` writes both.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
-from bench import spec
+from bench import atomic, spec
 from bench.ct import PHYSICS_VERSION
+from bench.data import manifest
+from bench.data.manifest import Manifest, SliceName
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.data.splits import Selection
 
-SliceName = tuple[str, str]  # patient, slice
 _AGAIN = "run the same command again: it is built anew"
 
 
@@ -50,24 +51,6 @@ class PairFiles:
     def degraded_path(self) -> Path:
         """The array of the slices at the lower dose."""
         return Path(self.folder, self.degraded)
-
-
-class Sidecar(spec.Frozen):
-    """What lies in one array: names and pixel width (cm) of each row, and what was asked for, in words."""
-
-    schema_version: int = 1
-    asked: dict[str, str]
-    shape: tuple[int, int, int]
-    file_bytes: int
-    sha256: str  # of the array's bytes, without the header of the file
-    patients: tuple[str, ...]
-    slices: tuple[str, ...]
-    pixel_cm: tuple[float | None, ...]  # None: the source does not say
-
-    @property
-    def names(self) -> tuple[SliceName, ...]:
-        """The (patient, slice) of each row."""
-        return tuple(zip(self.patients, self.slices, strict=True))
 
 
 @dataclass(frozen=True)
@@ -114,18 +97,22 @@ def locate(
     if twice:
         patient, name = twice[0]
         raise BenchError(f"patient {patient} has two slices of the name {name}", remedy="rename one")
-    asked = {
-        "physics": PHYSICS_VERSION,
-        "source": source_fingerprint,
-        "slices": names,
-        "size": size,
-        "geometry": geometry.model_dump(mode="json"),
-        "noise_seed": noise_seed,
-    }
+    asked = identity(source_fingerprint, size, geometry, noise_seed) | {"slices": names}
     folder = f"{geometry.preset}-{size}px-{geometry.views}views-{len(names)}slices-{spec.digest(asked, 16)}"
     return {
         name: PairFiles(str(Path(cache) / folder), "reference.npy", _degraded_name(name, condition), name)
         for name, condition in conditions.items()
+    }
+
+
+def identity(source_fingerprint: str, size: int, geometry: spec.Geometry, noise_seed: int) -> dict[str, Any]:
+    """Return what shapes every array of a folder besides the slices in it, fit for JSON."""
+    return {
+        "physics": PHYSICS_VERSION,
+        "source": source_fingerprint,
+        "size": size,
+        "geometry": geometry.model_dump(mode="json"),
+        "noise_seed": noise_seed,
     }
 
 
@@ -134,31 +121,16 @@ def _degraded_name(name: str, condition: spec.Condition) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', name)[:60]}-{spec.digest(dose)}.npy"
 
 
-def sidecar_path(array: Path) -> Path:
-    """Return where the sidecar of ``array`` lies."""
-    return array.with_name(array.name + ".json")
-
-
-def read_sidecar(array: Path) -> Sidecar | None:
-    """Return the sidecar of ``array`` if both are whole, else None: such an array is built anew."""
-    try:
-        sidecar = Sidecar.model_validate_json(sidecar_path(array).read_bytes())
-        whole = array.stat().st_size == sidecar.file_bytes
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        return None
-    except OSError as error:
-        raise BenchError(f"cannot be read ({error.strerror})", file=array) from None
-    return sidecar if whole else None
-
-
 def missing(files: Mapping[str, PairFiles]) -> list[str]:
     """Return the conditions, in the order of ``files``, of which an array is absent, unfinished or cut short.
+
+    Bytes are not read here: ``repair`` does that once at the start of a run.
 
     Raises:
         BenchError: the cache may not be read.
     """
-    whole = {path: read_sidecar(path) is not None for path in arrays(files)}
-    return [name for name, at in files.items() if not (whole[at.degraded_path] and whole[at.reference_path])]
+    whole = {folder: manifest.whole(Path(folder)) for folder in {at.folder for at in files.values()}}
+    return [name for name, at in files.items() if not {at.degraded, at.reference} <= whole[at.folder].keys()]
 
 
 def arrays(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
@@ -170,44 +142,66 @@ def arrays(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
 def open_pairs(files: PairFiles, parts: Mapping[str, Iterable[SliceName]]) -> PairSet:
     """Map the pairs of one condition into memory; ``parts`` names the slices (patient, slice) of each part.
 
+    Both arrays are read once and held against the SHA-256 of the manifest.
+
     Raises:
-        BenchError: an array is absent, cut short or of another program, or a named slice is not in it.
+        BenchError: an array is absent, cut short, changed or of another program, or a named slice is not in it.
     """
-    degraded, reference = _whole(files.degraded_path), _whole(files.reference_path)
-    if degraded.names != reference.names or degraded.shape != reference.shape:
-        message = f"holds other slices than {files.reference}"
-        raise BenchError(message, file=files.degraded_path, remedy=_remedy(files.folder))
-    rows = {name: row for row, name in enumerate(reference.names)}
+    folder = Path(files.folder)
+    described = _sound(folder, (files.degraded, files.reference))
+    rows = {name: row for row, name in enumerate(described.names)}
     return PairSet(
-        degraded=_map(files.degraded_path, degraded),
-        reference=_map(files.reference_path, reference),
-        names=reference.names,
+        degraded=_map(files.degraded_path, described.shape),
+        reference=_map(files.reference_path, described.shape),
+        names=described.names,
         parts={
             part: _rows(rows, [(patient, name) for patient, name in names], files)
             for part, names in parts.items()
         },
-        sha256={"degraded": degraded.sha256, "reference": reference.sha256},
-        pixel_cm=np.array([np.nan if width is None else width for width in reference.pixel_cm], np.float64),
+        sha256={key: described.arrays[getattr(files, key)].sha256 for key in ("degraded", "reference")},
+        pixel_cm=np.array([np.nan if width is None else width for width in described.pixel_cm], np.float64),
     )
+
+
+@contextmanager
+def cache_lock(folder: Path) -> Iterator[None]:
+    """Hold the right to change the arrays of ``folder``.
+
+    Raises:
+        BenchError: another process holds it, or the folder may not be written.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(atomic.lock(folder / "lock"))
+        except BenchError as error:
+            remedy = "wait for it or give another --cache"
+            raise BenchError(error.message, file=error.file or folder, remedy=remedy) from None
+        atomic.remove_leftovers(folder)
+        yield
 
 
 def _remedy(folder: Path | str) -> str:
     return f"delete {folder} and run again"
 
 
-def _whole(array: Path) -> Sidecar:
-    sidecar = read_sidecar(array)
-    if sidecar is None:
-        raise BenchError("not built, or cut short", file=array, remedy=_AGAIN)
-    return sidecar
+def _sound(folder: Path, names: Iterable[str]) -> Manifest:
+    """Return the manifest of ``folder`` after a look at every byte of the named arrays."""
+    described = manifest.read(folder)
+    for name in names:
+        if described is None or name not in manifest.whole(folder):
+            raise BenchError("not built, or cut short", file=folder / name, remedy=_AGAIN)
+        if not manifest.is_sound(folder / name, described):
+            raise BenchError("its bytes have changed since it was built", file=folder / name, remedy=_AGAIN)
+    assert described is not None
+    return described
 
 
-def _map(array: Path, sidecar: Sidecar) -> np.memmap:
+def _map(array: Path, shape: tuple[int, int, int]) -> np.memmap:
     try:
         values = np.load(array, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise BenchError(f"broken ({error})", file=array, remedy=_remedy(array.parent)) from None
-    if not isinstance(values, np.memmap) or values.shape != sidecar.shape or values.dtype != np.dtype("<f4"):
+    if not isinstance(values, np.memmap) or values.shape != shape or values.dtype != np.dtype("<f4"):
         raise BenchError("broken (another shape or type)", file=array, remedy=_remedy(array.parent))
     return values
 

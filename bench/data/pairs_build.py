@@ -6,20 +6,22 @@ import errno
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import atomic, spec
+from bench import provenance, spec
 from bench.ct import PHYSICS_VERSION, dose
 from bench.ct.geometry import Geometry, of_spec
+from bench.data import manifest
 from bench.data.catalogue import SliceRef
 from bench.data.filling import Filling
 from bench.data.making import Job, Made, Maker
-from bench.data.pairs import PairFiles, arrays, missing, read_sidecar
+from bench.data.manifest import Manifest
+from bench.data.pairs import PairFiles, arrays, cache_lock, identity, missing
 from bench.errors import BenchError
 from bench.events import Progress
 
@@ -36,8 +38,7 @@ _ELSEWHERE = "name a larger disk with --cache DIR or BENCH_CACHE"
 
 def free_space_needed(files: Mapping[str, PairFiles], slices: int, size: int) -> int:
     """Return how many bytes ``build`` still has to write for arrays of so many slices, size x size."""
-    absent = [path for path in arrays(files) if read_sidecar(path) is None]
-    return sum(Filling(path, slices, size).remaining_bytes() for path in absent)
+    return sum(Filling(path, slices, size).remaining_bytes() for path in _absent(files))
 
 
 def build(
@@ -67,23 +68,65 @@ def build(
     doses = _conditions(conditions, scan)
     maker = Maker(source, bool(source.conditions), scan, doses, noise_seed)
     refs = sorted(selection.refs, key=lambda ref: (ref.patient, ref.name))
-    with _locked(folder):
+    with cache_lock(folder):
         wanted = {name: files[name] for name in missing(files)}
-        paths = {path: key for path, key in arrays(wanted).items() if read_sidecar(path) is None}
         needed = free_space_needed(wanted, len(refs), size)
         _check_space(folder, needed)
         with ExitStack() as stack:
             with _disk(folder, needed):
                 fillings = {
-                    key: stack.enter_context(Filling(path, len(refs), size)) for path, key in paths.items()
+                    key: stack.enter_context(Filling(path, len(refs), size))
+                    for path, key in _absent(wanted).items()
                 }
             for done in _fill(maker, refs, fillings, folder, threads):
                 yield Progress("build", source.name, done, len(refs))
-            names = [(ref.patient, ref.name) for ref in refs]
+            words = {key: _words(maker, None if key is None else doses[key]) for key in fillings}
+            described = _described(source, refs, size, geometry, noise_seed)
             with _disk(folder, needed):
-                for key, filling in fillings.items():
-                    filling.finish(names, _words(maker, None if key is None else doses[key]))
+                _finish(folder, described, fillings, words)
         yield Progress("build", source.name, len(refs), len(refs))
+
+
+def _absent(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
+    """Return the arrays that are not there yet, each with its condition, None for the reference."""
+    found = arrays(files)
+    whole = {folder: manifest.whole(folder) for folder in {path.parent for path in found}}
+    return {path: key for path, key in found.items() if path.name not in whole[path.parent]}
+
+
+def _described(
+    source: SliceSource, refs: Sequence[SliceRef], size: int, geometry: spec.Geometry, noise_seed: int
+) -> Manifest:
+    """Return the manifest of a folder in which no array is finished yet."""
+    catalogue = source.catalogue()
+    asked = source.spec.model_dump(mode="json", include={"title", "licence", "citation"})
+    return Manifest(
+        identity=identity(catalogue.fingerprint, size, geometry, noise_seed),
+        source={"name": source.name, "kind": catalogue.kind, **asked},
+        versions=provenance.environment(),
+        shape=(len(refs), size, size),
+        patients=tuple(ref.patient for ref in refs),
+        slices=tuple(ref.name for ref in refs),
+        pixel_cm=(None,) * len(refs),
+        files=dict(catalogue.files),
+        arrays={},
+    )
+
+
+def _finish(
+    folder: Path,
+    described: Manifest,
+    fillings: Mapping[str | None, Filling],
+    words: Mapping[str | None, dict[str, str]],
+) -> None:
+    """Give the arrays their names, then name them in the manifest, then forget what was needed to continue."""
+    entries = {filling.path.name: filling.finish(words[key]) for key, filling in fillings.items()}
+    widths = next(iter(fillings.values())).pixel_cm
+    before = manifest.read(folder)
+    arrays_before = {} if before is None else before.arrays
+    manifest.write(folder, described.changed(pixel_cm=widths, arrays=arrays_before | entries))
+    for filling in fillings.values():
+        filling.forget_progress()
 
 
 def _fill(
@@ -150,7 +193,7 @@ def _conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) -> dic
 
 
 def _words(maker: Maker, condition: dose.Condition | None) -> dict[str, str]:
-    """Return what an array holds, for a person who opens its sidecar."""
+    """Return what an array holds, for a person who opens the manifest."""
     scan = maker.scan
     words = {"source": maker.source.name, "unit": "1/cm", "size": str(scan.size)}
     if condition is None or maker.stored:
@@ -161,18 +204,6 @@ def _words(maker: Maker, condition: dose.Condition | None) -> dict[str, str]:
     words |= {"scan": type(scan).__name__, "views": views, "filter": scan.filter}
     words |= {"noise": noise, "noise_seed": str(maker.noise_seed)}
     return {"content": f"condition {condition.name}", **words, "physics_version": str(PHYSICS_VERSION)}
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(atomic.lock(folder / "lock"))
-        except BenchError as error:
-            remedy = "wait for it or give another --cache"
-            raise BenchError(error.message, file=error.file or folder, remedy=remedy) from None
-        atomic.remove_leftovers(folder)
-        yield
 
 
 def _check_space(folder: Path, needed: int) -> None:

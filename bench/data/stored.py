@@ -109,17 +109,20 @@ class StoredPairs:
         if not scans:
             raise BenchError("holds no slices", file=reference, remedy=self.spec.obtain or "correct the path")
         hashes = {"": {file: scan["sha256"] for file, scan in scans.items()}}
+        used = [(f"reference/{file}", sha256) for file, sha256 in hashes[""].items()]
         for condition, folder in sorted(folders.items()):
             require_folder(folder, self.spec)
             degraded = self._scans(index, folder)
             _check_partners(scans, degraded, reference, folder)
             hashes[condition] = {file: scan["sha256"] for file, scan in degraded.items()}
+            used += [(f"{condition}/{file}", sha256) for file, sha256 in hashes[condition].items()]
         return assemble(
             self.name,
             "pairs",
             [ref for file, scan in scans.items() for ref in self._refs(file, scan, table)],
             fingerprint=self._fingerprint(hashes, table),
             patients_known=table is not None,
+            files=used,
         )
 
     def _scans(self, index: FileIndex, folder: Path) -> dict[str, dict[str, Any]]:

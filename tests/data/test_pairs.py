@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from bench import spec
-from bench.data import pairs
+from bench.data import manifest, pairs
 from bench.data.catalogue import SliceRef
 from bench.data.filling import Filling
 from bench.data.splits import Selection
 from bench.errors import BenchError
+from tests.tiny import flip
 
 GEOMETRY = spec.Geometry(views=24)
 CONDITIONS = {
@@ -99,14 +100,22 @@ def store(cache: Path) -> dict[str, pairs.PairFiles]:
     selection = choose(make_refs())
     files = locate(cache, selection, {"few": CONDITIONS["few"]})
     names = sorted((ref.patient, ref.name) for ref in selection.refs)
-    Path(files["few"].folder).mkdir()
+    folder = Path(files["few"].folder)
+    folder.mkdir()
+    entries = {}
     for path, more in ((files["few"].reference_path, 0.0), (files["few"].degraded_path, 0.5)):
         with Filling(path, COUNT, SIZE) as array:
             for row in range(COUNT):
                 array.write(
                     row, np.full((SIZE, SIZE), row + more, np.float32), np.nan if row == 2 else row / 10
                 )
-            array.finish(names, {"content": "by hand"})
+            entries[path.name] = array.finish({"content": "by hand"})
+    described = manifest.Manifest(
+        identity={}, source={}, versions={}, shape=(COUNT, SIZE, SIZE), files={}, arrays=entries,
+        patients=tuple(patient for patient, _ in names), slices=tuple(name for _, name in names),
+        pixel_cm=array.pixel_cm,
+    )  # fmt: skip
+    manifest.write(folder, described)
     return files
 
 
@@ -126,11 +135,15 @@ def test_rows_are_found_by_name(tmp_path: Path) -> None:
     assert np.isnan(opened.pixel_cm).nonzero()[0].tolist() == [2]
 
 
-def test_half_a_pair_of_another_selection_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["reference", "degraded"])
+def test_a_changed_byte_is_refused(tmp_path: Path, which: str) -> None:
     files = store(tmp_path)["few"]
-    sidecar = pairs.sidecar_path(files.degraded_path)
-    sidecar.write_text(sidecar.read_text().replace("s19", "s99"))
-    with pytest.raises(BenchError, match=r"holds other slices than reference\.npy; delete"):
+    path = getattr(files, f"{which}_path")
+    flip(path, -1)
+    assert pairs.missing({"few": files}) == []  # the size is right
+    with pytest.raises(
+        BenchError, match="its bytes have changed since it was built; run the same command again"
+    ):
         pairs.open_pairs(files, {})
 
 
@@ -145,7 +158,7 @@ def test_an_unfinished_array_cannot_be_finished(tmp_path: Path) -> None:
     with Filling(tmp_path / "a.npy", 2, SIZE) as array:
         array.write(1, np.zeros((SIZE, SIZE), np.float32), 0.1)
         with pytest.raises(ValueError, match="not whole"):
-            array.finish([("P", "a"), ("P", "b")], {})
+            array.finish({})
         with pytest.raises(ValueError, match=r"not \(3, 3\)"):
             array.write(0, np.zeros((3, 3), np.float32), 0.1)
     assert not (tmp_path / "a.npy").exists()

@@ -18,10 +18,12 @@ import pytest
 from bench import atomic, seeds, spec
 from bench.ct import dose
 from bench.ct.geometry import ParallelBeam
-from bench.data import filling, making, pairs, pairs_build
-from bench.data.catalogue import SliceRef
+from bench.data import filling, making, manifest, pairs, pairs_build, repair
+from bench.data.catalogue import Catalogue, SliceRef
 from bench.data.splits import Selection
 from bench.errors import BenchError
+from bench.events import Message
+from tests.tiny import flip
 
 GEOMETRY = spec.Geometry(views=24)
 CONDITIONS = {
@@ -46,9 +48,14 @@ class Slices:
 
     name = "fake"
 
+    spec = spec.Source(title="Fake slices", licence="none", citation="nobody")
+
     def __init__(self, stored: bool = False, fail_at: str = "", how: str = "raise") -> None:
         self.conditions = tuple(CONDITIONS) if stored else ()
         self.fail_at, self.how, self.asked = fail_at, how, []
+
+    def catalogue(self) -> Catalogue:
+        return Catalogue("fake", "npz", (), "f", True, (), (("a.npz", "0" * 64),))
 
     def object(self, ref: SliceRef, size: int) -> tuple[np.ndarray, np.ndarray, float]:
         self.asked.append(ref.name)
@@ -292,14 +299,14 @@ def test_a_killed_process_loses_no_flushed_slice(tmp_path: Path, degrade: Degrad
     assert contents(files) == contents(whole)
 
 
-@pytest.mark.parametrize("step", ["hash", "sidecar"])
+@pytest.mark.parametrize("step", ["hash", "manifest"])
 def test_a_stop_while_finishing_computes_nothing_again(
     tmp_path: Path, degrade: Degrade, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    owner, name = (filling.atomic, "write_json") if step == "sidecar" else (filling.Filling, "_sha256")
+    owner, name = (manifest, "write") if step == "manifest" else (filling, "sha256_of")
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, stop)
         with pytest.raises(KeyboardInterrupt):
@@ -313,14 +320,18 @@ def test_a_stop_while_finishing_computes_nothing_again(
 # --- broken files and full disks ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["cut", "grown", "sidecar"])
+@pytest.mark.parametrize("fault", ["cut", "grown", "unnamed"])
 def test_a_broken_array_is_never_read_and_is_built_again(
     tmp_path: Path, degrade: Degrade, fault: str
 ) -> None:
     files, _ = build(tmp_path)
     sound, broken = contents(files), files["dim"].degraded_path
-    if fault == "sidecar":
-        pairs.sidecar_path(broken).write_text("{")
+    if fault == "unnamed":
+        described = manifest.read(broken.parent)
+        manifest.write(
+            broken.parent,
+            described.changed(arrays={k: v for k, v in described.arrays.items() if k != broken.name}),
+        )
     else:
         os.truncate(broken, broken.stat().st_size + (1 if fault == "grown" else -1))
     assert pairs.missing(files) == ["dim"]
@@ -411,8 +422,71 @@ def test_two_builders_of_one_folder_exclude_each_other(tmp_path: Path, degrade: 
     assert build(tmp_path)[1][-1].done == COUNT
 
 
-def test_the_sidecar_says_in_words_what_lies_there(tmp_path: Path, degrade: Degrade) -> None:
+def test_the_manifest_says_what_lies_there_and_where_it_comes_from(tmp_path: Path, degrade: Degrade) -> None:
     files, _ = build(tmp_path)
-    asked = json.loads(pairs.sidecar_path(files["dim"].degraded_path).read_text())["asked"]
-    assert asked["views"] == "24 of 24 over 360 degrees"
-    assert asked["noise"] == "1e+08 photons per ray at 512 x 512"
+    folder = Path(files["dim"].folder)
+    value = json.loads((folder / "manifest.json").read_text())
+    dim = value["arrays"][files["dim"].degraded]
+    assert dim["content"]["views"] == "24 of 24 over 360 degrees"
+    assert dim["content"]["noise"] == "1e+08 photons per ray at 512 x 512"
+    assert dim["sha256"] == hashlib.sha256(np.load(files["dim"].degraded_path).tobytes()).hexdigest()
+    assert set(value["arrays"]) == {path.name for path in folder.glob("*.npy")}
+    assert value["source"] == {
+        "name": "fake", "kind": "npz", "title": "Fake slices", "licence": "none", "citation": "nobody"
+    }  # fmt: skip
+    assert value["files"] == {"a.npz": "0" * 64}
+    assert value["identity"]["geometry"] == GEOMETRY.model_dump(mode="json")
+    assert (value["identity"]["noise_seed"], value["identity"]["source"]) == (NOISE_SEED, "f")
+    assert value["versions"]["numpy"] == np.__version__
+
+
+def test_a_damaged_manifest_vouches_for_nothing(tmp_path: Path, degrade: Degrade) -> None:
+    files, _ = build(tmp_path)
+    sound = contents(files)
+    (Path(files["dim"].folder) / "manifest.json").write_text("{")
+    assert pairs.missing(files) == list(CONDITIONS)
+    again = Slices()
+    build(tmp_path, again)
+    assert len(again.asked) == COUNT
+    assert contents(files) == sound
+
+
+@pytest.mark.parametrize("victim", ["reference", "degraded"])
+def test_a_changed_byte_is_found_and_its_array_built_again(
+    tmp_path: Path, degrade: Degrade, victim: str
+) -> None:
+    files, _ = build(tmp_path)
+    sound, broken = contents(files), getattr(files["dim"], f"{victim}_path")
+    flip(broken, 200)
+    degrade.projected.clear()
+    events = list(repair.verify("fake", files, threads=2))
+    assert [event.text for event in events if isinstance(event, Message)] == [
+        f"{broken.parent}: the bytes of {broken.name} have changed; built anew"
+    ]
+    assert pairs.missing(files) == (["dim"] if victim == "degraded" else list(CONDITIONS))
+    build(tmp_path)
+    assert {names for _, names in degrade.projected} == ({("dim",)} if victim == "degraded" else set())
+    assert contents(files) == sound
+    assert not [event for event in repair.verify("fake", files, threads=1) if isinstance(event, Message)]
+
+
+def test_a_row_that_changed_while_the_build_was_interrupted_is_computed_again(
+    tmp_path: Path, degrade: Degrade
+) -> None:
+    whole, _ = build(tmp_path / "whole")
+    with pytest.raises(RuntimeError):
+        build(tmp_path / "cut", Slices(fail_at="s19"), threads=1)
+    (partial,) = (tmp_path / "cut").rglob("dim*.partial")
+    flip(partial, 130)  # the first row, after a header of 128 bytes
+    degrade.projected.clear()
+    files, _ = build(tmp_path / "cut", threads=1)
+    assert ("s00", ("dim",)) in degrade.projected
+    assert contents(files) == contents(whole)
+
+
+def test_a_cell_refuses_an_array_that_changed_after_it_was_verified(tmp_path: Path, degrade: Degrade) -> None:
+    files, _ = build(tmp_path)
+    flip(files["few"].degraded_path, -3)
+    with pytest.raises(BenchError, match="its bytes have changed since it was built"):
+        pairs.open_pairs(files["few"], {})
+    assert pairs.open_pairs(files["dim"], {}).names  # the others are sound
