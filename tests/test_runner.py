@@ -220,7 +220,13 @@ def test_build_makes_only_what_is_asked_and_only_once(tmp_path: Path) -> None:
     assert (first[0].done, first[-1].done, first[-1].total) == (0, 20, 20)  # type: ignore[union-attr]
     folder = Path(prepared.files["noisy"].folder)
     assert sorted(path.name.split("-")[0] for path in folder.glob("*.npy")) == ["noisy", "reference.npy"]
-    assert list(runner.build(prepared, {"noisy"})) == []
+    assert {event.stage for event in runner.build(prepared, {"noisy"})} == {"verify"}  # type: ignore[union-attr]
+    tiny.flip(folder / "reference.npy", -1)
+    again = list(runner.build(prepared, {"noisy"}))
+    assert [event.text for event in again if isinstance(event, Message)] == [
+        f"{folder}: the bytes of reference.npy have changed; built anew"
+    ]
+    assert again[-1] == first[-1]
 
 
 def test_plan_writes_nothing(tmp_path: Path) -> None:
