@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bench import spec
 from bench.ct.resample import local_mean
@@ -13,6 +14,9 @@ from bench.data.folders import FolderFiles
 from bench.data.resize import Image
 from bench.data.stored import StoredPairs
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.ct.phantom import Nodule
 
 __all__ = ["FolderFiles", "PhantomSlices", "SliceSource", "StoredPairs", "open_source"]
 
@@ -92,5 +96,48 @@ class PhantomSlices:
             f"source {self.name} holds no pairs of condition {condition}", remedy="project its slices"
         )
 
+    def nodules(self) -> dict[str, tuple[Nodule, ...]]:
+        """Return the known lesions of every patient, in mm; see ``bench.ct.phantom.nodules``."""
+        from bench.ct import phantom
+
+        names = phantom.patients(self.spec.patients)
+        return {patient: phantom.nodules(patient, self.spec.seed) for patient in names}
+
+    def lesions(self, refs: Iterable[SliceRef], size: int) -> list[dict[str, str | float]]:
+        """Return a row for each lesion that the nearest of its patient's ``refs`` cuts.
+
+        Columns: patient, slice, kind (solid, ground-glass, liver), x_px and y_px (column and row at ``size``,
+        0 = centre of the first pixel), z_mm and slice_z_mm, diameter_mm, slice_diameter_mm (of the disc in
+        that slice), hu and contrast_hu (mean, and mean less that of the tissue around).
+        """
+        rows, known = [], self.nodules()
+        by_patient: dict[str, list[SliceRef]] = {}
+        for ref in refs:
+            by_patient.setdefault(ref.patient, []).append(ref)
+        for patient, own in by_patient.items():
+            for lesion in known[patient]:
+                near = min(own, key=lambda ref: abs((ref.z_mm or 0.0) - lesion.z_mm))
+                row = _row(lesion, near, size)
+                if row["slice_diameter_mm"]:
+                    rows.append(row)
+        return rows
+
     def _height(self, index: int) -> float:
         return (index + 0.5) / self.spec.slices
+
+
+def _row(lesion: Nodule, ref: SliceRef, size: int) -> dict[str, str | float]:
+    pixel, z = ref.pixel_mm * spec.FULL_SIZE / size, ref.z_mm or 0.0
+    return {
+        "patient": ref.patient,
+        "slice": ref.name,
+        "kind": lesion.kind,
+        "x_px": lesion.x_mm / pixel + 0.5 * (size - 1),
+        "y_px": lesion.y_mm / pixel + 0.5 * (size - 1),
+        "z_mm": lesion.z_mm,
+        "slice_z_mm": z,
+        "diameter_mm": lesion.diameter_mm,
+        "slice_diameter_mm": lesion.diameter_at(z),
+        "hu": lesion.hu,
+        "contrast_hu": lesion.contrast_hu,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench import spec
-from bench.data.sources import SliceSource, open_source
+from bench.data.sources import PhantomSlices, SliceSource, open_source
 from bench.errors import BenchError
 
 SIDE = 8
@@ -183,6 +184,26 @@ def test_phantom_object_reference_and_names(tmp_path: Path) -> None:
     assert 0.1 < reference.max() < 1.0
     assert pixel_cm == pytest.approx(found.refs[1].pixel_mm * 512 / 32 / 10)
     np.testing.assert_array_equal(source.object(found.refs[1], 32)[0], fine)
+
+
+def test_phantom_lesions_lie_where_the_rows_say(tmp_path: Path) -> None:
+    """Every row is plain JSON, and at its pixel the reference is as bright as the row says."""
+    asked = spec.PhantomSource(kind="phantom", patients=2, slices=80)
+    source = open_source("p", asked, base=tmp_path, index_cache=None)
+    assert isinstance(source, PhantomSlices)
+    refs = {(ref.patient, ref.name): ref for ref in source.catalogue().refs}
+    rows = source.lesions(refs.values(), 128)
+    assert json.loads(json.dumps(rows)) == rows
+    assert len(rows) > 0.9 * sum(map(len, source.nodules().values()))  # 80 slices lie 4 mm apart
+    solid = [r for r in rows if r["kind"] == "solid" and float(r["slice_diameter_mm"]) > 8.0]
+    assert len(solid) >= 2
+    for row in solid:
+        ref = refs[str(row["patient"]), str(row["slice"])]
+        assert abs(ref.z_mm - float(row["z_mm"])) < 2.5
+        _, reference, _ = source.object(ref, 128)
+        there = reference[round(float(row["y_px"])), round(float(row["x_px"]))]
+        assert 1000.0 * (there / 0.2 - 1.0) == pytest.approx(float(row["hu"]), abs=40.0)
+    assert source.lesions([], 128) == []
 
 
 def test_phantom_fingerprint_follows_its_parameters(tmp_path: Path) -> None:

@@ -13,10 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.ct.phantom.anatomy import Anatomy, Label, anatomy
+from bench.ct.phantom.nodules import Nodule, nodules_of
 
-__all__ = ["PHANTOM_VERSION", "Anatomy", "Label", "anatomy", "labels", "patients", "render", "z_mm"]
+__all__ = [
+    "PHANTOM_VERSION",
+    "Anatomy",
+    "Label",
+    "Nodule",
+    "anatomy",
+    "labels",
+    "nodules",
+    "patients",
+    "render",
+    "z_mm",
+]
 
-PHANTOM_VERSION = 1  # raise it with every change that moves a pixel
+PHANTOM_VERSION = 2  # raise it with every change that moves a pixel
 
 
 def patients(count: int) -> list[str]:
@@ -51,6 +63,15 @@ def labels(patient: str, z: float, *, size: int, seed: int = 0) -> NDArray[np.in
     from bench.ct.phantom.drawing import draw
 
     return draw(anatomy(patient, seed), _height(z), size, labelled=True).finish_labels()
+
+
+def nodules(patient: str, seed: int = 0) -> tuple[Nodule, ...]:
+    """Return the known lesions of a patient: five to eight in the lungs, up to four in the liver.
+
+    Places are in mm from the centre of the field (x to image right, y down, z as ``z_mm``), diameters 3 to 20
+    mm. They are true of the object: the blur of the scanner takes height from the smallest.
+    """
+    return nodules_of(anatomy(patient, seed))
 
 
 def _height(z: float) -> float:

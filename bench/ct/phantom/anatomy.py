@@ -30,6 +30,7 @@ class Label(IntEnum):
     SPLEEN = 13
     KIDNEY = 14
     HEART = 15
+    LESION = 16
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,6 @@ class Tissues:
     trabecular: Tissue
     cortical: Tissue
     cartilage: Tissue
-    nodule: Tissue
     couch: Tissue
     foam: Tissue
 
@@ -184,7 +184,6 @@ def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
         trabecular=Tissue(Label.TRABECULAR, u(135.0, 235.0), 28.0, 18.0),
         cortical=Tissue(Label.CORTICAL, u(800.0, 1500.0), 60.0, 40.0),
         cartilage=Tissue(Label.SOFT, u(75.0, 120.0), 10.0, 10.0),
-        nodule=Tissue(Label.NODULE, u(10.0, 60.0), 6.0, 6.0),
         couch=Tissue(Label.COUCH, u(-350.0, -150.0)),
         foam=Tissue(Label.COUCH, u(-960.0, -920.0)),
     )

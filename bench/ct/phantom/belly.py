@@ -6,9 +6,11 @@ import numpy as np
 
 from bench.ct.phantom.anatomy import Tissue
 from bench.ct.phantom.canvas import View
-from bench.ct.phantom.fields import Array, Ellipsoid, smooth_max, smooth_min
+from bench.ct.phantom.fields import Array, Ellipsoid, smooth_max
+from bench.ct.phantom.liver import gall_bladder, kidneys, lobes_distance
+from bench.ct.phantom.nodules import paint_nodules
 from bench.ct.phantom.shapes import Belly, belly
-from bench.ct.phantom.trunk import Section, spine_centre
+from bench.ct.phantom.trunk import Section
 from bench.ct.phantom.tubes import tube_cover
 
 
@@ -43,23 +45,21 @@ def paint_belly(s: Section) -> None:
     _paint_colon(s, organs, inside)
     _paint_stomach(s, organs)
     _paint_liver(s, organs)
-    _paint_kidneys(s, organs)
-    _paint(s, organs.gall, tissues.fluid)
+    _paint_kidneys(s)
+    _paint(s, gall_bladder(s.a), tissues.fluid)
 
 
 def _paint_liver(s: Section, organs: Belly) -> None:
     view, canvas = s.canvas.whole, s.canvas
     x, y = view.x, view.y
-    whole = smooth_min(organs.liver[0].distance(x, y, s.z), organs.liver[1].distance(x, y, s.z), 12.0)
-    whole = whole + np.float32(7.0) * canvas.swell + np.float32(1.5) * canvas.coarse
-    whole = smooth_max(whole, s.belly + np.float32(1.7), 4.0)
-    centre = float(spine_centre(s.a, s.z))
-    whole = smooth_max(whole, np.float32(34.0 * s.a.scale) - np.hypot(x - 6.0, y - centre), 10.0)
+    rough = np.float32(5.0) * canvas.swell + np.float32(1.0) * canvas.coarse
+    whole = smooth_max(lobes_distance(s.a, x, y, s.z, rough), s.belly + np.float32(1.7), 4.0)
     cover = canvas.cover(whole)
     canvas.paint(view, cover, s.a.tissues.liver)
     blood = s.a.tissues.late_blood
     inside = canvas.cover(whole + np.float32(3.0)) * np.float32(0.75 if s.a.contrast else 1.0)
     canvas.paint(view, tube_cover(canvas, organs.liver_vessels) * inside, blood)
+    paint_nodules(s.a, canvas, "liver")
 
 
 def _paint_stomach(s: Section, organs: Belly) -> None:
@@ -95,8 +95,8 @@ def _paint_loops(s: Section, organs: Belly, inside: Array) -> None:
     canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.loops, -3.0) * inside, tissues.fluid)
 
 
-def _paint_kidneys(s: Section, organs: Belly) -> None:
-    for kidney in organs.kidneys:
+def _paint_kidneys(s: Section) -> None:
+    for kidney in kidneys(s.a):
         found = _blob(s, kidney)
         if found is None:
             continue

@@ -14,6 +14,7 @@ from bench.ct.phantom.fields import Array
 from bench.ct.phantom.texture import SPACINGS, lattice_noise
 
 AIR_HU = -1000.0
+FINE = 1024  # pixels from which a slice is drawn on its own grid
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,13 @@ class Canvas:
 
     ``fine``, ``coarse`` and ``swell`` are noise of unit variance: two textures and one that bends shapes.
 
-    Two or more fine pixels per pixel and direction, none wider than 1/256 of the field of view.
+    Two or more fine pixels per pixel and direction, none wider than 1/256 of the field of view. From 1024 on
+    one is enough: surfaces are drawn by the share of a pixel they cover, and the blur is wider than a pixel.
     """
 
     def __init__(self, a: Anatomy, z: float, size: int, *, labelled: bool = False) -> None:
         self.labelled = labelled
-        self.factor = max(2, ceil(256 / size))
+        self.factor = 1 if size >= FINE else max(2, ceil(256 / size))
         self.pixels = size * self.factor
         self.step = a.fov / self.pixels
         self.z = z

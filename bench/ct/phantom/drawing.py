@@ -8,6 +8,7 @@ from bench.ct.phantom.anatomy import Anatomy
 from bench.ct.phantom.belly import paint_belly
 from bench.ct.phantom.canvas import Canvas
 from bench.ct.phantom.heart import paint_heart
+from bench.ct.phantom.lungs import paint_lungs
 from bench.ct.phantom.skeleton import (
     paint_clavicles,
     paint_ribs,
@@ -31,6 +32,7 @@ def draw(a: Anatomy, z: float, size: int, *, labelled: bool = False) -> Canvas:
         paint_couch,
         paint_wall,
         paint_cavity,
+        paint_lungs,
         paint_belly,
         paint_heart,
         paint_great_vessels,

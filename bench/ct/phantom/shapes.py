@@ -9,6 +9,8 @@ import numpy as np
 
 from bench.ct.phantom.anatomy import Anatomy
 from bench.ct.phantom.fields import Ellipsoid
+from bench.ct.phantom.liver import liver_lobes, organ
+from bench.ct.phantom.nodules import lead_around
 from bench.ct.phantom.trunk import spine_centre
 from bench.ct.phantom.tubes import Segments, smooth_chain, tree
 
@@ -27,12 +29,9 @@ class Bowel:
 class Belly:
     """The organs below the diaphragm of one patient."""
 
-    liver: tuple[Ellipsoid, Ellipsoid]
     stomach: Ellipsoid
     air_y: float
     spleen: Ellipsoid
-    kidneys: tuple[Ellipsoid, Ellipsoid]
-    gall: Ellipsoid
     liver_vessels: Segments
     bowel: Bowel
     crura: Segments
@@ -41,58 +40,18 @@ class Belly:
 @lru_cache(maxsize=64)
 def belly(a: Anatomy) -> Belly:
     """Draw the abdominal organs of a patient."""
-    liver, stomach = _liver(a), _stomach(a)
+    stomach, liver = _stomach(a), liver_lobes(a)[0]
     air_y = stomach.centre[1] - 0.42 * stomach.semi[1] + float(a.rng("air").normal(0.0, 4.0))
-    cloud = a.rng("liver vessels").uniform(-0.75, 0.75, (70, 3)) * np.array(liver[0].semi)
+    cloud = a.rng("liver vessels").uniform(-0.75, 0.75, (70, 3)) * np.array(liver.semi)
     root = np.array(a.at(-24, 0.10, a.dome_right + 0.06))
-    vessels = tree(root, np.array(liver[0].centre) + cloud, 0.95 * a.scale)
-    gall = _ellipsoid(a, "gall", (-42, -0.42, 0.95), (5, 0.05, 0.01), (13, 17, 22), yaw=0.6)
-    spleen = _ellipsoid(
-        a, "spleen", (92, 0.42, a.dome_right + 0.22), (3, 0.05, 0.015), (25, 44, 42), yaw=-0.6
-    )
-    return Belly(liver, stomach, air_y, spleen, _kidneys(a), gall, vessels, _bowel(a), _crura(a))
-
-
-def _ellipsoid(
-    a: Anatomy,
-    what: str,
-    place: tuple[float, float, float],
-    spread: tuple[float, float, float],
-    semi: tuple[float, float, float],
-    yaw: float = 0.0,
-    pitch: float = 0.0,
-) -> Ellipsoid:
-    """An organ near ``place`` (see ``Anatomy.at``), moved by ``spread``; semi-axes in scaled mm, +-6 %."""
-    rng = a.rng(what)
-    x, y, t = (float(v) for v in np.array(place) + rng.normal(size=3) * np.array(spread))
-    p, q, r = (float(v) for v in np.array(semi) * a.scale * rng.uniform(0.94, 1.06, 3))
-    return Ellipsoid(a.at(x, y, t), (p, q, r), yaw + float(rng.normal(0.0, 0.08)), pitch)
-
-
-def _liver(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
-    top, s = a.dome_right, 1.0 / a.scale
-    right = (86.0, 1.10 * a.cage_depth * s, 0.31 * a.length * s)
-    left = (62.0, 0.40 * a.cage_depth * s, 0.15 * a.length * s)
-    return (
-        _ellipsoid(a, "liver", (-62, 0.0, top + 0.23), (3, 0.03, 0.0), right, pitch=0.28),
-        _ellipsoid(a, "left liver", (-6, -0.52, top + 0.15), (8, 0.04, 0.0), left, yaw=-0.15),
-    )
+    vessels = lead_around(a, tree(root, np.array(liver.centre) + cloud, 0.95 * a.scale))
+    spleen = organ(a, "spleen", (92, 0.42, a.dome_right + 0.22), (3, 0.05, 0.015), (25, 44, 42), yaw=-0.6)
+    return Belly(stomach, air_y, spleen, vessels, _bowel(a), _crura(a))
 
 
 def _stomach(a: Anatomy) -> Ellipsoid:
     semi = (36.0, 0.46 * a.cage_depth / a.scale, 0.17 * a.length / a.scale)
-    return _ellipsoid(
-        a, "stomach", (54, -0.22, a.dome_right + 0.22), (4, 0.05, 0.01), semi, yaw=0.5, pitch=-0.2
-    )
-
-
-def _kidneys(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
-    back = (float(spine_centre(a, 0.95 * a.length)) - a.cage_y) / a.cage_depth - 0.03
-    semi = (25.0, 28.0, 48.0)
-    return (
-        _ellipsoid(a, "right kidney", (-55, back, 1.0), (2, 0.01, 0.01), semi, yaw=0.6),
-        _ellipsoid(a, "left kidney", (55, back, 0.97), (2, 0.01, 0.01), semi, yaw=-0.6),
-    )
+    return organ(a, "stomach", (54, -0.22, a.dome_right + 0.22), (4, 0.05, 0.01), semi, yaw=0.5, pitch=-0.2)
 
 
 def _bowel(a: Anatomy) -> Bowel:

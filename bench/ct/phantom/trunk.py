@@ -193,30 +193,18 @@ def paint_wall(s: Section) -> None:
 
 
 def paint_cavity(s: Section) -> None:
-    """Fat of the mediastinum, diaphragm and fat of the belly, then lungs with their gravity gradient."""
-    a, canvas, tissues = s.a, s.canvas, s.a.tissues
+    """Fat of the mediastinum, diaphragm and fat of the belly."""
+    canvas, tissues = s.canvas, s.a.tissues
     canvas.paint(canvas.whole, canvas.cover(s.cage), tissues.fat)
     canvas.paint(canvas.whole, canvas.cover(s.belly), tissues.muscle)
     canvas.paint(canvas.whole, canvas.cover(s.belly + np.float32(1.9)), tissues.fat)
-    gravity = 30.0 * (canvas.whole.y - a.cage_y) / a.cage_depth
-    inside = canvas.cover(s.lung)
-    canvas.paint(canvas.whole, inside, tissues.lung, np.clip(gravity, -25.0, 25.0))
-    canvas.paint(canvas.whole, inside * canvas.cover(_fissures(s)), tissues.lung, 90.0)
 
 
-def _fissures(s: Section) -> Array:
-    """Distance to the oblique fissures, two thin bent sheets that fall from back to front."""
-    a, x, y = s.a, s.canvas.whole.x, s.canvas.whole.y
-    bend = 0.35 * np.abs(np.abs(x) - 0.5 * a.cage_width) + 3.0 * s.canvas.swell
-    level = (
-        s.z
-        - a.heart_t * a.length
-        + 1.1 * (y - a.cage_y)
-        + bend
-        + np.where(x > 0, np.float32(10.0), np.float32(0.0))
-    )
-    sheet: Array = np.abs(level) * np.float32(0.67) - np.float32(0.45)
-    return sheet
+def gravity(a: Anatomy, y: float | Array) -> Array:
+    """What the weight of the lung adds to its value in HU at ``y``: denser towards the back."""
+    slope = np.float32(30.0 / a.cage_depth) * (np.asarray(y, np.float32) - np.float32(a.cage_y))
+    result: Array = np.clip(slope, -25.0, 25.0)
+    return result
 
 
 def paint_couch(s: Section) -> None:

@@ -59,6 +59,15 @@ def tube_cover(canvas: Canvas, segments: Segments, grow: float = 0.0) -> Array:
     return out
 
 
+def depths(segments: Segments, point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance in mm of ``point`` (3,) from the surface of each tube, at its wider end; (n,)."""
+    start, along = segments[:, :3], segments[:, 3:6] - segments[:, :3]
+    share = ((point - start) * along).sum(axis=1) / ((along * along).sum(axis=1) + 1e-9)
+    nearest = start + np.clip(share, 0.0, 1.0)[:, None] * along
+    result: NDArray[np.float64] = np.linalg.norm(nearest - point, axis=1) - segments[:, 6:].max(axis=1)
+    return result
+
+
 def smooth_chain(points: list[tuple[float, float, float]], radii: list[float], parts: int = 6) -> Segments:
     """A Catmull-Rom curve through ``points`` as segments with linearly varying radius."""
     p = np.array(points, float)

@@ -1,0 +1,73 @@
+"""The liver and its neighbours, the gall bladder and the kidneys, as distance fields without roughness."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from bench.ct.phantom.anatomy import Anatomy
+from bench.ct.phantom.fields import Array, Ellipsoid, smooth_max, smooth_min
+from bench.ct.phantom.trunk import belly_distance, cage_distance, spine_centre
+
+
+def organ(
+    a: Anatomy,
+    what: str,
+    place: tuple[float, float, float],
+    spread: tuple[float, float, float],
+    semi: tuple[float, float, float],
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+) -> Ellipsoid:
+    """An organ near ``place`` (see ``Anatomy.at``), moved by ``spread``; semi-axes in scaled mm, +-6 %."""
+    rng = a.rng(what)
+    x, y, t = (float(v) for v in np.array(place) + rng.normal(size=3) * np.array(spread))
+    p, q, r = (float(v) for v in np.array(semi) * a.scale * rng.uniform(0.94, 1.06, 3))
+    return Ellipsoid(a.at(x, y, t), (p, q, r), yaw + float(rng.normal(0.0, 0.08)), pitch)
+
+
+@lru_cache(maxsize=64)
+def liver_lobes(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
+    """The right and the left lobe."""
+    top, s = a.dome_right, 1.0 / a.scale
+    right = (86.0, 1.10 * a.cage_depth * s, 0.31 * a.length * s)
+    left = (62.0, 0.40 * a.cage_depth * s, 0.15 * a.length * s)
+    return (
+        organ(a, "liver", (-62, 0.0, top + 0.23), (3, 0.03, 0.0), right, pitch=0.28),
+        organ(a, "left liver", (-6, -0.52, top + 0.15), (8, 0.04, 0.0), left, yaw=-0.15),
+    )
+
+
+@lru_cache(maxsize=64)
+def gall_bladder(a: Anatomy) -> Ellipsoid:
+    """The gall bladder, in the lower side of the liver."""
+    return organ(a, "gall", (-42, -0.42, 0.95), (5, 0.05, 0.01), (13, 17, 22), yaw=0.6)
+
+
+@lru_cache(maxsize=64)
+def kidneys(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
+    """The right and the left kidney, beside the spine."""
+    back = (float(spine_centre(a, 0.95 * a.length)) - a.cage_y) / a.cage_depth - 0.03
+    semi = (25.0, 28.0, 48.0)
+    return (
+        organ(a, "right kidney", (-55, back, 1.0), (2, 0.01, 0.01), semi, yaw=0.6),
+        organ(a, "left kidney", (55, back, 0.97), (2, 0.01, 0.01), semi, yaw=-0.6),
+    )
+
+
+def lobes_distance(a: Anatomy, x: Array, y: Array, z: float | Array, rough: float | Array = 0.0) -> Array:
+    """Distance to both lobes together, with ``rough`` mm added, kept away from the spine."""
+    first, second = liver_lobes(a)
+    both = smooth_min(first.distance(x, y, z), second.distance(x, y, z), 12.0) + rough
+    away = np.float32(34.0 * a.scale) - np.hypot(x - 6.0, y - spine_centre(a, z))
+    return smooth_max(both, away, 10.0)
+
+
+def liver_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
+    """Distance to the tissue of the liver alone: below the diaphragm, without gall bladder and kidney."""
+    wall = belly_distance(a, x, y, z, cage_distance(a, x, y, z)) + np.float32(1.7)
+    inside: Array = np.maximum(lobes_distance(a, x, y, z), wall)
+    for other in (gall_bladder(a), kidneys(a)[0]):
+        inside = np.maximum(inside, np.float32(4.0) - other.distance(x, y, z))
+    return inside
