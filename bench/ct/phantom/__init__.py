@@ -12,8 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ct.phantom.anatomy import Anatomy, Label, anatomy
-from bench.ct.phantom.nodules import Nodule, nodules_of
+from bench.ct.phantom.anatomy import Anatomy, Label, Nodule, anatomy
 
 __all__ = [
     "PHANTOM_VERSION",
@@ -71,6 +70,8 @@ def nodules(patient: str, seed: int = 0) -> tuple[Nodule, ...]:
     Places are in mm from the centre of the field (x to image right, y down, z as ``z_mm``), diameters 3 to 20
     mm. They are true of the object: the blur of the scanner takes height from the smallest.
     """
+    from bench.ct.phantom.nodules import nodules_of
+
     return nodules_of(anatomy(patient, seed))
 
 

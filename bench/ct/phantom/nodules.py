@@ -6,14 +6,13 @@ around them and no other texture is laid over them: the listed contrast is that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, sqrt
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ct.phantom.anatomy import Anatomy, Label, Tissue
+from bench.ct.phantom.anatomy import Anatomy, Label, Nodule, Tissue
 from bench.ct.phantom.canvas import Canvas, View
 from bench.ct.phantom.fields import Array, step
 from bench.ct.phantom.liver import liver_distance
@@ -27,28 +26,6 @@ _APART = 10.0  # mm between the surfaces of two lesions
 
 Points = NDArray[np.float64]
 Point = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Nodule:
-    """A sphere in the lung or the liver.
-
-    ``x_mm`` and ``y_mm`` count from the centre of the field, x to image right and y down; ``z_mm`` is the
-    height below the top slice. ``hu`` is its mean, ``contrast_hu`` its mean less that of the tissue around.
-    """
-
-    kind: str  # solid, ground-glass or liver
-    x_mm: float
-    y_mm: float
-    z_mm: float
-    diameter_mm: float
-    hu: float
-    contrast_hu: float
-
-    def diameter_at(self, z: float) -> float:
-        """Diameter in mm of the disc that the plane at height ``z`` mm cuts out; 0 where it passes by."""
-        half = (0.5 * self.diameter_mm) ** 2 - (z - self.z_mm) ** 2
-        return 2.0 * sqrt(max(0.0, half))
 
 
 def lung_points(a: Anatomy, what: str, side: float, count: int, depth: float) -> Points:
