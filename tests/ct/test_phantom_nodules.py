@@ -7,7 +7,7 @@ import pytest
 
 from bench.ct import phantom
 from bench.ct.phantom import Label, Nodule
-from bench.ct.phantom.nodules import lead_around
+from bench.ct.phantom.lesions import lead_around
 from bench.ct.phantom.tubes import depths
 from bench.ct.phantom.vessels import vessels
 

@@ -70,7 +70,7 @@ def nodules(patient: str, seed: int = 0) -> tuple[Nodule, ...]:
     Places are in mm from the centre of the field (x to image right, y down, z as ``z_mm``), diameters 3 to 20
     mm. They are true of the object: the blur of the scanner takes height from the smallest.
     """
-    from bench.ct.phantom.nodules import nodules_of
+    from bench.ct.phantom.lesions import nodules_of
 
     return nodules_of(anatomy(patient, seed))
 

@@ -7,8 +7,8 @@ import numpy as np
 from bench.ct.phantom.anatomy import Tissue
 from bench.ct.phantom.canvas import View
 from bench.ct.phantom.fields import Array, Ellipsoid, smooth_max
+from bench.ct.phantom.lesions import paint_nodules
 from bench.ct.phantom.liver import gall_bladder, kidneys, lobes_distance
-from bench.ct.phantom.nodules import paint_nodules
 from bench.ct.phantom.shapes import Belly, belly
 from bench.ct.phantom.trunk import Section
 from bench.ct.phantom.tubes import tube_cover

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.ct.phantom.fields import Array
-from bench.ct.phantom.nodules import calm
+from bench.ct.phantom.lesions import calm
 from bench.ct.phantom.trunk import Section, gravity
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from bench.ct.phantom.anatomy import Anatomy
 from bench.ct.phantom.fields import Ellipsoid
+from bench.ct.phantom.lesions import lead_around
 from bench.ct.phantom.liver import liver_lobes, organ
-from bench.ct.phantom.nodules import lead_around
 from bench.ct.phantom.trunk import spine_centre
 from bench.ct.phantom.tubes import Segments, smooth_chain, tree
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from bench.ct.phantom.anatomy import Anatomy
-from bench.ct.phantom.nodules import lead_around, lung_points, paint_nodules
+from bench.ct.phantom.lesions import lead_around, lung_points, paint_nodules
 from bench.ct.phantom.routes import airway, great_arteries, great_veins, gullet
 from bench.ct.phantom.trunk import Section
 from bench.ct.phantom.tubes import Segments, tree, tube_cover
