@@ -11,6 +11,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import socket
 import struct
 import uuid
@@ -74,6 +75,40 @@ def replace_with(path: Path | str, *, needed_bytes: int = 0) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextmanager
+def replace_folder(path: Path | str, *, needed_bytes: int = 0, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
+    """Yield an empty temporary folder beside ``path``; on success it takes the place of ``path``, all on the disk.
+
+    When the block raises, what it wrote is removed and the old folder stays; a folder cannot replace another
+    in one step, so a crash in between may leave none of the two. ``elsewhere`` is what the remedy suggests.
+
+    Raises:
+        BenchError: the disk is full or the folder may not be written; file and remedy are named.
+    """
+    target = Path(path)
+    temporary = target.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{target.name}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for folder, _, files in os.walk(temporary, topdown=False):
+            for file in files:
+                _flush(Path(folder, file))
+            _flush_folder(Path(folder))
+        old = temporary.with_name(f"{temporary.name}-old")
+        if target.exists():
+            target.replace(old)
+        temporary.replace(target)
+        _flush_folder(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        known = _explain(error, target, temporary, needed_bytes, elsewhere)
+        if known is None:
+            raise
+        raise known from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_bytes(path: Path | str, data: bytes) -> None:
     """Write ``data`` to ``path`` as one step.
 
@@ -113,9 +148,12 @@ def remove_leftovers(folder: Path | str) -> int:
 
     Call it under ``lock`` only: a writer at work has such a file too.
     """
-    found = [path for path in Path(folder).glob(f"{_PREFIX}*") if path.is_file()]
+    found = list(Path(folder).glob(f"{_PREFIX}*"))
     for path in found:
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return len(found)
 
 
@@ -180,18 +218,21 @@ def _flush_folder(path: Path) -> None:
             raise
 
 
-def _explain(error: OSError, target: Path, temporary: Path, needed_bytes: int) -> BenchError | None:
+def _explain(
+    error: OSError, target: Path, temporary: Path, needed_bytes: int, elsewhere: str = _ELSEWHERE
+) -> BenchError | None:
     """Return the one-line form of a full or closed disk; None for other errors and other files."""
     if error.filename is not None:  # filelock reports a relative path as an absolute one
         place = Path(os.fsdecode(error.filename)).absolute()
-        if place not in {target.absolute(), temporary.absolute(), *target.absolute().parents}:
+        ours = {target.absolute(), temporary.absolute(), *target.absolute().parents}
+        if place not in ours and temporary.absolute() not in place.parents:
             return None
     if error.errno in _FULL:
         with suppress(OSError):
             needed_bytes = max(needed_bytes, temporary.stat().st_size)
         megabytes = max(1, math.ceil(needed_bytes / 1e6))
-        return BenchError("disk full", file=target, remedy=f"free {megabytes} MB or {_ELSEWHERE}")
+        return BenchError("disk full", file=target, remedy=f"free {megabytes} MB or {elsewhere}")
     if error.errno in _FORBIDDEN:
         reason = _FORBIDDEN[error.errno]
-        return BenchError(f"cannot write: {reason}", file=target, remedy=f"make it writable or {_ELSEWHERE}")
+        return BenchError(f"cannot write: {reason}", file=target, remedy=f"make it writable or {elsewhere}")
     return None

@@ -23,7 +23,7 @@ from bench.yamlnodes import Document, KeyPath, dotted, read
 DATASETS = "datasets.yaml"
 EXPERIMENTS = "experiments.yaml"
 SECTIONS = {DATASETS: ("sources", "conditions", "splits"), EXPERIMENTS: ("models", "experiments", "profiles")}
-PATH_KEYS = ("path", "patients", "reference")
+PATH_KEYS = ("path", "patients", "reference", "series")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 

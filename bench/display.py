@@ -10,7 +10,15 @@ from typing import Any, Protocol
 from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
 
 Write = Callable[[str], None]
-VERBS = {"verify": "checking pairs of", "build": "building", "train": "training", "score": "scoring"}
+VERBS = {
+    "fetch": "fetching",
+    "verify": "checking pairs of",
+    "build": "building",
+    "export": "exporting",
+    "train": "training",
+    "score": "scoring",
+}
+LOGGED = ("fetch", "build", "export")  # stages of a source's slices that have lines in a log
 SPEED_OVER_S = 7 * 24 * 3600.0  # a cell may take hours: no step is too old to tell the speed
 BUILD_LINES = 10  # lines per stage in a log that nobody watches
 
@@ -82,7 +90,7 @@ class Lines:
             self._write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}")
 
     def _progress(self, event: Progress) -> str | None:
-        if event.stage != "build":
+        if event.stage not in LOGGED:
             return None  # a training has a line per epoch, a scoring is short
         step = (event.stage, event.subject, BUILD_LINES * event.done // max(1, event.total))
         if step == self._shown:

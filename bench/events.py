@@ -9,11 +9,12 @@ from dataclasses import dataclass
 class Progress:
     """``done`` of ``total`` units of one stage.
 
-    ``verify`` (arrays of the cache), ``build`` (slices), ``train`` (updates), ``score`` (slices).
+    ``fetch`` (slices), ``verify`` (arrays of the cache), ``build``, ``export`` (slices), ``train`` (updates),
+    ``score`` (slices).
     """
 
     stage: str
-    subject: str  # a cell id, or the name of the source being built
+    subject: str  # a cell id, or the name of the source
     done: int
     total: int
     note: str = ""

@@ -11,7 +11,9 @@ from bench.spec import INPUT, PlannedCell
 from bench.store import Result, RunStore
 
 if TYPE_CHECKING:
+    from bench.data.catalogue import Catalogue
     from bench.runner import Prepared
+    from bench.spec import Source
 
 REFUSED_SHOWN = 20
 PAGE, GAP = 80, "  "
@@ -70,11 +72,27 @@ def of_data(prepared: Prepared) -> str:
         lines += [_fold(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
         if len(refused) > REFUSED_SHOWN:
             lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
+    lines += _remarks(catalogue.remarks)
     lines += [
         "",
         "no patient is in two parts" if catalogue.patients_known else "parts are the source's own folders",
     ]
     return "\n".join(lines)
+
+
+def of_source(catalogue: Catalogue, source: Source) -> str:
+    """Return what a source holds and under which licence, for who has just got it."""
+    patients = f"{len(catalogue.patients)} patients" if catalogue.patients_known else "patients unknown"
+    lines = [f"source {catalogue.source}: {len(catalogue.refs)} slices, {patients}"]
+    lines += [_fold(line) for line in (f"licence: {source.licence}", f"please cite: {source.citation}")]
+    lines += [f"{len(catalogue.refused)} files are not used"] if catalogue.refused else []
+    return "\n".join(lines + _remarks(catalogue.remarks))
+
+
+def _remarks(remarks: Sequence[str]) -> list[str]:
+    more = len(remarks) - REFUSED_SHOWN
+    lines = ["", *(_fold(f"remark: {remark}") for remark in remarks[:REFUSED_SHOWN])] if remarks else []
+    return [*lines, f"and {more} more remarks"] if more > 0 else lines
 
 
 def _scaled(trained: Sequence[PlannedCell]) -> str:

@@ -17,7 +17,7 @@ from bench import atomic, cli, devices, runner
 from tests import tiny
 
 RUN = ("run", "--all", "--profile", "tiny")
-STOPPED = "bench: interrupted; the same command continues from the last finished epoch\n"
+STOPPED = "bench: interrupted; the same command continues from what is finished\n"
 USAGE = """\
 Usage: bench run [OPTIONS] [MODEL:CONDITION ...]
 Try 'bench run --help' for help.

@@ -126,7 +126,7 @@ def main() -> None:
     except click.exceptions.Exit as end:
         code = end.exit_code
     except Interrupted:
-        code = _fail("interrupted; the same command continues from the last finished epoch", INTERRUPTED)
+        code = _fail("interrupted; the same command continues from what is finished", INTERRUPTED)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from bench.cli.options import inputs, threads_option
+from bench.cli.options import File, cache_option, datasets_option, inputs, threads_option
 from bench.cli.speaking import request, say, show
 
 
 @click.group()
 def data() -> None:
-    """Build or check the slices that the cells train on."""
+    """Fetch, build or check the slices that the cells train on."""
+
+
+@data.command("fetch")
+@click.argument("source")
+@click.option("--into", type=File, metavar="DIR", help="Instead of the path that datasets.yaml names.")
+@datasets_option
+@cache_option
+def data_fetch(source: str, into: Path | None, datasets: Path | None, cache: Path) -> None:
+    """Download the pinned series of a public collection; an interrupted fetch continues."""
+    from bench import config, overview
+    from bench.data import fetch
+
+    asked = fetch.order(config.load(datasets), source, into)
+    show(fetch.fetch(asked))
+    say(overview.of_source(asked.catalogue(cache / "index.json"), asked.source))
 
 
 @data.command("build")

@@ -27,11 +27,13 @@ profile_option = click.option(
 _experiments = click.option(
     "--experiments", type=File, help="Instead of experiments.yaml in the current folder."
 )
-_datasets = click.option("--datasets", type=File, help="Instead of datasets.yaml in the current folder.")
+datasets_option = click.option(
+    "--datasets", type=File, help="Instead of datasets.yaml in the current folder."
+)
 runs_option = click.option(
     "--runs", type=File, default=Path("runs"), show_default=True, help="Where records go."
 )
-_cache = click.option(
+cache_option = click.option(
     "--cache",
     type=File,
     default=Path(CACHE),
@@ -45,4 +47,4 @@ reports_option = click.option(
 threads_option = click.option(
     "--threads", type=click.IntRange(min=0), default=0, envvar="BENCH_THREADS", help="Per cell; 0: all cores."
 )
-inputs = _options(profile_option, _experiments, _datasets, runs_option, _cache)
+inputs = _options(profile_option, _experiments, datasets_option, runs_option, cache_option)

@@ -36,7 +36,7 @@ class Catalogue:
     """All slices of a source, sorted by patient, z and name; ``fingerprint`` stands for their content.
 
     ``refused`` lists the images that were found and left out, each with the reason; ``files`` the SHA-256 of
-    each file that was used.
+    each file that was used; ``remarks`` are lines on what is used all the same but should be known.
     """
 
     source: str
@@ -46,6 +46,7 @@ class Catalogue:
     patients_known: bool
     refused: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -73,6 +74,7 @@ def assemble(
     patients_known: bool = True,
     refused: Iterable[tuple[str, str]] = (),
     files: Iterable[tuple[str, str]] = (),
+    remarks: Iterable[str] = (),
 ) -> Catalogue:
     """Return the catalogue of ``refs``, sorted.
 
@@ -91,5 +93,12 @@ def assemble(
                 remedy="remove one of them",
             )
     return Catalogue(
-        source, kind, tuple(ordered), fingerprint, patients_known, tuple(refused), tuple(sorted(files))
+        source,
+        kind,
+        tuple(ordered),
+        fingerprint,
+        patients_known,
+        tuple(refused),
+        tuple(sorted(files)),
+        tuple(remarks),
     )

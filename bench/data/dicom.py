@@ -45,8 +45,9 @@ def scan_dicom(path: Path) -> dict[str, Any]:
     """Return what a DICOM file is, as a dictionary fit for JSON.
 
     ``{"skip": True}``: no DICOM file. ``{"refused": reason}``: an image that is no original axial CT slice.
-    Otherwise ``uid``, ``series``, ``patient`` (or None), ``shape``, ``spacing_mm`` (or None) and ``z_mm``,
-    the position along the normal of the slice.
+    Otherwise ``uid``, ``series``, ``study``, ``description`` (of the series), ``patient`` (or None), ``shape``,
+    ``spacing_mm`` (or None), ``corner_mm`` (x, y of the first pixel) and ``z_mm``, the position along the
+    normal of the slice.
 
     Raises:
         BenchError: named like a DICOM file but none, truncated, without rescale values, or compressed in a
@@ -172,9 +173,12 @@ def _header(data: Dataset, path: Path) -> dict[str, Any]:
     return {
         "uid": uid,
         "series": str(data.get("SeriesInstanceUID") or ""),
+        "study": str(data.get("StudyInstanceUID") or ""),
+        "description": str(data.get("SeriesDescription") or "").strip(),
         "patient": str(data.get("PatientID") or "").strip() or None,
         "shape": [int(data.Rows), int(data.Columns)],
         "spacing_mm": spacing if len(spacing) == 2 else None,
+        "corner_mm": position[:2],
         "z_mm": round(float(np.dot(normal, position)), 4),
     }
 

@@ -10,15 +10,16 @@ import numpy.typing as npt
 
 from bench import spec
 from bench.data import readers
+from bench.data import series as dicom_series
 from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.index import FileIndex, Scan
 from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.resize import Image, to_size
+from bench.data.series import Found
 from bench.errors import BenchError
 
 READER_VERSION = 1  # raise it when other pixels are read from the same bytes
 HELD_FILES = 2  # decompressed volumes kept; two reconstructions of one scan are read in turns
-Found = list[tuple[str, dict[str, Any]]]  # relative path and scan of each usable file
 
 
 class FolderFiles:
@@ -71,9 +72,11 @@ class FolderFiles:
             index.save()
         if not found:
             raise _nothing(folder, source, refused)
-        _refuse_crops(found, source, folder)
+        remarks: tuple[str, ...] = ()
         if source.kind == "dicom":
-            _check_series(found, folder)
+            found, left_out, remarks = dicom_series.choose(self.name, found, source, folder, self._base)
+            refused += left_out
+        _refuse_crops(found, source, folder)
         return assemble(
             self.name,
             source.kind,
@@ -81,6 +84,7 @@ class FolderFiles:
             fingerprint=_fingerprint(found, source, table),
             refused=refused,
             files=[(relative, scan["sha256"]) for relative, scan in found],
+            remarks=remarks,
         )
 
     def _pixels(self, ref: SliceRef, path: Path) -> npt.NDArray[Any]:
@@ -187,22 +191,6 @@ def _refuse_crops(found: Found, source: spec.FolderSource, folder: Path) -> None
             file=folder / relative,
             remedy=remedy,
         )
-
-
-def _check_series(found: Found, folder: Path) -> None:
-    """Refuse two files with one SOPInstanceUID, and two slices of one series at one position."""
-    uids: dict[str, str] = {}
-    places: dict[tuple[str, float], str] = {}
-    for relative, scan in found:
-        other = uids.setdefault(scan["uid"], relative)
-        if other != relative:
-            raise BenchError(
-                f"has the same SOPInstanceUID as {other}", file=folder / relative, remedy="remove one"
-            )
-        other = places.setdefault((scan["series"], round(scan["z_mm"], 3)), relative)
-        if other != relative:
-            message = f"lies at the same position of its series (z {scan['z_mm']:g} mm) as {other}"
-            raise BenchError(message, file=folder / relative, remedy="remove one")
 
 
 def _refs(

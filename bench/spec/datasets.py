@@ -30,14 +30,26 @@ class PhantomSource(Source):
 
 
 class FolderSource(Source):
-    """Slices in files. ``unit`` and ``pixel_mm`` are needed where the files do not say (``npy``, ``flt``)."""
+    """Slices in files. ``unit`` and ``pixel_mm`` are needed where the files do not say (``npy``, ``flt``).
 
-    kind: Literal["npz", "npy", "flt", "dicom"]
+    ``series`` names the DICOM series that are used, others being left out: their UIDs, or a pin file (beside
+    ``datasets.yaml``, or packaged) that also says what each must hold. ``complete`` refuses a gap in a series.
+    """
+
+    kind: Literal["npz", "npy", "flt", "dicom", "nifti"]
     path: str
+    series: str | tuple[str, ...] | None = None
+    complete: bool = False
     unit: Literal["HU", "1/cm", "1/mm"] = "HU"
     pixel_mm: Annotated[float, Field(gt=0)] | None = None
     patients: str | None = None  # a patients.csv (columns file,patient); else one subfolder per patient
     matrix: Positive = FULL_SIZE  # side of a whole slice; any other shape is a crop and refused
+
+    @model_validator(mode="after")
+    def _series_are_dicom(self) -> FolderSource:
+        if self.kind != "dicom" and (self.series is not None or self.complete):
+            raise ValueError("series and complete are for kind dicom")
+        return self
 
 
 class PairsSource(Source):

@@ -1,0 +1,167 @@
+"""A public collection, series by series, from its archive into a folder of this machine.
+
+A series is downloaded into a temporary folder, checked against its pin, and renamed to ``PATIENT/SERIES_UID``;
+so what has its name is whole, and an interrupted fetch continues with the series that are missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bench import atomic, config, spec
+from bench.data.catalogue import Catalogue
+from bench.data.fetch import checks, idc
+from bench.data.pins import Pin, find_pins, read_pins
+from bench.data.sources import open_source
+from bench.errors import BenchError, BenchErrors
+from bench.events import Event, Message, Progress
+
+TRIES = 2  # downloads of a series that arrives broken
+_SPARE_BYTES = 64 << 20  # what the file system keeps for itself, and the index of headers
+_ELSEWHERE = "name a larger disk with --into"
+
+
+class Client(Protocol):
+    """An archive that series can be downloaded from."""
+
+    def download(self, pin: Pin, folder: Path) -> None:
+        """Put the files of a series into the empty ``folder``; ``BenchError`` where nothing can be had."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is fetched where: a source of ``datasets.yaml``, the series of its pin file, the folder."""
+
+    name: str
+    source: spec.FolderSource
+    pins: tuple[Pin, ...]
+    folder: Path
+    base: Path
+
+    def catalogue(self, index_cache: Path | None) -> Catalogue:
+        """Return what lies in the folder now; ``BenchError`` where it is not what the pins say."""
+        source = self.source.model_copy(update={"path": str(self.folder)})
+        return open_source(self.name, source, base=self.base, index_cache=index_cache).catalogue()
+
+
+def order(settings: config.Config, name: str, into: Path | None) -> Order:
+    """Return what to do for the source ``name``; ``into`` instead of the path that the source names.
+
+    Raises:
+        BenchError: no such source, it names no pin file, or a variable in its path is not set.
+    """
+    source = settings.datasets.sources.get(name)
+    file = settings.datasets_file
+    pinned = {
+        key: value
+        for key, value in settings.datasets.sources.items()
+        if isinstance(value, spec.FolderSource) and isinstance(value.series, str)
+    }
+    if not isinstance(source, spec.FolderSource) or name not in pinned:
+        message = f"unknown source {name!r}" if source is None else "names no pin file under series"
+        key = None if source is None else f"sources.{name}"
+        remedy = f"sources that can be fetched: {', '.join(sorted(pinned)) or 'none'}"
+        raise BenchError(message, file=file, key=key, remedy=remedy)
+    if into is None:
+        source = _located(settings, name)
+    pins = read_pins(find_pins(str(source.series), file.parent))
+    folder = into if into is not None else file.parent / source.path
+    return Order(name, source, pins, folder.absolute(), file.parent)
+
+
+def fetch(
+    asked: Order, open_client: Callable[[tuple[Pin, ...]], Client] | None = None
+) -> Generator[Event, None, None]:
+    """Download what is missing; yield the slices that are there.
+
+    Args:
+        asked: What is fetched where.
+        open_client: Instead of the NCI Imaging Data Commons; is given the missing series, called if there are any.
+
+    Raises:
+        BenchError: no network, the extra ``fetch`` is not installed, the disk is full or too small, another
+            process fetches into the folder, or a series arrives broken twice (the others are fetched first).
+    """
+    with _locked(asked.folder):
+        missing = tuple(pin for pin in asked.pins if checks.present(asked.folder, pin) is None)
+        total = sum(pin.slices for pin in asked.pins)
+        done = total - sum(pin.slices for pin in missing)
+        yield Progress("fetch", asked.name, done, total)
+        if not missing:
+            yield Message(f"all {len(asked.pins)} series are in {asked.folder}")
+            return
+        _check_space(asked.folder, sum(pin.size_bytes for pin in missing))
+        client = (open_client or idc.open_client)(missing)
+        faults: dict[Pin, BenchError] = {}
+        for pin in missing:
+            fault = _get(client, pin, asked.folder)
+            if fault is not None:
+                faults[pin] = fault
+                yield Message(f"series {pin.series} of patient {pin.patient} left out: {fault}")
+            done += pin.slices if fault is None else 0
+            yield Progress("fetch", asked.name, done, total)
+        if faults:
+            raise _broken(faults, len(asked.pins), asked.folder)
+
+
+def _get(client: Client, pin: Pin, folder: Path) -> BenchError | None:
+    """Download, check and place one series; return what is wrong with it where it arrives broken."""
+    place = folder / pin.patient / pin.series
+    fault: BenchError | None = None
+    for _ in range(TRIES):
+        try:
+            with atomic.replace_folder(place, needed_bytes=pin.size_bytes, elsewhere=_ELSEWHERE) as temporary:
+                client.download(pin, temporary)
+                checks.check(temporary, pin)
+        except checks.Broken as error:
+            fault = error
+            continue
+        return None
+    return fault
+
+
+def _broken(faults: Mapping[Pin, BenchError], count: int, folder: Path) -> BenchError:
+    pin, fault = next(iter(faults.items()))
+    message = f"{len(faults)} of {count} series arrived broken, first that of patient {pin.patient}: {fault.message}"
+    return BenchError(message, file=folder, remedy="run the same command again, it continues")
+
+
+def _located(settings: config.Config, name: str) -> spec.FolderSource:
+    """Return the source with its path filled in; the remedy names ``--into``."""
+    try:
+        source = settings.source(name)
+    except BenchErrors as errors:
+        first = errors.errors[0]
+        remedy = f"{first.remedy}; or name a folder with --into"
+        raise BenchError(
+            first.message, file=first.file, line=first.line, key=first.key, remedy=remedy
+        ) from None
+    assert isinstance(source, spec.FolderSource)
+    return source
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(atomic.lock(folder / ".fetch-lock"))
+        except BenchError as error:
+            remedy = "wait for it, or name another folder with --into"
+            raise BenchError(error.message, file=error.file, remedy=remedy) from None
+        atomic.remove_leftovers(folder)
+        for patient in folder.iterdir():
+            if patient.is_dir() and not patient.name.startswith("."):
+                atomic.remove_leftovers(patient)
+        yield
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE_BYTES > free:
+        message = f"{needed / 1e9:.2f} GB are still to be fetched, the disk has {free / 1e9:.2f} GB free"
+        raise BenchError(message, file=folder, remedy=_ELSEWHERE)

@@ -1,0 +1,77 @@
+"""Whether a downloaded series is what its pin says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.data.dicom import scan_dicom
+from bench.data.pins import Pin
+from bench.data.series import check_pin, check_places
+from bench.errors import BenchError
+
+#: How far the bytes of a series may be from the pinned number. The pins are exact to the byte (the archive's
+#: ``series_size_MB`` is in 10^6 bytes); headers are 0.6 % of a file, and an archive may rewrite them.
+SIZE_TOLERANCE = 0.01
+
+
+class Broken(BenchError):
+    """A series that is not as pinned: another download may help."""
+
+
+def check(folder: Path, pin: Pin) -> None:
+    """Read every file of ``folder`` and hold the series against ``pin``.
+
+    Raises:
+        Broken: another number of files, another size, a file that is no whole original axial CT slice, another
+            patient, study or series, or two files with one SOPInstanceUID or one position.
+    """
+    files = _files(folder)
+    if len(files) != pin.slices:
+        raise Broken(f"{len(files)} files instead of {pin.slices}", file=folder)
+    found = []
+    for file in files:
+        try:
+            scan = scan_dicom(folder / file)
+        except BenchError as error:
+            raise Broken(f"{file}: {error.message}", file=folder) from None
+        if scan.get("skip") or "refused" in scan:
+            raise Broken(f"{file}: {scan.get('refused', 'not a DICOM file')}", file=folder)
+        found.append((file, scan))
+    try:
+        check_pin(pin, [scan for _, scan in found], folder)
+        check_places(found, folder)
+    except BenchError as error:
+        raise Broken(error.message, file=folder) from None
+    if not _fits(folder, files, pin):
+        size = sum((folder / file).stat().st_size for file in files)
+        raise Broken(f"{size} bytes instead of {pin.size_bytes}", file=folder)
+
+
+def present(folder: Path, pin: Pin) -> Path | None:
+    """Return where below ``folder`` a series lies with the right number of files and bytes, else None.
+
+    Its folder is ``PATIENT/SERIES_UID``, or any whose name ends in the UID, as other programs write it.
+    """
+    own = folder / pin.patient / pin.series
+    for place in [own, *(p for p in _named(folder, pin.series) if p != own)]:
+        files = _files(place) if place.is_dir() else []
+        if len(files) == pin.slices and _fits(place, files, pin):
+            return place
+    return None
+
+
+def _named(folder: Path, uid: str) -> Iterator[Path]:
+    for place in folder.rglob(f"*{uid}"):
+        hidden = any(part.startswith(".") for part in place.relative_to(folder).parts)
+        if not hidden and place.name.removesuffix(uid)[-1:] in ("", "_", "-"):
+            yield place
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+
+
+def _fits(folder: Path, files: list[str], pin: Pin) -> bool:
+    size = sum((folder / file).stat().st_size for file in files)
+    return abs(size - pin.size_bytes) <= SIZE_TOLERANCE * pin.size_bytes

@@ -1,0 +1,130 @@
+"""The DICOM series of a folder: which are used, what each must hold, and what a person should know of them.
+
+A series is one reconstruction of one scan. Two series of one patient are both used, in one part; where they
+lie at the same positions (two kernels, two contrast phases) a remark says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench import spec
+from bench.data.pins import Pin, wanted_series
+from bench.errors import BenchError
+
+Found = list[tuple[str, dict[str, Any]]]  # relative path and scan of each usable file
+GAP = 1.5  # steps; positions are written to 0.01 mm or so, and a missing slice makes two
+
+
+def choose(
+    name: str, found: Found, source: spec.FolderSource, folder: Path, base: Path
+) -> tuple[Found, list[tuple[str, str]], tuple[str, ...]]:
+    """Return the files that the source ``name`` uses, those left out with a reason, and remarks.
+
+    Raises:
+        BenchError: a wanted series is not there or not as pinned, two slices at one place, or a gap in a
+            series of a source that must be ``complete``.
+    """
+    wanted = wanted_series(source.series, base)
+    used = [(file, scan) for file, scan in found if wanted is None or scan["series"] in wanted]
+    reason = "of a series that the source does not name"
+    left_out = [(file, reason) for file, scan in found if wanted is not None and scan["series"] not in wanted]
+    check_places(used, folder)
+    by_series = _by_series(used)
+    if wanted is not None:
+        _check_wanted(name, wanted, by_series, folder)
+    gaps = list(_gaps(by_series))
+    if gaps and source.complete:
+        remedy = "fetch the series anew, or set complete: false"
+        raise BenchError(gaps[0], file=folder, remedy=remedy)
+    return used, left_out, (*gaps, *_twice(by_series))
+
+
+def check_places(found: Iterable[tuple[str, Mapping[str, Any]]], folder: Path) -> None:
+    """Refuse two files with one SOPInstanceUID, and two slices of one series at one position."""
+    uids: dict[str, str] = {}
+    places: dict[tuple[str, float], str] = {}
+    for relative, scan in found:
+        other = uids.setdefault(scan["uid"], relative)
+        if other != relative:
+            raise BenchError(
+                f"has the same SOPInstanceUID as {other}", file=folder / relative, remedy="remove one"
+            )
+        other = places.setdefault((scan["series"], round(scan["z_mm"], 3)), relative)
+        if other != relative:
+            message = f"lies at the same position of its series (z {scan['z_mm']:g} mm) as {other}"
+            raise BenchError(message, file=folder / relative, remedy="remove one")
+
+
+def check_pin(pin: Pin, scans: Sequence[Mapping[str, Any]], place: Path | str) -> None:
+    """Raise a ``BenchError`` where the slices of a series are not those that ``pin`` states."""
+    if len(scans) != pin.slices:
+        message = (
+            f"series {pin.series} of patient {pin.patient} has {len(scans)} slices, pinned are {pin.slices}"
+        )
+        raise BenchError(message, file=place)
+    for key, asked in (("patient", pin.patient), ("study", pin.study), ("series", pin.series)):
+        other = next((scan[key] for scan in scans if scan[key] != asked), asked)
+        if other != asked:
+            message = f"series {pin.series} is of {key} {other}, pinned is {asked}"
+            raise BenchError(message, file=place)
+
+
+def _by_series(used: Found) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for _, scan in used:
+        found.setdefault(scan["series"], []).append(scan)
+    return {uid: sorted(scans, key=lambda scan: float(scan["z_mm"])) for uid, scans in sorted(found.items())}
+
+
+def _check_wanted(
+    name: str, wanted: Mapping[str, Pin | None], by_series: Mapping[str, list[dict[str, Any]]], folder: Path
+) -> None:
+    absent = [uid for uid in wanted if uid not in by_series]
+    if absent:
+        pin = wanted[absent[0]]
+        first = f"series {absent[0]}" + (f" of patient {pin.patient}" if pin else "")
+        message = f"{len(absent)} of {len(wanted)} series are not there, first {first}"
+        remedy = f"get them with: bench data fetch {name}" if pin else "correct series"
+        raise BenchError(message, file=folder, remedy=remedy)
+    for uid, pin in wanted.items():
+        if pin is not None:
+            check_pin(pin, by_series[uid], folder)
+
+
+def _gaps(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """Yield a line for each series with a step between slices that is longer than the others."""
+    for uid, scans in by_series.items():
+        heights = [float(scan["z_mm"]) for scan in scans]
+        steps = [above - below for below, above in pairwise(heights)]
+        usual = median(steps) if len(steps) > 1 else 0.0
+        wide = [i for i, step in enumerate(steps) if usual and step > GAP * usual]
+        if wide:
+            missing = sum(round(steps[i] / usual) - 1 for i in wide)
+            first = wide[0]
+            yield (
+                f"series {uid} of patient {scans[0]['patient']}: about {missing} slices missing in "
+                f"{len(wide)} gaps, the first between z {heights[first]:g} and {heights[first + 1]:g} mm"
+            )
+
+
+def _twice(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """Yield a line for each study of which several series have slices at the same positions."""
+    studies: dict[tuple[str, str], list[list[dict[str, Any]]]] = {}
+    for scans in by_series.values():
+        studies.setdefault((str(scans[0]["patient"]), scans[0]["study"]), []).append(scans)
+    for (patient, _), several in studies.items():
+        places = [place for scans in several for place in {round(float(scan["z_mm"]), 2) for scan in scans}]
+        repeated = len(places) - len(set(places))
+        if repeated:
+            names = " and ".join(
+                f"{scans[0]['description'] or scans[0]['series']} ({len(scans)} slices)" for scans in several
+            )
+            yield (
+                f"patient {patient}: {names} are series of one study and share {repeated} positions; all "
+                "slices are used, in one part; name the series you want under series:"
+            )
