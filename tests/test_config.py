@@ -135,7 +135,7 @@ PLANTED = [
     (D, "patients: 4", "pateints: 4", "d.yaml:3: sources.fake.pateints: unknown key; did you mean patients?"),
     (D, "kind: npz", "kind: npx", "d.yaml:5: sources.mine.kind: unknown kind 'npx'; did you mean npz?"),
     (D, "    kind: npz\n", "", "d.yaml:4: sources.mine.kind: is missing; "
-     "must be one of phantom, npz, npy, flt, dicom, pairs"),
+     "must be one of phantom, npz, npy, flt, dicom, nifti, pairs"),
     (D, "kind: npz", "kind: flt", "d.yaml:4: sources.mine.pixel_mm: is missing; flt files do not state it"),
     (D, "path: ${BENCH_TEST_DATA}/mine", "path: 12",
      "d.yaml:6: sources.mine.path: must be text, not 12; put it in quotes: '12'"),
