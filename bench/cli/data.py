@@ -7,13 +7,20 @@ from typing import Any
 
 import click
 
-from bench.cli.options import File, cache_option, datasets_option, inputs, threads_option
-from bench.cli.speaking import request, say, show
+from bench.cli.options import (
+    File,
+    cache_option,
+    datasets_option,
+    inputs,
+    reports_option,
+    threads_option,
+)
+from bench.cli.speaking import DONE, SOME_FAILED, leave, request, say, show
 
 
 @click.group()
 def data() -> None:
-    """Fetch, build or check the slices that the cells train on."""
+    """Fetch, build, check or audit the slices that the cells train on."""
 
 
 @data.command("fetch")
@@ -50,3 +57,31 @@ def data_check(**options: Any) -> None:
     from bench import overview, runner
 
     say(overview.of_data(runner.prepare(request(**options))))
+
+
+@data.command("audit")
+@inputs
+@reports_option
+def data_audit(**options: Any) -> None:
+    """Hold the simulator of a profile against closed forms; exit 1 where one is missed.
+
+    No slice is read, so the source need not be there. Writes audit.html with the verdicts and four pictures.
+    """
+    from bench import config
+    from bench.audit import asked, listing, page, suite
+
+    wanted = request(**options)
+    settings = config.load(wanted.datasets, wanted.experiments)
+    profile = config.profile(settings, wanted.profile)
+    if not asked.simulated(settings, profile):
+        say(f"source {profile.source} holds stored pairs: nothing is simulated, so there is nothing to audit")
+        leave(DONE)
+    setup = asked.setup(settings, profile)
+    say(listing.head(wanted.profile, setup))
+    checks = []
+    for check in suite.run(setup):
+        checks.append(check)
+        say(listing.row(check))
+    say(f"\nwrote {page.write(wanted.reports / wanted.profile, wanted.profile, profile.size, setup, checks)}")
+    say(listing.foot(checks))
+    leave(DONE if all(check.passed for check in checks) else SOME_FAILED)

@@ -65,7 +65,7 @@ def build(
         return
     folder = Path(next(iter(wanted.values())).folder)
     scan = of_spec(geometry, size)
-    doses = _conditions(conditions, scan)
+    doses = dose_conditions(conditions, scan)
     maker = Maker(source, bool(source.conditions), scan, doses, noise_seed)
     refs = sorted(selection.refs, key=lambda ref: (ref.patient, ref.name))
     with cache_lock(folder):
@@ -182,7 +182,8 @@ def _jobs(refs: list[SliceRef], fillings: Mapping[str | None, Filling]) -> Itera
             yield Job(batch, tuple(refs[row] for row in batch), keys)
 
 
-def _conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) -> dict[str, dose.Condition]:
+def dose_conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) -> dict[str, dose.Condition]:
+    """Return the conditions of ``datasets.yaml`` by name, or raise a ``BenchError`` where one does not fit the scan."""
     try:
         found = {name: dose.Condition(name, value.views, value.photons) for name, value in conditions.items()}
         for condition in found.values():

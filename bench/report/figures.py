@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bench.report import svg
 
 Image = NDArray[np.float32]
 
@@ -31,15 +31,6 @@ WINDOWS = (Window("lung", "Lung", -600, 1500, 300), Window("soft", "Soft tissue"
 
 MIN_SPAN_DB = 0.5  # a curve that hardly moves is drawn flat
 DIFFERENCE_STEPS = 15  # shades each side of zero: as many as an eye tells apart, at a third of the bytes
-
-# Stand-ins that become CSS colours of the page, so that one drawing serves the light and the dark scheme.
-_INK, _GRID = "#010203", "#040506"
-_PALETTE = ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06")
-
-
-def colour(index: int) -> str:
-    """Return the CSS colour of the network at ``index``."""
-    return f"var(--series-{index % len(_PALETTE) + 1})"
 
 
 def slice_png(image: Image, window: Window) -> str:
@@ -88,43 +79,25 @@ def curves_svg(name: str, curves: Sequence[Curve], level: float | None) -> str:
 
     ``name`` keeps the ids inside the drawing apart from those of other drawings on the page.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    settings: Any = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": name,
-        "font.size": 9.0,
-        "axes.unicode_minus": False,
-    }
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(4.4, 2.7), layout="constrained")
-        figure.patch.set_alpha(0.0)
+    with svg.canvas(name, 4.4, 2.7) as figure:
         axes = figure.add_subplot()
-        axes.patch.set_alpha(0.0)
         for curve in curves:
             _draw(axes, curve)
         if level is not None and math.isfinite(level):
-            axes.axhline(level, color=_INK, linewidth=1.0, linestyle=(0, (4, 3)), alpha=0.65)
-        axes.set_xlabel("Epoch", color=_INK)
-        axes.set_ylabel("Validation PSNR (dB)", color=_INK)
-        axes.tick_params(colors=_INK, length=0)
-        axes.grid(axis="y", color=_GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[:].set_visible(False)
+            axes.axhline(level, color=svg.INK, linewidth=1.0, linestyle=(0, (4, 3)), alpha=0.65)
+        svg.dress(axes, "Epoch", "Validation PSNR (dB)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         axes.margins(x=0.03, y=0.08)
         axes.ticklabel_format(axis="y", style="plain", useOffset=False)
         low, high = axes.get_ylim()
         axes.set_ylim(low - max(0.0, MIN_SPAN_DB - (high - low)), high)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return _inline(buffer.getvalue())
+        return svg.text(figure)
 
 
 def _draw(axes: object, curve: Curve) -> None:
-    paint = _PALETTE[curve.colour % len(_PALETTE)]
+    paint = svg.PALETTE[curve.colour % len(svg.PALETTE)]
     marker = "o" if len(curve.epochs) == 1 else ""
     axes.plot(  # type: ignore[attr-defined]
         curve.epochs,
@@ -138,23 +111,3 @@ def _draw(axes: object, curve: Curve) -> None:
     shown = [(x, y) for x, y in zip(curve.epochs, curve.psnr, strict=True) if math.isfinite(y)]
     if curve.stopped and shown:
         axes.plot(*shown[-1], color=paint, marker="x", markersize=8, markeredgewidth=2)  # type: ignore[attr-defined]
-
-
-def _inline(svg: str) -> str:
-    """Return the bare ``<svg>`` element: no prologue, no metadata, no fixed size, colours from the page."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href=", "href=")
-    svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
-    svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
-    svg = re.sub(r"font(?:-family)?:([^;\"]*?)'DejaVu Sans'[^;\"]*", _font, svg)
-    svg = svg.replace(_INK, "currentColor").replace(_GRID, "var(--line)")
-    for index, stand_in in enumerate(_PALETTE):
-        svg = svg.replace(stand_in, colour(index))
-    return svg.strip()
-
-
-def _font(found: re.Match[str]) -> str:
-    size = re.search(r"[\d.]+px", found.group(1))
-    return f"font-size: {size.group()}" if size else ""

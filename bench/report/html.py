@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report import figures, gather, grids, numbers
+from bench.report import figures, gather, grids, numbers, svg
 from bench.report.gather import Group, Line
 from bench.report.values import Table
 from bench.spec import INPUT, Plan
 from bench.store import Result
+
+if TYPE_CHECKING:
+    import jinja2
 
 MOST_SAMPLES = 3
 MOST_PIXELS = 40_000_000  # of all images on the page together
@@ -54,27 +58,38 @@ def render(plan: Plan, results: Sequence[Result], table: Table) -> str:
     Raises:
         BenchError: a file of samples is broken.
     """
-    import jinja2
-
     lines = gather.lines(plan, results)
     restricted = bool(plan.source.get("restricted"))
     shown = [] if restricted else [(_name(plan, line), _samples(plan, line, len(lines))) for line in lines]
     samples = [(name, found) for name, found in shown if found]
     sides = [cell.spec.dataset.size for cell in plan.cells]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bench.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            table=table,
+            samples=samples,
+            slices=range(1, 1 + max((len(found) for _, found in samples), default=0)),
+            windows=figures.WINDOWS,
+            restricted=restricted,
+            credit=_credit(plan),
+            crisp=bool(sides) and max(sides) < CRISP_BELOW,
+            charts=[chart for line in lines if (chart := _chart(plan, line)) is not None],
+            legend=[(text or name, svg.colour(at)) for at, (name, text) in enumerate(plan.models.items())],
+        )
+    )
+
+
+def environment(*packages: str) -> jinja2.Environment:
+    """Return where templates are found: in the folders ``templates`` of ``packages``, then in that of this package."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in (*packages, "bench.report")]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-    return environment.get_template("page.html.j2").render(
-        table=table,
-        samples=samples,
-        slices=range(1, 1 + max((len(found) for _, found in samples), default=0)),
-        windows=figures.WINDOWS,
-        restricted=restricted,
-        credit=_credit(plan),
-        crisp=bool(sides) and max(sides) < CRISP_BELOW,
-        charts=[chart for line in lines if (chart := _chart(plan, line)) is not None],
-        legend=[(text or name, figures.colour(at)) for at, (name, text) in enumerate(plan.models.items())],
     )
 
 
@@ -163,5 +178,5 @@ def _chart(plan: Plan, line: Line) -> Chart | None:
             ended += [f"{plan.models[model] or model} {gather.describe(result)}"] if stopped else []
     if not found:
         return None
-    svg = figures.curves_svg(line.condition, found, levels[0] if levels else None)
-    return Chart(_name(plan, line), svg, "; ".join(ended))
+    drawing = figures.curves_svg(line.condition, found, levels[0] if levels else None)
+    return Chart(_name(plan, line), drawing, "; ".join(ended))

@@ -1,0 +1,31 @@
+"""What is audited for a profile: its scan, its conditions and their seed, at a size that takes seconds."""
+
+from __future__ import annotations
+
+from bench import spec
+from bench.audit.suite import Setup
+from bench.config import Config
+from bench.ct.geometry import of_spec
+from bench.data.pairs_build import dose_conditions
+
+SIZES = (64, 128)
+"""The audited size is the profile's, but no smaller and no larger than these: at 64 pixels an edge still leaves an
+inside, and above 128 nothing but the number of pixels changes (photons are scaled with the size, views stay), while the
+time grows with its square."""
+
+
+def simulated(settings: Config, profile: spec.Profile) -> bool:
+    """Return whether the degraded slices of a profile are simulated, not read from disk."""
+    return not isinstance(settings.datasets.sources[profile.source], spec.PairsSource)
+
+
+def setup(settings: Config, profile: spec.Profile) -> Setup:
+    """Return what the audit of a profile looks at; its source is not opened.
+
+    Raises ``BenchError`` where a condition does not fit the scan.
+    """
+    size = min(max(profile.size, SIZES[0]), SIZES[1])
+    scan = of_spec(settings.datasets.geometry, size)
+    names = settings.experiments.experiments[profile.experiment].conditions
+    asked = {name: settings.datasets.conditions[name] for name in names}
+    return Setup(scan, tuple(dose_conditions(asked, scan).values()), profile.noise_seed)

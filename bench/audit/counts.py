@@ -1,0 +1,80 @@
+"""The photons of single rays: a Poisson law, electronic noise on top, and rays in which none arrives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.audit import laws
+from bench.audit.check import Check, at_most, within
+from bench.audit.objects import Real
+from bench.audit.simulator import Simulator
+from bench.seeds import generator
+
+RAYS = 200_000
+PHOTONS, EXPECTED = 2e4, 16.0  # few enough that a Poisson law is visibly no Gaussian one
+DEVIATIONS = 4.0  # standard errors; one sound simulator in 16,000 would fail
+
+
+def measured(simulator: Simulator, expected: float, photons: float, **noise: float) -> Real:
+    """Return the counts of many rays in which ``expected`` of ``photons`` arrive, computed back from the logarithm."""
+    flat = np.full(RAYS, math.log(photons / expected))
+    random = generator("audit", "counts", round(1000 * expected), *noise)
+    return photons * np.exp(-simulator.add_noise(flat, photons, random, **noise).astype(np.float64))
+
+
+def counts(simulator: Simulator) -> Iterator[Check]:
+    """Yield what the counts of equal rays are distributed like."""
+    found = measured(simulator, EXPECTED, PHOTONS)
+    yield within(
+        "counts.mean", (found.mean() - EXPECTED) / math.sqrt(EXPECTED / RAYS), DEVIATIONS, "s.e.",
+        f"mean of {RAYS} rays against I0 exp(-p) = {EXPECTED:g} photons, in standard errors",
+    )  # fmt: skip
+    yield within(
+        "counts.dispersion", (found.var() / found.mean() - 1.0) / math.sqrt(2.0 / RAYS), DEVIATIONS, "s.e.",
+        "variance over mean of the counts against 1, in standard errors: Poisson",
+    )  # fmt: skip
+    yield within(
+        "counts.shape", _chi_square(found), DEVIATIONS, "s.e.",
+        "chi-square of the histogram of counts against the Poisson law, as deviations from its degrees of freedom; a "
+        "Gaussian of the right variance fails",
+    )  # fmt: skip
+    yield dark(simulator)
+
+
+def dark(simulator: Simulator) -> Check:
+    """Return how a ray in which no photon arrives is measured."""
+    with np.errstate(all="ignore"):
+        found = simulator.add_noise(np.full(100, 60.0), PHOTONS, generator("audit", "dark"))
+    gap = float(np.abs(found - math.log(PHOTONS)).max())
+    return at_most(
+        "counts.dark", gap, 1e-5, "1",
+        "line integral of a ray without any photon against ln I0: no photon counts as one; never infinite",
+    )  # fmt: skip
+
+
+def electronic(simulator: Simulator) -> Check:
+    """Return the variance that electronic noise adds, as deviations from its square."""
+    expected, deviation = 400.0, 20.0
+    found = measured(simulator, expected, PHOTONS, electronic=deviation)
+    law = expected + deviation**2
+    return within(
+        "counts.electronic", (found.var() / law - 1.0) / math.sqrt(2.0 / RAYS), DEVIATIONS, "s.e.",
+        f"variance of {expected:g} photons with electronic noise of {deviation:g} against {law:g}, in standard errors",
+    )  # fmt: skip
+
+
+def _chi_square(found: Real) -> float:
+    """Return (chi-square - degrees of freedom) / sqrt(2 degrees of freedom); counts off whole numbers are lumped."""
+    if not np.isfinite(found).all() or np.abs(found - np.rint(found)).max() > 0.05:
+        return math.inf
+    values = np.arange(math.ceil(EXPECTED * 4) + 1, dtype=np.float64)
+    law = RAYS * laws.poisson(values, EXPECTED)
+    kept = law >= 25.0
+    seen = np.bincount(np.rint(found).astype(np.int64), minlength=len(values))[: len(values)]
+    rest = RAYS - law[kept].sum(), RAYS - seen[kept].sum()
+    chi = float(((seen[kept] - law[kept]) ** 2 / law[kept]).sum() + (rest[1] - rest[0]) ** 2 / rest[0])
+    free = int(kept.sum())
+    return (chi - free) / math.sqrt(2.0 * free)

@@ -1,0 +1,125 @@
+"""The closed forms that noise and sharpness are held against, from the definitions and not from the code under audit.
+
+Filtered back-projection of V views of independent noise, bins a distance d apart, ramp ``|f|`` times a window W(f)
+(f in cycles per bin) and linear interpolation between bins: each view adds a band of noise along its direction with
+the power spectrum ``(pi / (V d))^2 v |f W|^2 sinc(f)^4``, v the variance of one ray, and V views spread evenly add up
+to the variance ``pi^2 v k g / (V d^2)`` with ``k g = integral of |f W|^2 (2 + cos 2 pi f) / 3`` over ``|f| < 1/2``. For
+the bare ramp ``g = 1/12`` and ``k = 2/3 - 2/pi^2 = 0.464`` (Riederer, Pelc and Chesler 1978,
+doi 10.1088/0031-9155/23/3/008, with the interpolation). A fan obeys it at its isocentre, d being the distance of rays
+there: with its weights D cos g / L^2 and its 2 pi of views the filter (g / sin g)^2 / 2 is the parallel one to first
+order.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bench.audit.objects import Real
+
+RAMP_G = 1.0 / 12.0
+RAMP_K = 2.0 / 3.0 - 2.0 / math.pi**2  # 0.464
+_NODES = 2048
+
+
+def window(name: str, f: Real) -> Real:
+    """Return the window of a filter at ``f`` cycles per bin, |f| <= 1/2; 1 at zero and for the bare ramp.
+
+    Shepp and Logan 1974 (doi 10.1109/TNS.1974.6499235), cosine and Hann as in Kak and Slaney; ``KeyError`` else.
+    """
+    forms = {
+        "ram-lak": np.ones_like(f),
+        "shepp-logan": np.sinc(f),
+        "cosine": np.cos(np.pi * f),
+        "hann": 0.5 + 0.5 * np.cos(2 * np.pi * f),
+    }
+    return forms[name]
+
+
+def _band() -> Real:
+    """Return the middle of each of many steps over -1/2 .. 1/2."""
+    return (np.arange(_NODES) + 0.5) / _NODES - 0.5
+
+
+def noise_gain(name: str) -> float:
+    """Return ``k g`` of a filter with linear interpolation; 0.464 / 12 for the bare ramp."""
+    f = _band()
+    return float(np.mean((f * window(name, f)) ** 2 * (2.0 + np.cos(2 * np.pi * f)) / 3.0))
+
+
+def noise_variance(name: str, ray_variance: float, views: int, pitch_cm: float) -> float:
+    """Return the variance in 1/cm^2 of a reconstructed pixel at the centre of rotation."""
+    return math.pi**2 * noise_gain(name) * ray_variance / (views * pitch_cm**2)
+
+
+def noise_power(name: str, pixels: int, pitch: float) -> Real:
+    """Return the shape of the noise power spectrum on the (pixels, pixels) grid of ``numpy.fft.fftfreq``.
+
+    The band of one view over the circumference 2 pi rho of all directions, with the images of the spectrum that
+    linear interpolation leaves and what pixels fold back. Sum 1; ``pitch`` is the distance of rays in pixels.
+    """
+    base = np.fft.fftfreq(pixels)
+    found = np.zeros((pixels, pixels))
+    folds = range(-2, 3)
+    for up in folds:
+        for right in folds:
+            rho = np.hypot(base[:, None] + up, base[None, :] + right)
+            rho[rho == 0.0] = 1e-12
+            f = rho * pitch
+            inside = f - np.rint(f)
+            found += (inside * window(name, inside)) ** 2 * np.sinc(f) ** 4 / rho
+    total: Real = found / found.sum()
+    return total
+
+
+def edge(name: str, pitch: float, object_pixel: float) -> tuple[Real, Real]:
+    """Return places from 0 to 4 pixels beside a sharp edge from 1 to 0, and by how much it has fallen there.
+
+    The edge is blurred by the object's own pixels, the bins, the window and linear interpolation. At equal distances on
+    its other side it has fallen by one minus that.
+    """
+    f = _band() / pitch  # cycles per pixel
+    own = (
+        np.sinc(f * object_pixel / math.sqrt(2.0)) ** 2
+    )  # a square seen along its diagonal; the other ways are close
+    transfer = window(name, f * pitch) * np.sinc(f * pitch) ** 3 * own
+    x = np.linspace(0.0, 4.0, 401)
+    line = (transfer[None, :] * np.cos(2 * np.pi * x[:, None] * f[None, :])).mean(axis=1) / pitch
+    steps = (line[1:] + line[:-1]) / 2 * (x[1] - x[0])
+    return x, 0.5 + np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def edge_width(name: str, pitch: float, object_pixel: float) -> float:
+    """Return how many pixels such an edge takes from three quarters to a quarter of its height."""
+    x, fallen = edge(name, pitch, object_pixel)
+    first = int(np.flatnonzero(fallen > 0.75)[0]) + 1
+    return 2.0 * float(np.interp(0.75, fallen[:first], x[:first]))
+
+
+def log_count_variance(expected: float, electronic: float = 0.0) -> float:
+    """Return the variance of ``ln max(N, 1)`` for N ~ Poisson(``expected``), with Gaussian noise added to N.
+
+    Near 1 / ``expected`` (plus ``(electronic / expected)^2``) for many photons, and more for few: summed here over the
+    distribution itself, on a grid of counts where the noise is Gaussian.
+    """
+    spread = 9.0 * math.sqrt(expected + electronic**2) + 9.0
+    counts = np.arange(
+        max(0, math.floor(expected - spread)), math.ceil(expected + spread) + 1, dtype=np.float64
+    )
+    if len(counts) > 20_000:  # then the first terms of the series are exact enough
+        return 1.0 / expected + (electronic / expected) ** 2
+    share = poisson(counts, expected)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
+    measured = np.log(np.maximum(counts[:, None] + electronic * nodes[None, :], 1.0))
+    weight = share[:, None] * weights[None, :] / weights.sum()
+    mean = float((weight * measured).sum() / weight.sum())
+    return float((weight * (measured - mean) ** 2).sum() / weight.sum())
+
+
+def poisson(counts: Real, expected: float) -> Real:
+    """Return the probability of each count."""
+    from scipy.special import gammaln
+
+    found: Real = np.exp(counts * math.log(expected) - expected - gammaln(counts + 1.0))
+    return found

@@ -1,0 +1,179 @@
+"""The noise of the reconstruction: its level, how it follows the photons, its spectrum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.audit import laws
+from bench.audit.check import Check, at_most, between
+from bench.audit.discs import pixel_cm
+from bench.audit.objects import Image, Real, disc, distance
+from bench.audit.rays import Rays
+from bench.audit.simulator import Simulator
+from bench.ct.dose import Condition
+from bench.ct.geometry import Geometry
+from bench.ct.units import MU_WATER, effective_photons
+from bench.seeds import generator
+
+LEVELS = (1e4, 1e5, 1e6)  # photons per ray of the audited slice, not scaled from 512
+RADIUS_CM = 6.0  # water disc in whose middle the noise is measured
+_RING = (
+    0.04,
+    0.1,
+)  # of the size: where it is measured; pixels too near the centre keep a place between two bins
+_SAMPLES = 8000  # pixels x draws: the variance is known to about 3 %
+_SPECTRUM_DRAWS = 32
+
+
+@dataclass(frozen=True)
+class Level:
+    """A variance in 1/cm^2 and the law's for the same number of photons per ray."""
+
+    photons: float
+    measured: float
+    law: float
+
+
+def noise(simulator: Simulator, geometry: Geometry) -> Iterator[Check]:
+    """Yield level, slope and spectrum of the noise."""
+    found = levels(simulator, geometry)
+    ratios = [level.measured / level.law for level in found]
+    worst = max(ratios, key=lambda ratio: abs(math.log(ratio)) if ratio > 0 else math.inf)
+    yield between(
+        "noise.level", worst, (0.85, 1.15), "of law",
+        f"variance in the middle of a water disc of {2 * RADIUS_CM:g} cm against k pi^2 g / (V d^2) exp(p) / I0, "
+        f"k g = {laws.noise_gain(geometry.filter):.4g} for {geometry.filter} and linear interpolation, at "
+        + ", ".join(f"{level.photons:g}" for level in found) + " photons; the farthest from 1",
+    )  # fmt: skip
+    yield between(
+        "noise.slope", slope(found), (-1.1, -0.9), "1", "exponent of the photons in the variance: -1",
+    )  # fmt: skip
+    f, measured, law = spectrum(simulator, geometry)
+    used = (f > 0.06) & (f < 0.45)
+    ratio = measured[used] / measured[used].sum() * law[used].sum() / law[used]
+    yield at_most(
+        "noise.spectrum", np.abs(ratio - 1.0).max(), 0.2, "of law",
+        "noise power of empty slices against f |W|^2 sinc^4 from 0.06 to 0.45 cycles per pixel, at equal total; worst "
+        "ring",
+    )  # fmt: skip
+
+
+def slope(found: Sequence[Level]) -> float:
+    """Return the exponent of the photons in the variance, by least squares on logarithms."""
+    photons, measured = (
+        np.array([getattr(level, key) for level in found]) for key in ("photons", "measured")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = np.log(photons), np.log(measured)
+    return float(np.polyfit(x, y, 1)[0]) if np.isfinite(y).all() else float("nan")
+
+
+def levels(
+    simulator: Simulator, geometry: Geometry, photons: Sequence[float] = LEVELS, samples: int = _SAMPLES
+) -> list[Level]:
+    """Return variance and law for each number of photons, by ``add_noise`` and ``reconstruct``."""
+    size, pixel = geometry.size, pixel_cm(geometry.size)
+    sinogram = simulator.project(disc(size, RADIUS_CM / pixel), geometry, [pixel])[0]
+    count = draws(size, samples)
+    found = []
+    for i0 in photons:
+        noisy = [
+            simulator.add_noise(sinogram, i0, generator("audit", "level", int(i0), draw))
+            for draw in range(count)
+        ]
+        images = simulator.reconstruct(np.stack(noisy), geometry, np.full(count, pixel))
+        found.append(Level(i0, _variance(images), _law(geometry, i0)))
+    return found
+
+
+def of_condition(simulator: Simulator, geometry: Geometry, condition: Condition, noise_seed: int) -> Check:
+    """Return the variance of one condition as it is built for training, against the law for its views and photons."""
+    size, pixel = geometry.size, pixel_cm(geometry.size)
+    assert condition.photons is not None
+    photons = effective_photons(condition.photons, size)
+    used = geometry.every(condition.stride(geometry))
+    count = draws(size, _SAMPLES)
+    objects = np.repeat(disc(size, RADIUS_CM / pixel), count, axis=0)
+    keys = [(noise_seed, "audit", f"{draw}") for draw in range(count)]
+    images = simulator.degrade(objects, np.full(count, pixel), geometry, [condition], keys)[condition.name]
+    ratio = _variance(images) / _law(used, photons, condition_electronic(condition, size))
+    return between(
+        f"noise.level[{condition.name}]", ratio, (0.85, 1.15), "of law",
+        f"the same with the {used.views} views and {condition.photons:g} photons at 512 ({photons:.4g} here) of this "
+        "condition, through the code that builds the pairs",
+    )  # fmt: skip
+
+
+def draws(size: int, samples: int) -> int:
+    """Return how many draws give so many samples of the ring."""
+    return math.ceil(samples / np.count_nonzero(_ring(size)))
+
+
+def spectrum(
+    simulator: Simulator, geometry: Geometry, count: int = _SPECTRUM_DRAWS
+) -> tuple[Real, Real, Real]:
+    """Return frequencies in cycles per pixel, measured noise power and the law's, each as means over rings, sum 1.
+
+    From empty slices, whose noise is alike everywhere, in the middle half of the field under a Hann window; the
+    law is blurred by the same window.
+    """
+    size, pixel = geometry.size, pixel_cm(geometry.size)
+    flat = np.zeros((geometry.views, geometry.bins))
+    noisy = np.stack(
+        [simulator.add_noise(flat, 1e5, generator("audit", "power", draw)) for draw in range(count)]
+    )
+    images = simulator.reconstruct(noisy, geometry, np.full(count, pixel)).astype(np.float64)
+    side = size // 2
+    middle = images[:, size // 4 : size // 4 + side, size // 4 : size // 4 + side]
+    hann = np.outer(np.hanning(side), np.hanning(side))
+    measured = (np.abs(np.fft.fft2(middle * hann)) ** 2).mean(axis=0)
+    law = laws.noise_power(geometry.filter, side, Rays(geometry, pixel).pitch)
+    blur = np.abs(np.fft.fft2(hann)) ** 2
+    law = np.fft.ifft2(np.fft.fft2(law) * np.fft.fft2(blur)).real
+    f, measured, law = _rings(measured, law)
+    return f, measured, law
+
+
+def _rings(*planes: Real) -> list[Real]:
+    """Return the mean distance from the origin of each ring, and each plane's means over rings, their sum 1."""
+    side = len(planes[0])
+    base = np.fft.fftfreq(side)
+    rho = np.hypot(base[:, None], base)
+    steps = np.arange(0.02, 0.51, 0.03)
+    ring = np.digitize(rho, steps).ravel()
+    means = []
+    for plane in (rho, *planes):
+        sums = np.bincount(ring, plane.ravel(), minlength=len(steps) + 1)[1:-1]
+        means.append(sums / np.bincount(ring, minlength=len(steps) + 1)[1:-1])
+    return [means[0], *(values / values.sum() for values in means[1:])]
+
+
+def _ring(size: int) -> NDArray[np.bool_]:
+    away = distance(size)
+    found: NDArray[np.bool_] = (away > _RING[0] * size) & (away < _RING[1] * size)
+    return found
+
+
+def _variance(images: Image) -> float:
+    return float(images[:, _ring(images.shape[1])].astype(np.float64).var(axis=0, ddof=1).mean())
+
+
+def _law(geometry: Geometry, photons: float, electronic: float = 0.0) -> float:
+    """Return the law's variance, averaged over the rays through the ring of the disc."""
+    size, pixel = geometry.size, pixel_cm(geometry.size)
+    away = np.linspace(0.0, _RING[1] * size * pixel, 9)
+    paths = 2.0 * MU_WATER * np.sqrt(RADIUS_CM**2 - away**2)
+    each = [laws.log_count_variance(photons * math.exp(-path), electronic) for path in paths]
+    turn = np.cos((np.arange(64) + 0.5) * (math.pi / 128))
+    ray = float(np.interp(np.outer(distance(size)[_ring(size)] * pixel, turn), away, each).mean())
+    return laws.noise_variance(geometry.filter, ray, geometry.views, Rays(geometry, pixel).pitch * pixel)
+
+
+def condition_electronic(condition: Condition, size: int) -> float:
+    """Return the electronic noise of a condition at ``size``, in photons."""
+    return 0.0

@@ -1,0 +1,104 @@
+"""The audit as one self-contained HTML page: the verdicts and four pictures, styles and drawings inline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import atomic
+from bench.audit import pictures
+from bench.audit.check import Check
+from bench.audit.simulator import Simulator
+from bench.audit.suite import Setup
+from bench.ct.units import effective_photons
+from bench.report import html, svg
+
+FILE = "audit.html"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: inline SVG, or a data URI of an image, and what is seen."""
+
+    title: str
+    text: str
+    drawing: str = ""
+    image: str = ""
+
+
+def write(
+    folder: Path,
+    profile: str,
+    size: int,
+    setup: Setup,
+    checks: Sequence[Check],
+    simulator: Simulator | None = None,
+) -> Path:
+    """Write ``audit.html`` into ``folder`` and return its path; ``size`` is the profile's own."""
+    template = html.environment("bench.audit").get_template("audit.html.j2")
+    failed = sum(not check.passed for check in checks)
+    text = template.render(
+        profile=profile,
+        facts=_facts(setup, size),
+        checks=checks,
+        failed=failed,
+        pictures=_pictures(simulator or Simulator(), setup),
+        law_colour=svg.colour(0),
+        dots_colour=svg.colour(1),
+    )
+    path = folder / FILE
+    atomic.write_text(path, text)
+    return path
+
+
+def _facts(setup: Setup, size: int) -> list[tuple[str, str]]:
+    scan = setup.geometry
+    audited = f"{scan.size} x {scan.size} pixels"
+    if size != scan.size:
+        audited += f" (the profile: {size} x {size}; the laws do not depend on the size, the time does)"
+    named = []
+    for condition in setup.conditions:
+        parts = [f"{condition.views} views"] if condition.views is not None else []
+        if condition.photons is not None:
+            scaled = effective_photons(condition.photons, scan.size)
+            parts.append(f"{condition.photons:g} photons per ray at 512, {scaled:,.0f} here")
+        named.append(f"{condition.name}: {', '.join(parts)}")
+    beam = {"ParallelBeam": "parallel beam", "FanBeam": "fan beam"}[type(scan).__name__]
+    return [
+        ("scan", f"{beam}, {scan.views} views over {scan.arc_degrees:g} degrees, {scan.bins} bins"),
+        ("filter", scan.filter),
+        ("audited at", audited),
+        ("conditions", "; ".join(named)),
+    ]
+
+
+def _pictures(simulator: Simulator, setup: Setup) -> list[Picture]:
+    scan, views = setup.geometry, pictures.sparse_views(setup)
+    directions = scan.distinct_directions(scan.views // views)
+    return [
+        Picture(
+            "A water disc against its closed form",
+            "Left, every pixel near the rim, and a sharp edge blurred by the object's pixels, the bins, the filter's "
+            "window and linear interpolation. Right, means over rings inside the disc, and the 3 HU allowed.",
+            pictures.disc_profile(simulator, scan),
+        ),
+        Picture(
+            "Noise against dose",
+            "Standard deviation in the middle of a water disc of 12 cm; the law falls as one over the root of the "
+            "photons, and steeper where few arrive. Dotted: the photons of this configuration.",
+            pictures.noise_against_dose(simulator, setup),
+        ),
+        Picture(
+            "Noise power spectrum",
+            "Of empty slices, as means over rings. The ramp makes it rise, window and linear interpolation make it "
+            "fall again.",
+            pictures.noise_spectrum(simulator, scan),
+        ),
+        Picture(
+            f"Fourier plane of {views} views",
+            f"A point seen in {views} of {scan.views} views leaves one spoke for each of {directions} distinct "
+            "directions. Logarithmic, 30 dB; the edge is half a cycle per pixel.",
+            image=pictures.fourier_plane(simulator, scan, views),
+        ),
+    ]

@@ -1,0 +1,108 @@
+"""The four pictures of the audit page, each a measurement over its closed form."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from bench.audit import discs, laws, noise, spokes, suite
+from bench.audit.objects import FINER, Real
+from bench.audit.rays import Rays
+from bench.audit.simulator import Simulator
+from bench.ct.geometry import Geometry
+from bench.ct.units import MU_WATER, effective_photons
+from bench.report import svg
+from bench.report.figures import Window, slice_png
+
+WIDTH, HEIGHT = 5.4, 3.7  # inches at 9 points: how large the letters look beside the drawing
+_LAW: dict[str, Any] = {"color": svg.PALETTE[0], "linewidth": 1.8, "solid_capstyle": "round"}
+_DOTS: dict[str, Any] = {"color": svg.PALETTE[1], "linestyle": "", "marker": "o", "markersize": 3.6}
+_HU = 1000.0 / MU_WATER  # HU per 1/cm
+_SAMPLES = 3000  # pixels x draws of a point of the noise curve
+_BAND = 3.0  # HU on either side of water that the checks allow
+
+
+def disc_profile(simulator: Simulator, geometry: Geometry) -> str:
+    """Return the edge of a water disc, and below it the inside enlarged, as SVG."""
+    found = discs.water_disc(simulator, geometry)
+    away, values = found.away.ravel(), found.image.ravel()
+    pitch = Rays(geometry, discs.pixel_cm(geometry.size)).pitch
+    x, rise = laws.edge(geometry.filter, pitch, 1.0 / FINER)
+    with svg.canvas("disc", WIDTH, HEIGHT) as figure:
+        edge, inside = figure.subplots(1, 2)
+        near = np.abs(away - found.radius) < 4.5
+        edge.plot(away[near] - found.radius, values[near], **{**_DOTS, "markersize": 1.6})
+        edge.plot(np.concatenate([-x[::-1], x]), -1000.0 * np.concatenate([1 - rise[::-1], rise]), **_LAW)
+        svg.dress(edge, "Distance from the rim (pixels)", "CT number (HU)")
+        edge.set_xlim(-4.5, 4.5)
+        steps = np.arange(0.0, found.radius - discs.MARGIN, 1.0)
+        means = np.array([found.mean(low, low + 1.0) for low in steps])
+        inside.axhspan(-_BAND, _BAND, color=svg.GRID, alpha=0.6, linewidth=0)
+        inside.axhline(0.0, **_LAW)
+        inside.plot(steps + 0.5, means, **_DOTS)
+        svg.dress(inside, "Distance from the centre (pixels)", "Ring mean inside (HU)")
+        top = max(1.5 * _BAND, float(np.nanmax(np.abs(means))) * 1.1)
+        inside.set_ylim(-top, top)
+        return svg.text(figure)
+
+
+def noise_against_dose(simulator: Simulator, setup: suite.Setup) -> str:
+    """Return the standard deviation in the middle of a water disc against the photons per ray, as SVG."""
+    geometry = setup.geometry
+    scale = effective_photons(1.0, geometry.size)
+    asked = sorted({c.photons for c in setup.conditions if c.photons is not None and c.views is None})
+    middle = math.sqrt(asked[0] * asked[-1]) if asked else 1e5
+    photons = [middle * scale * 10.0 ** (step / 2.0) for step in range(-2, 4)]
+    found = noise.levels(simulator, geometry, photons, _SAMPLES)
+    with svg.canvas("dose", WIDTH, HEIGHT) as figure:
+        axes = figure.add_subplot()
+        x = [level.photons / scale for level in found]
+        axes.loglog(x, [_HU * math.sqrt(level.law) for level in found], **_LAW)
+        axes.loglog(x, [_HU * math.sqrt(level.measured) for level in found], **{**_DOTS, "markersize": 5})
+        for value in asked:
+            axes.axvline(value, color=svg.INK, linewidth=1.0, linestyle=(0, (2, 3)), alpha=0.5)
+        svg.dress(axes, "Photons per ray at 512 x 512", "Standard deviation (HU)", grid="both")
+        _plain(axes.yaxis)
+        return svg.text(figure)
+
+
+def noise_spectrum(simulator: Simulator, geometry: Geometry) -> str:
+    """Return the noise power spectrum against frequency, as SVG."""
+    f, measured, law = noise.spectrum(simulator, geometry)
+    with svg.canvas("power", WIDTH, HEIGHT) as figure:
+        axes = figure.add_subplot()
+        axes.plot(f, law / law.max(), **_LAW)
+        axes.plot(f, measured / law.max(), **{**_DOTS, "markersize": 5})
+        svg.dress(axes, "Spatial frequency (cycles per pixel)", "Noise power (law's maximum = 1)")
+        axes.set_xlim(0.0, 0.5)
+        axes.set_ylim(0.0, None)
+        return svg.text(figure)
+
+
+def fourier_plane(simulator: Simulator, geometry: Geometry, views: int) -> str:
+    """Return the Fourier plane of a point seen in a few views, logarithmic, as a PNG data URI."""
+    plane = spokes.plane(simulator, geometry, views, tapered=True)
+    side = len(plane) // 2
+    coarse = plane.reshape(side, 2, side, 2).max(axis=(1, 3))
+    decibel: Real = 20.0 * np.log10(coarse / coarse.max() + 1e-6)
+    return slice_png(decibel.astype(np.float32), Window("spokes", "", -15.0, 30.0, 1.0))
+
+
+def sparse_views(setup: suite.Setup) -> int:
+    """Return the views of the sparsest condition whose spokes can be told apart, else of about 30 directions."""
+    geometry = setup.geometry
+    asked = [c.views for c in setup.conditions if c.views is not None and suite.sparse(geometry, c.views)]
+    if asked:
+        return min(asked)
+    divisors = [count for count in range(1, geometry.views + 1) if geometry.views % count == 0]
+    return min(divisors, key=lambda count: abs(geometry.distinct_directions(geometry.views // count) - 30))
+
+
+def _plain(axis: Any) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())

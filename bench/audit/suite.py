@@ -1,0 +1,68 @@
+"""All checks of one configuration, in the order in which a slice is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.audit import counts, discs, draws, noise, second, sinograms, spokes, symmetry
+from bench.audit.check import Check
+from bench.audit.simulator import Simulator
+from bench.ct.dose import Condition
+from bench.ct.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is audited: a scan, the conditions made with it, and the seed of their noise."""
+
+    geometry: Geometry
+    conditions: Sequence[Condition] = ()
+    noise_seed: int = 1
+
+
+def run(
+    setup: Setup, simulator: Simulator | None = None, only: Collection[str] | None = None
+) -> Iterator[Check]:
+    """Yield every check of ``setup``, or those of the groups ``only``, each named by the first part of its names.
+
+    The simulator is the real one unless another is given; raises ``KeyError`` for an unknown group.
+    """
+    simulator = simulator or Simulator()
+    for name in GROUPS if only is None else only:
+        yield from GROUPS[name](simulator, setup)
+
+
+def _conditions(simulator: Simulator, setup: Setup) -> Iterator[Check]:
+    geometry = setup.geometry
+    for condition in setup.conditions:
+        if condition.photons is not None:
+            yield noise.of_condition(simulator, geometry, condition, setup.noise_seed)
+        elif condition.views is not None and sparse(geometry, condition.views):
+            yield spokes.spokes(simulator, geometry, condition.views, condition.name)
+
+
+def _draws(simulator: Simulator, setup: Setup) -> Iterator[Check]:
+    yield draws.independence(simulator, setup.geometry)
+    yield draws.regeneration(simulator, setup.geometry)
+
+
+def sparse(geometry: Geometry, views: int) -> bool:
+    """Return whether so few views leave spokes that can be told apart at this size."""
+    directions = geometry.distinct_directions(geometry.views // views)
+    return directions <= spokes.resolvable(geometry.size)
+
+
+Group = Callable[[Simulator, Setup], Iterator[Check]]
+GROUPS: dict[str, Group] = {
+    "sinogram": lambda simulator, setup: sinograms.sinograms(simulator, setup.geometry),
+    "second": lambda simulator, setup: second.second(simulator, setup.geometry),
+    "water": lambda simulator, setup: discs.water(simulator, setup.geometry),
+    "disc": lambda simulator, setup: discs.shape(simulator, setup.geometry),
+    "object": lambda simulator, setup: symmetry.symmetry(simulator, setup.geometry),
+    "counts": lambda simulator, setup: counts.counts(simulator),
+    "noise": lambda simulator, setup: noise.noise(simulator, setup.geometry),
+    "conditions": _conditions,
+    "draws": _draws,
+}
+"""The checks by group, each yielding those of one file."""

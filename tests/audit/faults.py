@@ -1,0 +1,174 @@
+"""Planted faults: each returns a simulator that is wrong in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bench.audit.simulator import Simulator
+from bench.ct.dose import Condition
+from bench.ct.geometry import ParallelBeam
+from bench.ct.units import effective_photons
+
+REAL = Simulator()
+Sinogram = Image = np.ndarray
+
+
+def projected(change: Callable[[Sinogram], Sinogram]) -> Simulator:
+    """A simulator whose line integrals are changed."""
+    return replace(REAL, project=lambda *arguments: change(REAL.project(*arguments)))
+
+
+def imaged(change: Callable[[Image], Image]) -> Simulator:
+    """A simulator whose images are changed."""
+    return replace(
+        REAL, reconstruct=lambda *arguments, **asked: change(REAL.reconstruct(*arguments, **asked))
+    )
+
+
+def measured(change: Callable[[Sinogram], Sinogram]) -> Simulator:
+    """A simulator that changes line integrals before it reconstructs them."""
+    return replace(
+        REAL,
+        reconstruct=lambda values, *arguments, **asked: REAL.reconstruct(change(values), *arguments, **asked),
+    )
+
+
+def keyed(change: Callable[[int, Sequence[Any]], tuple[Any, ...]]) -> Simulator:
+    """A simulator that draws by other keys: ``change`` gets a slice's place in its batch and its key."""
+
+    def degrade(objects: Any, pixel: Any, geometry: Any, conditions: Any, keys: Any) -> dict[str, Image]:
+        changed = [change(place, key) for place, key in enumerate(keys)]
+        return REAL.degrade(objects, pixel, geometry, conditions, changed)
+
+    return replace(REAL, degrade=degrade)
+
+
+def counted(measure: Callable[..., np.ndarray]) -> Simulator:
+    """A simulator whose noise is ``measure(line integrals, photons, random, electronic)``."""
+
+    def add_noise(
+        values: Any, photons: float, random: np.random.Generator, electronic: float = 0.0
+    ) -> np.ndarray:
+        found = measure(np.asarray(values, np.float64), photons, random, electronic)
+        return np.asarray(found, np.float32)
+
+    return replace(REAL, add_noise=add_noise)
+
+
+def shifted(values: np.ndarray) -> np.ndarray:
+    """Half a step along the last axis."""
+    return (values + np.roll(values, 1, axis=-1)) / 2
+
+
+def without_view(values: Sinogram) -> Sinogram:
+    """A view that was never written."""
+    found = values.copy()
+    found[:, 7] = 0.0
+    return found
+
+
+def half_as_wide_a_scan() -> Simulator:
+    """Views over 180 degrees that the reconstruction takes as spread over 360."""
+
+    def reconstruct(values: Any, geometry: ParallelBeam, pixel: Any, stride: int = 1) -> Image:
+        return REAL.reconstruct(values, replace(geometry, arc_degrees=360.0), pixel, stride=stride)
+
+    return replace(REAL, reconstruct=reconstruct)
+
+
+def same_noise_for_conditions() -> Simulator:
+    """Noise that forgets the name of its condition."""
+
+    def degrade(objects: Any, pixel: Any, geometry: Any, conditions: Any, keys: Any) -> dict[str, Image]:
+        found = {}
+        for condition in conditions:
+            renamed = replace(condition, name="condition")
+            found[condition.name] = REAL.degrade(objects, pixel, geometry, [renamed], keys)["condition"]
+        return found
+
+    return replace(REAL, degrade=degrade)
+
+
+def photons_not_scaled() -> Simulator:
+    """Photons that are not lowered with the size of the slice."""
+
+    def degrade(
+        objects: Any, pixel: Any, geometry: Any, conditions: Sequence[Condition], keys: Any
+    ) -> dict[str, Image]:
+        share = effective_photons(1.0, geometry.size)
+        raised = [replace(c, photons=c.photons and c.photons / share) for c in conditions]
+        return REAL.degrade(objects, pixel, geometry, raised, keys)
+
+    return replace(REAL, degrade=degrade)
+
+
+def half_of_the_views() -> Simulator:
+    """A sparse set that takes half as many views as it says."""
+
+    def degrade(
+        objects: Any, pixel: Any, geometry: Any, conditions: Sequence[Condition], keys: Any
+    ) -> dict[str, Image]:
+        fewer = [replace(c, views=c.views and c.views // 2) for c in conditions]
+        return REAL.degrade(objects, pixel, geometry, fewer, keys)
+
+    return replace(REAL, degrade=degrade)
+
+
+def bits_by_company() -> Simulator:
+    """Images scaled by the largest value of their batch and back: the last bits depend on the others."""
+
+    def degrade(objects: Any, *arguments: Any) -> dict[str, Image]:
+        top = np.float32(np.max(objects) + 0.37)
+        return {name: values * top for name, values in REAL.degrade(objects / top, *arguments).items()}
+
+    return replace(REAL, degrade=degrade)
+
+
+def logarithm(counts: np.ndarray, photons: float) -> np.ndarray:
+    """What a scanner makes of counts."""
+    return np.log(photons) - np.log(np.maximum(counts, 1))
+
+
+def poisson(p: np.ndarray, photons: float, random: np.random.Generator, electronic: float) -> np.ndarray:
+    """The right noise, to be made wrong."""
+    counts = random.poisson(photons * np.exp(-p))
+    return logarithm(counts + (random.normal(0.0, electronic, p.shape) if electronic else 0.0), photons)
+
+
+def gaussian(p: np.ndarray, photons: float, random: np.random.Generator, electronic: float) -> np.ndarray:
+    """The right mean and variance, rounded to whole photons, but bell-shaped."""
+    expected = photons * np.exp(-p)
+    return logarithm(np.rint(expected + random.normal(0.0, np.sqrt(expected + electronic**2))), photons)
+
+
+def constant(p: np.ndarray, photons: float, random: np.random.Generator, electronic: float) -> np.ndarray:
+    """Gaussian noise of one variance for every ray, whatever it passed through."""
+    return p + random.normal(0.0, 1.0 / np.sqrt(photons), p.shape)
+
+
+def same_for_all_rays(
+    p: np.ndarray, photons: float, random: np.random.Generator, electronic: float
+) -> np.ndarray:
+    """One draw for all views."""
+    flat = np.atleast_2d(p)
+    one = logarithm(random.poisson(photons * np.exp(-flat[:1])), photons) - flat[:1]
+    return (flat + one).reshape(p.shape)
+
+
+def unguarded(p: np.ndarray, photons: float, random: np.random.Generator, electronic: float) -> np.ndarray:
+    """The logarithm of zero."""
+    with np.errstate(divide="ignore"):
+        return np.log(photons) - np.log(random.poisson(photons * np.exp(-p)))
+
+
+def filtered(name: str) -> Simulator:
+    """A reconstruction with another filter than it was asked for."""
+
+    def reconstruct(values: Any, geometry: Any, pixel: Any, stride: int = 1) -> Image:
+        return REAL.reconstruct(values, replace(geometry, filter=name), pixel, stride=stride)
+
+    return replace(REAL, reconstruct=reconstruct)

@@ -1,0 +1,99 @@
+"""``bench data audit``: a table within 80 columns, a page that asks no server, exit codes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.audit import listing
+from bench.audit.check import Check, at_most, between, within
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder in which a profile whose slices are not there was audited, and what was printed."""
+    folder = tiny.write(tmp_path_factory.mktemp("audit"))
+    return folder, tiny.bench(folder, "data", "audit", "--profile", "away")
+
+
+def test_audit_needs_no_source_and_passes(
+    audited: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = audited
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    count = sum(line.endswith("  passed") for line in lines)
+    assert lines[-1] == f"all {count} checks passed" and count >= 25
+    assert "wrote reports/away/audit.html" in lines
+    assert {"noise.level[noisy]", "spokes[sparse]"} <= {line.split()[0] for line in lines if line}
+    assert not (folder / ".bench-cache").exists() and not (folder / "runs").exists()
+
+
+def test_page_holds_verdicts_and_four_pictures_and_asks_no_server(
+    audited: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = audited
+    page = (folder / "reports" / "away" / "audit.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == 4 and page.count("<svg") == 3 and page.count("data:image/png") == 1
+    assert done.stdout.splitlines()[-1] in page
+    assert page.count('<th scope="row">') == done.stdout.count("  passed")
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    assert "http" not in page.replace("http-equiv", "") and "<script" not in page
+
+
+def test_stored_pairs_have_nothing_to_audit(tmp_path: Path) -> None:
+    source = "  away: {kind: pairs, layout: study, path: nowhere}"
+    text = re.sub(r"  away: .*", source, tiny.DATASETS) + "  folders: {rule: folders, validation: 0.1}\n"
+    experiments = tiny.EXPERIMENTS.replace("source: away, split: phantom", "source: away, split: folders")
+    folder = tiny.write(tmp_path, text, experiments)
+    done = tiny.bench(folder, "data", "audit", "--profile", "away")
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+    assert "nothing to audit" in done.stdout
+
+
+def test_failed_checks_are_explained_and_exit_with_1(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from click.testing import CliRunner
+
+    from bench.audit import suite
+    from bench.cli import cli
+
+    red = within("water.mean", 10.0, 3.0, "HU", "mean of a water disc against 0 HU")
+    monkeypatch.setattr(suite, "run", lambda setup: iter([red, at_most("a.b", 0.0, 1.0, "1", "x")]))
+    monkeypatch.chdir(tiny.write(tmp_path))
+    done = CliRunner().invoke(cli, ["data", "audit", "--profile", "tiny"])
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-2:] == [
+        "water.mean: mean of a water disc against 0 HU",
+        "1 of 2 checks failed",
+    ]
+    assert "1 of 2 checks failed" in (tmp_path / "reports" / "tiny" / "audit.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("check", "bound", "passed"),
+    [
+        (within("a", -3.0, 3.0, "HU", ""), "+-3", True),
+        (within("a", 3.01, 3.0, "HU", ""), "+-3", False),
+        (at_most("a", 0.0021, 2e-3, "1", ""), "at most 0.002", False),
+        (between("a", 1.0, (0.85, 1.15), "of law", ""), "0.85 to 1.15", True),
+        (between("a", 29, (30, 30), "spokes", ""), "30", False),
+        (between("a", 30, (30, 30), "spokes", ""), "30", True),
+        (at_most("a", float("nan"), 1.0, "1", ""), "at most 1", False),
+        (at_most("a", float("inf"), 1.0, "1", ""), "at most 1", False),
+    ],
+)
+def test_verdicts_and_bounds_by_hand(check: Check, bound: str, passed: bool) -> None:
+    assert (check.bound, check.passed) == (bound, passed)
+
+
+def test_long_names_keep_the_page() -> None:
+    check = at_most(f"noise.level[{'x' * 90}]", 1.0, 1.0, "of law", "")
+    lines = listing.row(check).split("\n")
+    assert len(lines) == 2 and max(map(len, lines)) <= 80 and lines[1].endswith("passed")
