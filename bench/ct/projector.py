@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bench.ct import parallel
-from bench.ct.geometry import Geometry, ParallelBeam
+from bench.ct import fan, parallel
+from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
 from bench.ct.kernels import Array
 
 
@@ -48,6 +48,8 @@ def project(objects: npt.ArrayLike, geometry: Geometry, pixel_cm: npt.ArrayLike)
     widths = _pixel_widths(pixel_cm, len(values))
     if isinstance(geometry, ParallelBeam):
         return parallel.project(values, geometry, widths)
+    if isinstance(geometry, FanBeam):
+        return fan.project(values, geometry, widths)
     raise TypeError(f"no projector for {type(geometry).__name__}")
 
 
@@ -67,4 +69,6 @@ def reconstruct(
     widths = _pixel_widths(pixel_cm, len(values))
     if isinstance(used, ParallelBeam):
         return parallel.reconstruct(values[:, ::stride], used, widths)
+    if isinstance(used, FanBeam):
+        return fan.reconstruct(values[:, ::stride], used, widths)
     raise TypeError(f"no reconstruction for {type(geometry).__name__}")

@@ -15,14 +15,9 @@ from bench.ct.projector import project, reconstruct
 from bench.ct.resample import local_mean
 from bench.ct.units import MU_WATER, effective_photons
 from bench.seeds import generator
+from tests.ct.shapes import disc
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def disc(size: int, radius: float) -> np.ndarray:
-    x = (np.arange(8 * size) - (8 * size - 1) / 2) / 8
-    inside = (x[:, None] ** 2 + x**2 <= radius**2).reshape(2 * size, 4, 2 * size, 4)
-    return (inside.mean(axis=(1, 3)) * MU_WATER).astype(np.float32)[None]
 
 
 def golden_case() -> dict[str, np.ndarray]:

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from skimage.transform import iradon, radon
 
-from bench.ct.geometry import ParallelBeam
-from bench.ct.projector import Array, project, reconstruct
+from bench.ct.filters import WINDOWS
+from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
+from bench.ct.projector import project, reconstruct
 from bench.ct.units import MU_WATER
-
-MU = np.float32(MU_WATER)
-
-
-def coordinates(pixels: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel centres (x, y) of a pixels x pixels grid over the field of ``size`` pixels, from its centre."""
-    x = (np.arange(pixels) - (pixels - 1) / 2) * size / pixels
-    return x[None, :], -x[:, None]
-
-
-def disc(size: int, radius: float, factor: int = 2, over: int = 8) -> Array:
-    """Water disc of ``radius`` pixels, (1, factor size, factor size), edges averaged over ``over`` points."""
-    fine = size * factor
-    x, y = coordinates(fine * over, size)
-    inside = (x**2 + y**2 <= radius**2).reshape(fine, over, fine, over)
-    return inside.mean(axis=(1, 3), dtype=np.float32)[None] * MU
-
-
-def blobs(size: int, factor: int = 2) -> Array:
-    """Three Gaussians without any symmetry, (1, factor size, factor size)."""
-    x, y = coordinates(size * factor, size)
-    found = np.zeros((size * factor, size * factor))
-    for cx, cy, width, height in ((0.2, 0.1, 0.06, 0.2), (-0.15, 0.22, 0.09, 0.3), (0.05, -0.25, 0.05, 0.4)):
-        found += height * np.exp(-((x - cx * size) ** 2 + (y - cy * size) ** 2) / (2 * (width * size) ** 2))
-    return found.astype(np.float32)[None]
+from tests.ct.shapes import blobs, coordinates, disc
 
 
 def test_disc_has_its_closed_form_integrals() -> None:
@@ -160,20 +139,56 @@ def test_any_size_keeps_the_mass_of_pixels_in_the_corners(size: int) -> None:
     assert reconstruct(sinogram, beam, [1.0]).shape == (1, size, size)
 
 
-def test_a_slice_has_the_same_bits_alone_and_in_any_batch() -> None:
-    beam, random = ParallelBeam(48, 20), np.random.default_rng(1)
+SCANS = [
+    ParallelBeam(48, 20),
+    ParallelBeam(48, 15, 180.0, "hann"),
+    FanBeam(48, 24),
+]
+
+
+@pytest.mark.parametrize("scan", SCANS, ids=lambda scan: f"{type(scan).__name__}{scan.views}")
+def test_a_slice_has_the_same_bits_alone_in_any_batch_and_on_any_thread(scan: Geometry) -> None:
+    random = np.random.default_rng(1)
     images, widths = random.random((11, 96, 96), dtype=np.float32), random.uniform(0.05, 0.5, 11)
     images[3, :, :64] = 0.0
-    sinograms = project(images, beam, widths)
-    back = reconstruct(sinograms, beam, widths)
+    widths[4:8] = widths[2]
+    sinograms = project(images, scan, widths)
+    back = reconstruct(sinograms, scan, widths)
     order = random.permutation(11)
-    assert np.array_equal(project(images[order], beam, widths[order]), sinograms[order])
-    assert np.array_equal(reconstruct(sinograms[order], beam, widths[order]), back[order])
-    for index in range(11):
-        one = slice(index, index + 1)
-        assert np.array_equal(project(images[one], beam, widths[one]), sinograms[one])
-        assert np.array_equal(reconstruct(sinograms[one], beam, widths[one]), back[one])
-    assert project(images[:0], beam, []).shape == (0, 20, beam.bins)
+    assert np.array_equal(project(images[order], scan, widths[order]), sinograms[order])
+    assert np.array_equal(reconstruct(sinograms[order], scan, widths[order]), back[order])
+    pieces = [slice(index, index + 1) for index in range(11)] + [slice(0, 5), slice(3, 11)]
+    with ThreadPoolExecutor(2) as pool:
+        forward = list(pool.map(lambda at: project(images[at], scan, widths[at]), pieces))
+        backward = list(pool.map(lambda at: reconstruct(sinograms[at], scan, widths[at]), pieces))
+    for at, one, other in zip(pieces, forward, backward, strict=True):
+        assert np.array_equal(one, sinograms[at])
+        assert np.array_equal(other, back[at])
+    assert project(images[:0], scan, []).shape == (0, scan.views, scan.bins)
+    assert reconstruct(sinograms[:0], scan, []).shape == (0, 48, 48)
+
+
+@pytest.mark.parametrize("scan", SCANS, ids=lambda scan: f"{type(scan).__name__}{scan.views}")
+def test_a_stride_is_the_scan_of_its_views(scan: Geometry) -> None:
+    sinogram = np.random.default_rng(2).random((1, scan.views, scan.bins), dtype=np.float32)
+    part = scan.every(5 if scan.views % 4 else 4)
+    assert part.filter == scan.filter
+    stride = scan.views // part.views
+    direct = reconstruct(sinogram[:, ::stride], part, [0.2])
+    assert np.array_equal(reconstruct(sinogram, scan, [0.2], stride=stride), direct)
+
+
+def test_smoother_filters_leave_less_noise_and_the_same_water() -> None:
+    noise = np.random.default_rng(5).standard_normal((1, 60, ParallelBeam(64).bins)).astype(np.float32)
+    left, water = [], []
+    for name in WINDOWS:
+        beam = ParallelBeam(64, 60, 180.0, name)
+        left.append(float(reconstruct(noise, beam, [0.2]).std()))
+        image = reconstruct(project(disc(64, 20.0), beam, [0.2]), beam, [0.2])[0]
+        water.append(float(image[28:36, 28:36].mean()) / MU_WATER)
+    assert left == sorted(left, reverse=True)
+    assert left[0] > 1.8 * left[-1]
+    assert water == pytest.approx([1.0] * 4, abs=1e-3)
 
 
 def test_wrong_shapes_and_widths_are_refused() -> None:
