@@ -1,4 +1,4 @@
-"""A folder of normal-dose slices in ``.npz``, ``.npy``, ``.flt`` or DICOM files, to be projected."""
+"""A folder of normal-dose slices in files of one kind, to be projected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from bench import spec
 from bench.data import readers
 from bench.data import series as dicom_series
 from bench.data.catalogue import Catalogue, SliceRef, assemble
-from bench.data.index import FileIndex, Scan
+from bench.data.index import FileIndex
+from bench.data.kinds import Kind, kind_of
 from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.resize import Image, to_size
 from bench.data.series import Found
@@ -30,6 +31,7 @@ class FolderFiles:
     def __init__(self, name: str, source: spec.FolderSource, *, base: Path, index_cache: Path | None) -> None:
         self.name, self.spec = name, source
         self._base, self._folder, self._index_cache = base, base / source.path, index_cache
+        self._kind = kind_of(source)
         self._catalogue: Catalogue | None = None
         self._held: dict[str, npt.NDArray[Any]] = {}
 
@@ -67,7 +69,7 @@ class FolderFiles:
         table = find_table(source.patients, folder, self._base) if folder.is_dir() else None
         index = FileIndex.open(self._index_cache)
         try:
-            found, refused = _scan(folder, source, index)
+            found, refused = _scan(folder, source, self._kind, index)
         finally:
             index.save()
         if not found:
@@ -80,23 +82,36 @@ class FolderFiles:
         return assemble(
             self.name,
             source.kind,
-            [ref for relative, scan in found for ref in _refs(relative, scan, source, table, folder)],
+            [ref for relative, scan in found for ref in self._refs(relative, scan, table)],
             fingerprint=_fingerprint(found, source, table),
             refused=refused,
             files=[(relative, scan["sha256"]) for relative, scan in found],
             remarks=remarks,
         )
 
-    def _pixels(self, ref: SliceRef, path: Path) -> npt.NDArray[Any]:
+    def _refs(self, relative: str, scan: dict[str, Any], table: PatientTable | None) -> list[SliceRef]:
+        path, given, stem = self._folder / relative, self.spec.pixel_mm, self._kind.stem(relative)
+        patient = patient_of(relative, scan["patient"], table, self._folder, self.spec.patient_from)
         if self.spec.kind == "dicom":
-            from bench.data.dicom import read_hu
+            pixel = pixel_mm(scan["spacing_mm"], given, path)
+            return [SliceRef(patient, scan["uid"], relative, 0, scan["z_mm"], pixel, series=scan["series"])]
+        return [
+            SliceRef(
+                patient,
+                f"{stem}/{one['label']}" if scan["volume"] else stem,
+                relative,
+                i,
+                one["z_mm"],
+                pixel_mm(one["spacing_mm"], given, path),
+            )
+            for i, one in enumerate(scan["slices"])
+        ]
 
-            values: npt.NDArray[Any] = read_hu(path)
-        else:
-            volume = self._volume(ref.file, path)
-            if ref.index >= volume.shape[0]:
-                raise BenchError("has fewer slices than before", file=path, remedy="run again")
-            values = volume[ref.index]
+    def _pixels(self, ref: SliceRef, path: Path) -> npt.NDArray[Any]:
+        volume = self._kind.read(path) if self._kind.single else self._volume(ref.file, path)
+        if ref.index >= volume.shape[0]:
+            raise BenchError("has fewer slices than before", file=path, remedy="run again")
+        values: npt.NDArray[Any] = volume[ref.index]
         if values.shape != (self.spec.matrix, self.spec.matrix):
             raise BenchError(f"is now of shape {values.shape}", file=path, remedy="run again")
         return values
@@ -104,43 +119,22 @@ class FolderFiles:
     def _volume(self, key: str, path: Path) -> npt.NDArray[Any]:
         volume = self._held.pop(key, None)
         if volume is None:
-            volume = _load(self.spec, path)
+            volume = self._kind.read(path)
         self._held[key] = volume
         for oldest in list(self._held)[:-HELD_FILES]:
             self._held.pop(oldest, None)
         return volume
 
 
-def _load(source: spec.FolderSource, path: Path) -> npt.NDArray[Any]:
-    if source.kind == "npz":
-        return readers.read_npz(path)
-    return readers.read_npy(path) if source.kind == "npy" else readers.read_flt(path, source.matrix)
-
-
-def _scanner(source: spec.FolderSource) -> tuple[str, Scan]:
-    """Return the scan of a kind of file, and the name under which its results are remembered."""
-    if source.kind == "dicom":
-
-        def scan(path: Path) -> dict[str, Any]:
-            from bench.data.dicom import scan_dicom  # pydicom only where a file is new
-
-            return scan_dicom(path)
-
-        return "dicom", scan
-    if source.kind == "flt":
-        return f"flt{source.matrix}", readers.flt_scanner(source.matrix)
-    return source.kind, readers.scan_npz if source.kind == "npz" else readers.scan_npy
-
-
 def list_files(folder: Path, suffixes: Iterable[str] | None) -> list[str]:
     """Return the files below ``folder``, relative and sorted; hidden ones and other suffixes are left out."""
-    wanted = None if suffixes is None else set(suffixes)
+    ends = None if suffixes is None else tuple(suffixes)
     found = []
     for path in folder.rglob("*"):
         relative = path.relative_to(folder)
         if any(part.startswith(".") for part in relative.parts) or not path.is_file():
             continue
-        if wanted is None or path.suffix.lower() in wanted:
+        if ends is None or path.name.lower().endswith(ends):
             found.append(relative.as_posix())
     return sorted(found)
 
@@ -152,15 +146,16 @@ def require_folder(folder: Path, source: spec.Source) -> None:
         raise BenchError(what, file=folder, remedy=source.obtain or "correct the path of the source")
 
 
-def _scan(folder: Path, source: spec.FolderSource, index: FileIndex) -> tuple[Found, list[tuple[str, str]]]:
+def _scan(
+    folder: Path, source: spec.FolderSource, kind: Kind, index: FileIndex
+) -> tuple[Found, list[tuple[str, str]]]:
     require_folder(folder, source)
     found: Found = []
     refused = []
-    kind, scan = _scanner(source)
-    for relative in list_files(folder, None if kind == "dicom" else [f".{source.kind}"]):
+    for relative in list_files(folder, kind.suffixes):
         if PurePosixPath(relative).name == "DICOMDIR":
             continue
-        entry = index.look_up(kind, folder / relative, scan)
+        entry = index.look_up(kind.scanned, folder / relative, kind.scan)
         if "refused" in entry:
             refused.append((relative, str(entry["refused"])))
         elif not entry.get("skip"):
@@ -193,22 +188,6 @@ def _refuse_crops(found: Found, source: spec.FolderSource, folder: Path) -> None
         )
 
 
-def _refs(
-    relative: str, scan: dict[str, Any], source: spec.FolderSource, table: PatientTable | None, folder: Path
-) -> list[SliceRef]:
-    patient = patient_of(relative, scan["patient"], table, folder)
-    if source.kind == "dicom":
-        pixel = pixel_mm(scan["spacing_mm"], source.pixel_mm, folder / relative)
-        return [SliceRef(patient, scan["uid"], relative, 0, scan["z_mm"], pixel, series=scan["series"])]
-    stem = PurePosixPath(relative).with_suffix("").as_posix()
-    refs = []
-    for i, one in enumerate(scan["slices"]):
-        name = f"{stem}/{one['label']}" if scan["volume"] else stem
-        pixel = pixel_mm(one["spacing_mm"], source.pixel_mm, folder / relative)
-        refs.append(SliceRef(patient, name, relative, i, one["z_mm"], pixel))
-    return refs
-
-
 def pixel_mm(spacing: list[float] | None, given: float | None, path: Path) -> float:
     """Return the side of a pixel in mm: what the file says, else what the source says.
 
@@ -230,14 +209,13 @@ def pixel_mm(spacing: list[float] | None, given: float | None, path: Path) -> fl
 
 
 def _fingerprint(found: Found, source: spec.FolderSource, table: PatientTable | None) -> str:
-    return spec.digest(
-        {
-            "reader": READER_VERSION,
-            "files": [[relative, scan["sha256"]] for relative, scan in found],
-            "kind": source.kind,
-            "unit": source.unit,
-            "pixel_mm": source.pixel_mm,
-            "patients": table and table.sha256,
-        },
-        16,
-    )
+    value = {
+        "reader": READER_VERSION,
+        "files": [[relative, scan["sha256"]] for relative, scan in found],
+        "kind": source.kind,
+        "unit": source.unit,
+        "pixel_mm": source.pixel_mm,
+        "patients": table and table.sha256,
+    }
+    rule = {"patient_from": source.patient_from} if source.patient_from else {}
+    return spec.digest(value | rule, 16)

@@ -1,8 +1,9 @@
-"""Whose slices are in a file: a field of the file, a row of ``patients.csv``, or the subfolder it lies in."""
+"""Whose slices are in a file: a row of ``patients.csv``, its name, a field of it, or the subfolder it lies in."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -71,14 +72,24 @@ def read_table(place: Path) -> PatientTable:
     return PatientTable(place, rows, sha256(place))
 
 
-def patient_of(relative: str, in_file: str | None, table: PatientTable | None, folder: Path) -> str:
-    """Return the patient of the file ``relative`` in ``folder``: by table, then field, then first subfolder.
+def patient_of(
+    relative: str, in_file: str | None, table: PatientTable | None, folder: Path, rule: str | None = None
+) -> str:
+    """Return the patient of the file ``relative`` in ``folder``: by table, then rule, field, first subfolder.
+
+    ``rule`` is a regular expression whose one group is the patient, searched in ``relative``.
 
     Raises:
-        BenchError: none of the three says whose it is.
+        BenchError: none of them says whose it is, or the file does not fit the rule.
     """
     if table is not None:
         return table.patient(relative)
+    if rule is not None:
+        match = re.search(rule, relative)
+        if match is None or not match[1]:
+            remedy = "correct patient_from of the source"
+            raise BenchError(f"does not fit patient_from {rule!r}", file=folder / relative, remedy=remedy)
+        return str(match[1])
     if in_file:
         return in_file
     parts = PurePosixPath(relative).parts

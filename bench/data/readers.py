@@ -23,7 +23,7 @@ from bench.errors import BenchError
 
 IMAGE_KEY = "hu"  # name of the array of slices in an .npz file
 _DENSEST = {"1/cm": 50.0, "1/mm": 5.0}  # lead at 120 kV is about 40 per cm
-_LARGEST = 4096  # rows or columns; more is a damaged header
+LARGEST = 4096  # rows or columns; more is a damaged header
 
 
 def scan_npz(path: Path) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _stack(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> tuple[in
         raise BenchError(
             f"holds {dtype} values, not numbers", file=path, remedy="pickled objects are never loaded"
         )
-    if len(shape) not in (2, 3) or 0 in shape or max(shape[-2:]) > _LARGEST:
+    if len(shape) not in (2, 3) or 0 in shape or max(shape[-2:]) > LARGEST:
         raise BenchError(f"holds an array of shape {shape}, not (H, W) or (N, H, W)", file=path)
     return (shape[0] if len(shape) == 3 else 1), list(shape[-2:])
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bench.spec.base import FULL_SIZE, Frozen, Positive
 
@@ -43,6 +44,7 @@ class FolderSource(Source):
     unit: Literal["HU", "1/cm", "1/mm"] = "HU"
     pixel_mm: Annotated[float, Field(gt=0)] | None = None
     patients: str | None = None  # a patients.csv (columns file,patient); else one subfolder per patient
+    patient_from: str | None = None  # a regular expression with one group, the patient in a file's path
     matrix: Positive = FULL_SIZE  # side of a whole slice; any other shape is a crop and refused
 
     @model_validator(mode="after")
@@ -50,6 +52,17 @@ class FolderSource(Source):
         if self.kind != "dicom" and (self.series is not None or self.complete):
             raise ValueError("series and complete are for kind dicom")
         return self
+
+    @field_validator("patient_from")
+    @classmethod
+    def _one_group(cls, value: str | None) -> str | None:
+        try:
+            groups = 1 if value is None else re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"is no regular expression ({error})") from None
+        if groups != 1:
+            raise ValueError(f"has {groups} groups, not one around the patient")
+        return value
 
 
 class PairsSource(Source):

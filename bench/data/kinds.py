@@ -1,0 +1,69 @@
+"""The kinds of files that slices are read from: how each is named, scanned and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy.typing as npt
+
+from bench import spec
+from bench.data import readers
+from bench.data.index import Scan
+
+Read = Callable[[Path], npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of file is read.
+
+    ``scan`` is remembered under the name ``scanned``. ``suffixes`` None: every file is looked into. ``read``
+    returns (N, H, W); ``single``: a file holds one slice, decoded again each time.
+    """
+
+    scanned: str
+    suffixes: tuple[str, ...] | None
+    scan: Scan
+    read: Read
+    single: bool = False
+
+    def stem(self, relative: str) -> str:
+        """Return the name of a file without the suffix of its kind."""
+        for suffix in sorted(self.suffixes or (), key=len, reverse=True):
+            if relative.lower().endswith(suffix):
+                return relative[: -len(suffix)]
+        return PurePosixPath(relative).with_suffix("").as_posix()
+
+
+def kind_of(source: spec.FolderSource) -> Kind:
+    """Return the kind of the files of a source; pydicom and nibabel are imported where a file is new."""
+    if source.kind == "dicom":
+        return Kind("dicom", None, _scan_dicom, _read_dicom, single=True)
+    if source.kind == "nifti":
+        from bench.data import nifti
+
+        scan = nifti.nifti_scanner(source.unit)
+        return Kind(f"nifti-{source.unit}", nifti.SUFFIXES, scan, nifti.read_nifti)
+    if source.kind == "flt":
+        side = source.matrix
+        return Kind(
+            f"flt{side}", (".flt",), readers.flt_scanner(side), lambda path: readers.read_flt(path, side)
+        )
+    if source.kind == "npz":
+        return Kind("npz", (".npz",), readers.scan_npz, readers.read_npz)
+    return Kind("npy", (".npy",), readers.scan_npy, readers.read_npy)
+
+
+def _scan_dicom(path: Path) -> dict[str, Any]:
+    from bench.data.dicom import scan_dicom
+
+    return scan_dicom(path)
+
+
+def _read_dicom(path: Path) -> npt.NDArray[Any]:
+    from bench.data.dicom import read_hu
+
+    return read_hu(path)[None]
