@@ -213,7 +213,7 @@ def _data(
     if source is None or split is None:
         return
     unnamed = isinstance(source, spec.PairsSource) and source.layout == "study" and source.patients is None
-    if unnamed and split.rule != "folders":
+    if unnamed and split.rule not in ("folders", "list"):
         message = f"source {profile.source} does not name its patients"
         yield Fault((*path, "split"), message, "take a split with rule: folders")
     study = isinstance(source, spec.PairsSource) and source.layout == "study"

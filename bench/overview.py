@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bench.display import duration
-from bench.spec import INPUT, PlannedCell
+from bench.spec import INPUT, Plan, PlannedCell
 from bench.store import Result, RunStore
 
 if TYPE_CHECKING:
-    from bench.data.catalogue import Catalogue
+    from bench.data.catalogue import Catalogue, SliceRef
     from bench.runner import Prepared
     from bench.spec import Source
 
@@ -21,21 +21,23 @@ PAGE, GAP = 80, "  "
 
 def of_plan(prepared: Prepared) -> str:
     """Return the cells of a profile with their budget and what is on disk of them."""
-    data = prepared.plan.cells[0].spec.dataset.data
+    folds = prepared.plan.folds
+    data = folds[0]
     trained = [cell for cell in prepared.plan.cells if cell.spec.model != INPUT]
-    slices = ", ".join(f"{count} {part}" for part, count in data.slices.items())
+    slices = ", ".join(f"{_span(fold.slices[part] for fold in folds)} {part}" for part in data.slices)
     head = [
         f"profile {prepared.plan.profile}: {prepared.plan.description}".rstrip(": "),
         f"source {data.source}, {prepared.profile.size} x {prepared.profile.size} pixels; slices: {slices}",
+        f"split {data.split}: {_split(prepared)}",
         f"{len(trained)} cells to train, and the untreated input scored on each of "
         f"{len(prepared.plan.conditions)} datasets",
     ]
     head.append(_scaled(trained))
     rows = [
-        (*_name(cell), *_budget(cell), _status(result))
+        (*_name(cell, prepared.plan), *_budget(cell), _status(result))
         for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
     ]
-    table = _table(("model", "condition", "seed", "updates", "epochs", "status"), rows)
+    table = _table((*_heads(prepared.plan), "updates", "epochs", "status"), rows)
     return "\n".join([*(_fold(line) for line in head), "", table])
 
 
@@ -44,10 +46,11 @@ def of_run(store: RunStore) -> str:
     plan = store.read_plan()
     results = store.read_all(plan)
     rows = [
-        (*_name(result.planned), _status(result), _epoch(result), *_validation(result)) for result in results
+        (*_name(result.planned, plan), _status(result), _epoch(result), *_validation(result))
+        for result in results
     ]
     ended = sum(result.record is not None for result in results)
-    header = ("model", "condition", "seed", "status", "epoch", "val. dB", "gain", "time")
+    header = (*_heads(plan), "status", "epoch", "val. dB", "gain", "time")
     lines = [f"profile {plan.profile}: {ended} of {len(results)} cells have ended", ""]
     lines.append(_table(header, rows))
     for result in results:
@@ -61,11 +64,15 @@ def of_data(prepared: Prepared) -> str:
     catalogue = prepared.source.catalogue()
     patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
     lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
+    lines.append(_fold(f"split {prepared.profile.split}: {_split(prepared)}"))
+    several = len(prepared.folds.selections) > 1
     rows = [
-        (part, f"{len(refs)}", f"{len(names := sorted({ref.patient for ref in refs}))}", ", ".join(names))
-        for part, refs in prepared.selection.parts.items()
+        (*((str(one.fold),) if several else ()), *_part(part, refs, by_name=not several or part != "train"))
+        for one in prepared.folds.selections
+        for part, refs in one.parts.items()
     ]
-    lines += ["", _table(("part", "slices", "patients", "who"), rows)]
+    heads = (*(("fold",) if several else ()), "part", "slices", "patients", "who")
+    lines += ["", _table(heads, rows)]
     refused = catalogue.refused
     if refused:
         lines += ["", f"{len(refused)} files refused:"]
@@ -73,11 +80,32 @@ def of_data(prepared: Prepared) -> str:
         if len(refused) > REFUSED_SHOWN:
             lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
     lines += _remarks(catalogue.remarks)
-    lines += [
-        "",
-        "no patient is in two parts" if catalogue.patients_known else "parts are the source's own folders",
+    if prepared.folds.leaky:
+        return "\n".join([*lines, "", _fold(f"leaky, as declared: {prepared.folds.leaky}")])
+    clean = f"no patient is in two parts{' of a fold' if several else ''}"
+    return "\n".join([*lines, "", clean if catalogue.patients_known else "patients may be in two parts"])
+
+
+def _part(part: str, refs: Sequence[SliceRef], by_name: bool) -> tuple[str, str, str, str]:
+    """Return a row of ``of_data``; in folds, who trains is who does not do anything else."""
+    names = sorted({ref.patient for ref in refs})
+    return part, f"{len(refs)}", f"{len(names)}", ", ".join(names) if by_name else "the others"
+
+
+def _split(prepared: Prepared) -> str:
+    """Return what a split is, in a line."""
+    folds = len(prepared.folds.selections)
+    words = [
+        f"{folds}-fold by patient" if folds > 1 else "",
+        f"split file {prepared.folds.sha256[:16]} (SHA-256)",
+        f"leaky: {prepared.folds.leaky}" if prepared.folds.leaky else "",
     ]
-    return "\n".join(lines)
+    return "; ".join(word for word in words if word)
+
+
+def _span(numbers: Iterable[int]) -> str:
+    found = sorted(set(numbers))
+    return f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
 def of_source(catalogue: Catalogue, source: Source) -> str:
@@ -103,8 +131,14 @@ def _scaled(trained: Sequence[PlannedCell]) -> str:
     return f"scaled: {'; '.join(shared) or 'each model in its own points'}"
 
 
-def _name(cell: PlannedCell) -> tuple[str, str, str]:
-    return cell.spec.model, cell.spec.dataset.condition, str(cell.spec.seed)
+def _heads(plan: Plan) -> tuple[str, ...]:
+    return ("model", "condition", *(("fold",) if len(plan.folds) > 1 else ()), "seed")
+
+
+def _name(cell: PlannedCell, plan: Plan) -> tuple[str, ...]:
+    data = cell.spec.dataset.data
+    fold = (str(data.fold),) if len(plan.folds) > 1 else ()
+    return cell.spec.model, cell.spec.dataset.condition, *fold, str(cell.spec.seed)
 
 
 def _budget(cell: PlannedCell) -> tuple[str, str]:

@@ -24,18 +24,21 @@ Pair = tuple[str, str]  # model, condition
 def expand(
     config: Config,
     profile_name: str,
-    data: spec.DataIdentity,
+    folds: Sequence[spec.DataIdentity],
     code: Mapping[str, str],
     versions: Mapping[str, int],
+    *,
+    leaky: str = "",
 ) -> spec.Plan:
-    """Return every cell of a profile: the untreated inputs first, then by model, condition and seed.
+    """Return every cell of a profile: the untreated inputs first, then by model, condition, seed and fold.
 
     Args:
         config: Both files.
         profile_name: A key of ``profiles``; raises ``BenchError`` where there is none.
-        data: The slices that the profile chooses.
+        folds: The slices that the profile chooses, for each fold; one where its split has none.
         code: Hash of the code of each model, by the model's name.
         versions: Integer versions of ``physics`` and ``training``.
+        leaky: Why the split is leaky; empty where it is clean.
     """
     profile = profile_named(config, profile_name)
     experiment = config.experiments.experiments[profile.experiment]
@@ -48,7 +51,8 @@ def expand(
         seeds=list(experiment.seeds),
         source=_source(config.datasets.sources[profile.source]),
         published=config.experiments.published,
-        cells=list(_cells(config, profile, data, code, versions)),
+        leaky=leaky,
+        cells=list(_cells(config, profile, folds, code, versions)),
     )
 
 
@@ -82,7 +86,7 @@ def parse_only(texts: Iterable[str], config: Config, profile_name: str) -> list[
 
 
 def select(plan: spec.Plan, only: Sequence[Pair] | None) -> list[spec.PlannedCell]:
-    """Return the cells to run in the order of the plan: all, or those of the given pairs, every seed."""
+    """Return the cells to run in the order of the plan: all, or those of the given pairs, every seed and fold."""
     wanted = None if only is None else set(only)
     return [
         cell
@@ -130,31 +134,35 @@ def resolve(
 def _cells(
     config: Config,
     profile: spec.Profile,
-    data: spec.DataIdentity,
+    folds: Sequence[spec.DataIdentity],
     code: Mapping[str, str],
     versions: Mapping[str, int],
 ) -> Iterator[spec.PlannedCell]:
     experiment = config.experiments.experiments[profile.experiment]
-    datasets = [_dataset(config, profile, name, data) for name in experiment.conditions]
-    used = {name: value for name, value in versions.items() if name != "physics" or data.kind != "pairs"}
-    sliced = scaled.of_data(config, profile, data)
-    for dataset in datasets:
+    datasets = [[_dataset(config, profile, name, data) for data in folds] for name in experiment.conditions]
+    stored = folds[0].kind == "pairs"
+    used = {name: value for name, value in versions.items() if name != "physics" or not stored}
+    sliced = scaled.of_data(config, profile, folds)
+    for dataset in itertools.chain(*datasets):
         cell = _input(dataset, {name: value for name, value in used.items() if name != "training"})
         yield spec.PlannedCell(id=cell.id, spec=cell, scaled=sliced)
     for name in experiment.models:
         model = config.experiments.models[name]
         recipe = model.recipes[profile.recipe]
-        params, training = resolve(model, name, profile, data.slices.get("train", 0))
         points = (*sliced, *scaled.of_training(config, profile, model, name))
-        shared: dict[str, Any] = {
-            "build": model.build,
-            "params": params,
-            "training": training,
-            "code": code[name],
-            "versions": used,
-        }
-        for dataset, seed in itertools.product(datasets, experiment.seeds):
-            cell = spec.Cell(model=name, dataset=dataset, seed=seed, **shared)
+        ordered = itertools.product(datasets, experiment.seeds)
+        for dataset, seed in ((dataset, seed) for every, seed in ordered for dataset in every):
+            params, training = resolve(model, name, profile, dataset.data.slices.get("train", 0))
+            cell = spec.Cell(
+                model=name,
+                build=model.build,
+                params=params,
+                training=training,
+                dataset=dataset,
+                seed=seed,
+                code=code[name],
+                versions=used,
+            )
             yield spec.PlannedCell(
                 id=cell.id, spec=cell, scaled=points, chosen=recipe.chosen, recipe_source=recipe.source
             )

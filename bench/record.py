@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from bench.errors import BenchError
 from bench.spec import Cell, Frozen
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2
 _AGAIN = "delete its folder and run again"
 Status = Literal["finished", "failed", "diverged"]
 
@@ -41,6 +41,7 @@ class Record(Frozen):
     data: dict[str, str] = {}  # name of an array -> SHA-256 of its bytes
     ranges: dict[str, list[float]] = {}  # per part: smallest and largest reference value, mu/mu_water
     source: dict[str, Any] = {}  # title, licence, citation, restricted, collection
+    leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
     environment: dict[str, Any] = {}  # libraries, device, threads, commit: recorded, not hashed
     timings: dict[str, float] = {}  # train_s, score_s, ms_per_slice
     parameters: dict[str, int] = {}  # total, trainable
@@ -70,6 +71,8 @@ def loads(text: str, file: str = "record.json") -> Record:
         )
     try:
         return Record.model_validate_json(json.dumps(upgrade(value)))
+    except (KeyError, TypeError) as error:
+        raise BenchError(f"not a record of schema {version} ({error})", file=file, remedy=_AGAIN) from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -77,5 +80,15 @@ def loads(text: str, file: str = "record.json") -> Record:
 
 
 def upgrade(value: dict[str, Any]) -> dict[str, Any]:
-    """Return ``value`` lifted step by step to the newest schema. Schema 1 is the first: nothing to lift yet."""
+    """Return ``value`` lifted step by step to the newest schema.
+
+    Schema 2: the split is a file with a hash, and may have folds. Before it there was a digest of who is in which
+    part, which says nothing about the file.
+    """
+    if value["schema_version"] == 1:
+        data = dict(value["spec"]["dataset"]["data"])
+        data.pop("split_hash")
+        data |= {"split_sha256": "", "fold": None, "folds": 1}
+        dataset = {**value["spec"]["dataset"], "data": data}
+        value = {**value, "schema_version": 2, "spec": {**value["spec"], "dataset": dataset}}
     return value

@@ -15,7 +15,7 @@ from bench.data import pairs, repair
 from bench.data.located import located
 from bench.data.pairs import PairFiles
 from bench.data.sources import SliceSource, open_source
-from bench.data.splits import Selection, choose, identity
+from bench.data.splits import Folds, choose, identities
 from bench.events import CellStarted, Event, Message, RunEnded
 from bench.executors import Worker
 from bench.spec import TRAINING_VERSION, Plan, PlannedCell, Profile
@@ -51,7 +51,7 @@ class Prepared:
     plan: Plan
     chosen: tuple[PlannedCell, ...]
     source: SliceSource
-    selection: Selection
+    folds: Folds
     files: dict[str, PairFiles]
     store: RunStore
 
@@ -67,21 +67,22 @@ def prepare(request: Request) -> Prepared:
     only = plan.parse_only(request.only, settings, request.profile) if request.only else None
     source = open_profile_source(request, settings, profile)
     catalogue = source.catalogue()
-    selection = choose(catalogue, settings.datasets.splits[profile.split], profile.slices)
+    folds = choose(catalogue, settings.split(profile.split), profile.slices)
     models = settings.experiments.experiments[profile.experiment].models
     builds = {name: settings.experiments.models[name].build for name in models}
     code = {name: provenance.code_hash(build, settings.base) for name, build in builds.items()}
     planned = plan.expand(
         settings,
         request.profile,
-        identity(catalogue, selection, profile.split, profile.source),
+        identities(catalogue, folds, profile.split, profile.source),
         code,
         {"physics": PHYSICS_VERSION, "training": TRAINING_VERSION},
+        leaky=folds.leaky,
     )
     files = pairs.locate(
         request.cache,
         catalogue.fingerprint,
-        selection,
+        folds,
         profile.size,
         settings.datasets.geometry,
         {name: settings.datasets.conditions[name] for name in planned.conditions},
@@ -89,7 +90,7 @@ def prepare(request: Request) -> Prepared:
     )
     chosen = tuple(planned.cells if only is None else plan.select(planned, only))
     store = RunStore(request.runs / request.profile)
-    return Prepared(request, settings, profile, planned, chosen, source, selection, files, store)
+    return Prepared(request, settings, profile, planned, chosen, source, folds, files, store)
 
 
 def open_profile_source(request: Request, settings: config.Config, profile: Profile) -> SliceSource:
@@ -104,6 +105,7 @@ def run(request: Request) -> Generator[Event, None, None]:
     prepared = prepare(request)
     with atomic.lock(prepared.store.root / ".lock"):
         prepared.store.write_plan(prepared.plan)
+        prepared.store.write_split(prepared.folds.text)
         todo = [cell for cell in prepared.chosen if _is_open(prepared, cell)]
         if todo:
             yield from build(prepared, {cell.spec.dataset.condition for cell in todo})
@@ -125,7 +127,7 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[E
 
         yield from pairs_build.build(
             prepared.source,
-            prepared.selection,
+            prepared.folds,
             files,
             prepared.profile.size,
             prepared.config.datasets.geometry,
@@ -161,14 +163,15 @@ def _run_cells(prepared: Prepared, todo: Sequence[PlannedCell]) -> Iterator[Even
 
 
 def _task(prepared: Prepared, cell: PlannedCell) -> Task:
-    condition = cell.spec.dataset.condition
+    condition, fold = cell.spec.dataset.condition, cell.spec.dataset.data.fold or 1
     photons = cell.spec.dataset.photons
     return Task(
         planned=cell,
         files=prepared.files[condition],
-        parts=pairs.parts_of(prepared.selection),
+        parts=pairs.parts_of(prepared.folds.selections[fold - 1]),
         store=prepared.store.cell(cell.id),
         source=prepared.plan.source,
+        leaky=prepared.plan.leaky,
         effective_photons=None if photons is None else effective_photons(photons, prepared.profile.size),
         base=str(prepared.config.base),
     )

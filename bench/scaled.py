@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench import spec
@@ -32,8 +32,8 @@ def budget(profile: spec.Profile, model: str) -> spec.Budget | None:
     return own[-1] if own else profile.budget
 
 
-def of_data(config: Config, profile: spec.Profile, data: spec.DataIdentity) -> tuple[str, ...]:
-    """Return what sets a profile's slices apart from the published table's."""
+def of_data(config: Config, profile: spec.Profile, folds: Sequence[spec.DataIdentity]) -> tuple[str, ...]:
+    """Return what sets a profile's slices, fold by fold, apart from the published table's."""
     published = config.experiments.published
     source = config.datasets.sources[profile.source]
     found = []
@@ -43,13 +43,15 @@ def of_data(config: Config, profile: spec.Profile, data: spec.DataIdentity) -> t
         found.append(f"size {profile.size} instead of {spec.FULL_SIZE}")
     limits = {part: count for part, count in profile.slices.model_dump().items() if count is not None}
     found += [f"at most {count} {part} slices" for part, count in limits.items()]
-    tested = data.slices.get("test", 0)
+    tested = sum(data.slices.get("test", 0) for data in folds)
     if (
         published is not None
         and source.collection == published.collection
         and tested != published.test_slices
     ):
         found.append(f"{tested} test slices instead of {published.test_slices}")
+    if published is not None and len(folds) > 1:
+        found.append(f"{len(folds)}-fold by patient instead of one split")
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""What came out, on disk: ``runs/<profile>/plan.json`` and one folder per cell.
+"""What came out, on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
 A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``samples.npz`` and ``weights.npz``; while it
 trains also ``state.npz``. The record is written last: a folder without one is not finished.
@@ -130,6 +130,10 @@ class RunStore:
     def write_plan(self, plan: Plan) -> None:
         """Write ``plan.json``."""
         atomic.write_json(self.root / "plan.json", plan.model_dump(mode="json", by_alias=True))
+
+    def write_split(self, text: str) -> None:
+        """Write ``split.csv``: which slice is in which part of which fold."""
+        atomic.write_text(self.root / "split.csv", text)
 
     def read_plan(self) -> Plan:
         """Return the plan of the last run, or raise a ``BenchError`` that says how to get one."""

@@ -23,6 +23,7 @@ class Task:
     store: CellStore
     source: dict[str, Any]
     effective_photons: float | None
+    leaky: str = ""  # why the split is leaky; empty: it is clean
     base: str = ""  # the folder beside which the networks' modules are looked for first
 
 
@@ -37,6 +38,7 @@ def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: An
         metrics=metrics.definitions(metrics.METRICS),
         scoring_version=metrics.SCORING_VERSION,
         source=task.source,
+        leaky=task.leaky,
         environment={**environment(), **devices.describe()},
         effective_photons=task.effective_photons,
         **results,

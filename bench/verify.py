@@ -141,7 +141,8 @@ def _compare_cell(name: str, wanted: Mapping[str, Any], result: Result) -> list[
 
 def _name(result: Result) -> str:
     spec = result.planned.spec
-    return f"{spec.model}:{spec.dataset.condition}:s{spec.seed}"
+    fold = "" if spec.dataset.data.fold is None else f":f{spec.dataset.data.fold}"
+    return f"{spec.model}:{spec.dataset.condition}:s{spec.seed}{fold}"
 
 
 def _facts(result: Result) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def _facts(result: Result) -> dict[str, Any]:
     names = [[str(row["patient"]), str(row["slice"])] for row in result.scores]
     data = record.spec.dataset.data
     exact = {
-        "split": data.split_hash,
+        "split": data.split_sha256,
         "slices": data.selection,
         "slices per part": data.slices,
         "pair names": {

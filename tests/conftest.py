@@ -101,7 +101,7 @@ def make_cell(
 ) -> spec.Cell:
     """Return a resolved cell."""
     data = spec.DataIdentity(
-        source="test", kind="pairs", fingerprint="f", selection="s", split="p", split_hash="h",
+        source="test", kind="pairs", fingerprint="f", selection="s", split="p", split_sha256="h",
         patients_known=True,
         slices={part: len(names) for part, names in PARTS.items()},
         patients={part: len({patient for patient, _ in names}) for part, names in PARTS.items()},

@@ -75,7 +75,7 @@ CODE = {"b-net": "b" * 64, "a-net": "a" * 64}
 
 def identity(kind: str = "npz", test: int = 354) -> spec.DataIdentity:
     return spec.DataIdentity(
-        source="real", kind=kind, fingerprint="f", selection="s", split="cut", split_hash="h",
+        source="real", kind=kind, fingerprint="f", selection="s", split="cut", split_sha256="h",
         patients_known=True,
         slices={"train": 3321, "validation": 279, "test": test},
         patients={"train": 39, "validation": 3, "test": 5},
@@ -90,7 +90,7 @@ def read(folder: Path, datasets: Any = DATASETS, experiments: Any = EXPERIMENTS)
 
 
 def expand(found: config.Config, profile: str = "full", **changes: Any) -> spec.Plan:
-    arguments = {"data": identity(), "code": CODE, "versions": VERSIONS} | changes
+    arguments = {"folds": [identity()], "code": CODE, "versions": VERSIONS} | changes
     return plan.expand(found, profile, **arguments)
 
 
@@ -139,7 +139,7 @@ def test_the_plan_carries_labels_source_and_the_published_table(tmp_path: Path) 
 
 
 def test_datasets_of_cells(tmp_path: Path) -> None:
-    made = expand(read(tmp_path), "small", data=identity("phantom"))
+    made = expand(read(tmp_path), "small", folds=[identity("phantom")])
     few, dim = (cell.spec.dataset for cell in made.cells[:2])
     assert (few.views, few.photons, dim.views, dim.photons) == (60, None, None, 70000.0)
     assert (few.size, few.noise_seed, few.geometry.views) == (64, 1, 720)
@@ -157,7 +157,7 @@ def test_without_a_budget_a_recipe_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_budget_counts_crops_by_area_and_keeps_the_schedule(tmp_path: Path) -> None:
-    found = expand(read(tmp_path), "small", data=identity("phantom"))
+    found = expand(read(tmp_path), "small", folds=[identity("phantom")])
     whole, patches = trained(found, "b-net"), trained(found, "a-net")
     assert (whole.epochs, whole.schedule_epochs, whole.batch) == (4, 50, 8)
     assert whole.updates_per_epoch == 19  # 600 / 4 / 8 = 18.75
@@ -198,7 +198,9 @@ def test_what_is_not_as_published_is_said_in_words(tmp_path: Path) -> None:
     points = {cell.spec.model: cell.scaled for cell in expand(found).cells}
     assert points == {"input": (), "b-net": (), "a-net": ()}
     sliced = ("source fake instead of somewhere", "size 64 instead of 512")
-    points = {cell.spec.model: cell.scaled for cell in expand(found, "small", data=identity("phantom")).cells}
+    points = {
+        cell.spec.model: cell.scaled for cell in expand(found, "small", folds=[identity("phantom")]).cells
+    }
     budget = "budget of 600 slices seen instead of 50 epochs"
     assert points["input"] == sliced
     assert points["b-net"] == (
@@ -209,7 +211,9 @@ def test_what_is_not_as_published_is_said_in_words(tmp_path: Path) -> None:
         "batch 16 instead of 128", "precision bfloat16 instead of float32",
         "parameter momentum 0.9 instead of the default",
     )  # fmt: skip
-    points = {cell.spec.model: cell.scaled for cell in expand(found, "other", data=identity(test=50)).cells}
+    points = {
+        cell.spec.model: cell.scaled for cell in expand(found, "other", folds=[identity(test=50)]).cells
+    }
     assert points["input"] == ("at most 10 train slices", "50 test slices instead of 354")
     assert points["b-net"] == (*points["input"], "recipe original instead of study")
 
@@ -227,12 +231,12 @@ def test_photons_fall_with_the_number_of_pixels(photons: float, size: int, expec
 # changes its meaning (a new key in spec.Cell, Training, Dataset or DataIdentity, other words in the id): then
 # all earlier records count as earlier settings, and CHANGELOG says so.
 GOLDEN = [
-    "input-few-s0-c741b4faf2",
-    "input-dim-s0-945dddf28b",
-    "b-net-few-s1-09fb2d741e",
-    "b-net-dim-s1-e40989b099",
-    "a-net-few-s1-7508f6362a",
-    "a-net-dim-s1-463ff7c489",
+    "input-few-s0-d1b242cd55",
+    "input-dim-s0-1829d127cd",
+    "b-net-few-s1-64c4dc55c5",
+    "b-net-dim-s1-430eb220e6",
+    "a-net-few-s1-e06c6ec885",
+    "a-net-dim-s1-fb4c269401",
 ]
 
 
@@ -256,7 +260,7 @@ def test_an_id_is_the_hash_of_everything_written_out(tmp_path: Path) -> None:
         "dataset": {
             "data": {
                 "source": "real", "kind": "npz", "fingerprint": "f", "selection": "s", "split": "cut",
-                "split_hash": "h", "patients_known": True,
+                "split_sha256": "h", "fold": None, "folds": 1, "patients_known": True,
                 "slices": {"train": 3321, "validation": 279, "test": 354},
                 "patients": {"train": 39, "validation": 3, "test": 5},
             },
@@ -381,9 +385,9 @@ def expected_moves(made: spec.Plan, touched: str | set[str]) -> set[str]:
         ({"code": CODE | {"b-net": "c" * 64}}, "b-net"),
         ({"versions": VERSIONS | {"training": 6}}, "networks"),  # nothing is trained in the input's cell
         ({"versions": VERSIONS | {"physics": 4}}, "all"),
-        ({"data": identity().model_copy(update={"fingerprint": "g"})}, "all"),
-        ({"data": identity().model_copy(update={"selection": "t"})}, "all"),
-        ({"data": identity().model_copy(update={"split_hash": "i"})}, "all"),
+        ({"folds": [identity().model_copy(update={"fingerprint": "g"})]}, "all"),
+        ({"folds": [identity().model_copy(update={"selection": "t"})]}, "all"),
+        ({"folds": [identity().model_copy(update={"split_sha256": "i"})]}, "all"),
     ],
 )
 def test_code_versions_and_data_reach_the_ids(tmp_path: Path, change: dict[str, Any], touched: str) -> None:
@@ -395,8 +399,8 @@ def test_code_versions_and_data_reach_the_ids(tmp_path: Path, change: dict[str, 
 def test_stored_pairs_do_not_depend_on_our_physics(tmp_path: Path) -> None:
     found = read(tmp_path)
     pairs = identity("pairs")
-    assert ids(expand(found, data=pairs)) == ids(
-        expand(found, data=pairs, versions=VERSIONS | {"physics": 4})
+    assert ids(expand(found, folds=[pairs])) == ids(
+        expand(found, folds=[pairs], versions=VERSIONS | {"physics": 4})
     )
 
 

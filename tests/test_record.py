@@ -9,12 +9,15 @@ from bench import record
 from bench.errors import BenchError
 from tests import tiny
 
-GOLDEN = Path(__file__).parent / "golden" / "record_v1.json"
+FOLDER = Path(__file__).parent / "golden"
+FIRST, GOLDEN = FOLDER / "record_v1.json", FOLDER / "record_v2.json"
 
 
 def test_golden_record_of_schema_1_still_reads() -> None:
-    value = record.loads(GOLDEN.read_text(encoding="utf-8"))
-    assert (value.schema_version, value.status, value.best_epoch) == (1, "finished", 2)
+    value = record.loads(FIRST.read_text(encoding="utf-8"))
+    assert (value.schema_version, value.status, value.best_epoch) == (2, "finished", 2)
+    data = value.spec.dataset.data
+    assert (data.split_sha256, data.fold, data.folds, value.leaky) == ("", None, 1, "")
     assert value.spec.training is not None
     assert value.spec.training.learning_rate.from_ == 1e-4  # type: ignore[union-attr]
     assert value.spec.dataset.data.slices == {"train": 12, "validation": 4, "test": 4}
@@ -26,6 +29,20 @@ def test_golden_record_of_schema_1_still_reads() -> None:
     assert value.ranges["test"] == [-0.0123, 1.8704]
     assert value.timings["ms_per_slice"] == 0.1
     assert value.parameters == {"total": 487857, "trainable": 486401}
+
+
+def test_golden_record_names_its_split_file_its_fold_and_its_leak() -> None:
+    value = record.loads(GOLDEN.read_text(encoding="utf-8"))
+    data = value.spec.dataset.data
+    assert (data.split_sha256[:4], len(data.split_sha256), data.fold, data.folds) == ("5f0c", 64, 2, 5)
+    assert value.leaky.endswith("patient P003 is in train and test")
+
+
+def test_a_record_of_schema_1_without_its_split_is_refused_in_one_line() -> None:
+    value = json.loads(FIRST.read_text(encoding="utf-8"))
+    del value["spec"]["dataset"]["data"]["split_hash"]
+    with pytest.raises(BenchError, match=r"x\.json: not a record of schema 1 \('split_hash'\); delete"):
+        record.loads(json.dumps(value), "x.json")
 
 
 def test_written_golden_is_read_back_without_loss() -> None:
@@ -47,8 +64,8 @@ def altered(**changes: object) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (altered(schema_version=2), "x/record.json: record schema 2 is newer than 1; upgrade this program"),
-        (altered(schema_version=99, gone="y"), "record schema 99 is newer than 1; upgrade this program"),
+        (altered(schema_version=3), "x/record.json: record schema 3 is newer than 2; upgrade this program"),
+        (altered(schema_version=99, gone="y"), "record schema 99 is newer than 2; upgrade this program"),
         (altered(schema_version=0), "schema_version: 0 is no schema of a record"),
         (altered(schema_version="1"), "schema_version: '1' is no schema of a record"),
         (altered(schema_version=True), "schema_version: True is no schema of a record"),

@@ -117,7 +117,7 @@ def with_fields(**changes: Any) -> Callable[[Record], Record]:
 
 RANGE = definitions()["psnr.slice_max"]
 EXACT: list[tuple[str, Callable[[Record], Record], str]] = [
-    ("split", with_data(split_hash="feedbeef00"), '"feedbeef00"'),
+    ("split", with_data(split_sha256="feedbeef00"), '"feedbeef00"'),
     ("slices", with_data(selection="feedbeef00"), '"feedbeef00"'),
     ("slices per part", with_data(slices={"train": 13, "validation": 4, "test": 4}), '"train": 13'),
     ("reference ranges", with_fields(ranges={"test": [0.0, 1.0]}), '{"test": [0.0, 1.0]}'),

@@ -85,3 +85,21 @@ def data_audit(**options: Any) -> None:
     say(f"\nwrote {page.write(wanted.reports / wanted.profile, wanted.profile, profile.size, setup, checks)}")
     say(listing.foot(checks))
     leave(DONE if all(check.passed for check in checks) else SOME_FAILED)
+
+
+@data.command("split")
+@inputs
+@click.option("--into", type=File, help="Write it to this file instead of showing it.")
+def data_split(into: Path | None, **options: Any) -> None:
+    """Show the split of a profile as CSV: part, fold, patient and slice.
+
+    The file can be given back to a split with rule: list.
+    """
+    from bench import atomic, runner
+
+    folds = runner.prepare(request(**options)).folds
+    if into is None:
+        say(folds.text.removesuffix("\n"))
+    else:
+        atomic.write_text(into, folds.text)
+        say(f"wrote {into}, SHA-256 {folds.sha256}")

@@ -28,7 +28,7 @@ from bench.data.manifest import Manifest, SliceName
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.data.splits import Selection
+    from bench.data.splits import Folds, Selection
 
 _AGAIN = "run the same command again: it is built anew"
 
@@ -81,7 +81,7 @@ def parts_of(selection: Selection) -> dict[str, list[SliceName]]:
 def locate(
     cache: Path | str,
     source_fingerprint: str,
-    selection: Selection,
+    selection: Folds | Selection,
     size: int,
     geometry: spec.Geometry,
     conditions: Mapping[str, spec.Condition],

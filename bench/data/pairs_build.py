@@ -27,7 +27,7 @@ from bench.events import Progress
 
 if TYPE_CHECKING:
     from bench.data.sources import SliceSource
-    from bench.data.splits import Selection
+    from bench.data.splits import Folds, Selection
 
 SLICES_PER_BATCH = 8  # as many as the projector works on at once
 FLUSH_EVERY_S = 2.0  # at most so much work is done again after a kill
@@ -43,7 +43,7 @@ def free_space_needed(files: Mapping[str, PairFiles], slices: int, size: int) ->
 
 def build(
     source: SliceSource,
-    selection: Selection,
+    selection: Folds | Selection,
     files: Mapping[str, PairFiles],
     size: int,
     geometry: spec.Geometry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.report import gather, grids, numbers
+from bench.report import gather, grids, groups, numbers
 from bench.report.gather import Line
 from bench.report.values import Entry, Grid, label, state, value
 from bench.spec import INPUT, Plan, Training, batch_area
@@ -19,8 +19,9 @@ def cost(plan: Plan, lines: Sequence[Line]) -> Grid:
         for model in plan.models:
             for result in line.groups[model].results:
                 seed = f"seed {result.planned.spec.seed}" if len(plan.seeds) > 1 else ""
+                which = ", ".join(text for text in (seed, grids.fold_label(result)) if text)
                 first = grids.row_label_short(plan, line)
-                rows.append((first, label(shown[model], seed), *_cost_cells(result)))
+                rows.append((first, label(shown[model], which), *_cost_cells(result)))
     heads = (
         "Condition", "Network", "Parameters", "Updates", "Slices seen", "Training", "ms / slice",
         "Best epoch", "Batch norm", "Device",
@@ -32,12 +33,12 @@ def cost(plan: Plan, lines: Sequence[Line]) -> Grid:
 def _cost_cells(result: Result) -> tuple[Entry, ...]:
     record, spec = result.record, result.planned.spec
     if record is None or not record.attempts:
-        return (state(gather.describe(result)), *(state(""),) * 7)
+        return (state(groups.describe(result)), *(state(""),) * 7)
     last, training = record.attempts[-1], spec.training
     times = record.timings
     total, trainable = record.parameters.get("total"), record.parameters.get("trainable")
     best = (
-        f"{record.best_epoch} of {last.epochs}" if record.best_epoch is not None else gather.describe(result)
+        f"{record.best_epoch} of {last.epochs}" if record.best_epoch is not None else groups.describe(result)
     )
     parameters = value(f"{total:,}") if total is not None else state(numbers.DASH)
     if total is not None and trainable is not None and trainable != total:
@@ -62,9 +63,10 @@ def slices_seen(updates: int, training: Training | None, size: int) -> float:
 
 
 def provenance(plan: Plan, lines: Sequence[Line], others: Iterable[str]) -> tuple[Grid, ...]:
-    """Return environment, recipes, cells with their status, and records of earlier settings."""
+    """Return environment, recipes, slices, cells with their status, and records of earlier settings."""
     results = [result for line in lines for group in line.groups.values() for result in group.results]
-    made = [_environment(results), _recipes(plan), _cells(results)]
+    slices = [_slices(plan)] if plan.cells else []
+    made = [_environment(results), _recipes(plan), *slices, _cells(results)]
     earlier = sorted(others)
     if earlier:
         rows = tuple((label(name),) for name in earlier)
@@ -101,20 +103,22 @@ def _recipes(plan: Plan) -> Grid:
     """Return the training settings of each network and which of them its source does not state."""
     shown, rows = grids.names(plan), []
     for model in plan.models:
-        cells = [cell for cell in plan.cells if cell.spec.model == model and cell.spec.training is not None]
-        for key in dict.fromkeys(
-            (_settings(cell.spec.training), cell.recipe_source, cell.chosen) for cell in cells
-        ):
-            settings, source, chosen = key
-            rows.append((label(shown[model]), label(settings), label(source or numbers.DASH),
-                         label(", ".join(chosen) or "none")))  # fmt: skip
+        alike: dict[tuple[str, str, tuple[str, ...]], list[Training]] = {}
+        for cell in plan.cells:
+            if cell.spec.model == model and (training := cell.spec.training) is not None:
+                key = (_settings(training, ""), cell.recipe_source, cell.chosen)
+                alike.setdefault(key, []).append(training)
+        for (_, source, chosen), trainings in alike.items():
+            counts = [training.updates_per_epoch for training in trainings]
+            span = " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts))))
+            rows.append((label(shown[model]), label(_settings(trainings[0], span)),
+                         label(source or numbers.DASH), label(", ".join(chosen) or "none")))  # fmt: skip
     heads = ("Network", "Settings", "Source", "Unknown, chosen")
     return Grid("recipes", "Recipes", heads, tuple(rows), "", (), (), (0, 1, 2, 3))
 
 
-def _settings(training: Training | None) -> str:
-    if training is None:
-        return ""
+def _settings(training: Training, updates: str) -> str:
+    """Return the settings in words; folds of unlike size differ in their ``updates`` only."""
     rate = training.learning_rate
     parts = [
         f"recipe {training.recipe}",
@@ -122,7 +126,7 @@ def _settings(training: Training | None) -> str:
         f"learning rate {rate:g}" if isinstance(rate, float) else _rate(rate.model_dump(by_alias=True)),
         f"batch {training.batch}",
         f"crops of {training.patch}" if training.patch else "whole slices",
-        f"{training.epochs} × {training.updates_per_epoch} updates",  # noqa: RUF001
+        f"{training.epochs} × {updates} updates",  # noqa: RUF001
         f"loss {training.loss}",
         training.augmentation.replace("_", " and "),
         training.precision,
@@ -132,6 +136,25 @@ def _settings(training: Training | None) -> str:
 
 def _rate(values: Mapping[str, Any]) -> str:
     return "learning rate " + " ".join(f"{key.replace('_', ' ')} {value_}" for key, value_ in values.items())
+
+
+def _slices(plan: Plan) -> Grid:
+    """Return how many slices each part has, fold by fold, and the hashes that stand for their names."""
+    rows = []
+    for data in plan.folds:
+        parts = [
+            label(f"{count}", numbers.count(data.patients[part], "patient") if data.patients_known else "")
+            for part, count in data.slices.items()
+        ]
+        rows.append((label("all" if data.fold is None else f"{data.fold} of {data.folds}"), *parts,
+                     label(data.selection)))  # fmt: skip
+    data = plan.folds[0]
+    lead = (
+        f"Split {data.split} of source {data.source}, written out in split.csv beside the records. "
+        f"SHA-256 of that file: {data.split_sha256 or 'not recorded'}. Content of the source: {data.fingerprint}."
+    )
+    heads = ("Fold", *(part.capitalize() for part in data.slices), "Names")
+    return Grid("slices", "Slices", heads, tuple(rows), lead, (), (), (0, 4))
 
 
 def _cells(results: Sequence[Result]) -> Grid:
@@ -145,7 +168,7 @@ def _ended(result: Result) -> Entry:
         return state("not run yet")
     message = record.attempts[-1].message if record.attempts else ""
     tries = f", attempt {len(record.attempts)}" if len(record.attempts) > 1 else ""
-    return label(gather.describe(result) + tries, message)
+    return label(groups.describe(result) + tries, message)
 
 
 def worse_than_input(plan: Plan, lines: Sequence[Line], known: grids.Definitions) -> tuple[str, ...]:
@@ -158,9 +181,10 @@ def worse_than_input(plan: Plan, lines: Sequence[Line], known: grids.Definitions
             mean = group.mean(gather.PSNR)
             if mean is None or base is None or mean > base or not line.comparable:
                 continue
-            updates = [
-                r.record.attempts[-1].updates for r in group.finished if r.record and r.record.attempts
-            ]
+            ended = [result.record for run in group.finished for result in run.results]
+            updates = [record.attempts[-1].updates for record in ended if record and record.attempts]
+            if len(plan.folds) > 1:
+                updates = sorted({min(updates), max(updates)}) if updates else []
             gap = numbers.score(mean - base, gather.PSNR, grids.definition(known, gather.PSNR), signed=True)
             after = f" after {' and '.join(f'{count:,}' for count in updates)} updates" if updates else ""
             found.append(

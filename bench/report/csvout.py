@@ -1,4 +1,4 @@
-"""The table as CSV in long form: one row for each cell (model, condition, seed) and metric, unrounded."""
+"""The table as CSV in long form: one row for each cell (model, condition, seed, fold) and metric, unrounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From records to the cells of the table: means over slices and seeds, states, comparability, winners."""
+"""From records to the rows of the table: which cells may be compared, and who wins."""
 
 from __future__ import annotations
 
@@ -6,59 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from bench import statistics
 from bench.errors import BenchError
 from bench.report import numbers
+from bench.report.groups import Group
 from bench.spec import INPUT, Plan, digest
 from bench.store import Result
 
 PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
-
-
-@dataclass(frozen=True)
-class Group:
-    """One cell of the table: the planned cells of a model on a condition, sorted by seed."""
-
-    condition: str
-    model: str
-    results: tuple[Result, ...]
-
-    @cached_property
-    def finished(self) -> tuple[Result, ...]:
-        """The results that have scores."""
-        return tuple(r for r in self.results if r.record is not None and r.record.status == "finished")
-
-    @property
-    def complete(self) -> bool:
-        """Whether every planned seed has finished."""
-        return bool(self.results) and len(self.finished) == len(self.results)
-
-    @cached_property
-    def state(self) -> str:
-        """Why there is no score, or no full one: ``diverged (epoch 7)``, ``not run yet``."""
-        words = [f"{describe(r)}" for r in self.results if r not in self.finished]
-        if not self.results:
-            return "not planned"
-        if len(self.results) == 1 or (len(set(words)) == 1 and not self.finished):
-            return words[0] if words else ""
-        seeds = [r.planned.spec.seed for r in self.results if r not in self.finished]
-        return "; ".join(f"seed {seed}: {word}" for seed, word in zip(seeds, words, strict=True))
-
-    def mean(self, metric: str) -> float | None:
-        """The mean over slices, then over the finished seeds; None where nothing is scored."""
-        means = [cell_mean(r, metric) for r in self.finished]
-        known = [m for m in means if m is not None]
-        return statistics.mean(known) if known and len(known) == len(means) else None
-
-    def patients(self, metric: str) -> dict[str, float]:
-        """The mean of each patient over slices, then over the finished seeds."""
-        if self.mean(metric) is None:
-            return {}
-        pairs = [pair for r in self.finished for pair in cell_patients(r, metric).items()]
-        return statistics.patient_means(pairs)
 
 
 @dataclass(frozen=True)
@@ -74,27 +30,6 @@ class Line:
     def comparable(self) -> bool:
         """Whether the cells of this row may be held against each other."""
         return not self.reasons
-
-
-def cell_mean(result: Result, metric: str) -> float | None:
-    """Return the mean over the slices of one cell."""
-    if not result.scores or metric not in result.scores[0]:
-        return None
-    return statistics.mean(float(row[metric]) for row in result.scores)
-
-
-def cell_patients(result: Result, metric: str) -> dict[str, float]:
-    """Return the mean over the slices of each patient of one cell."""
-    return statistics.patient_means((str(row["patient"]), float(row[metric])) for row in result.scores)
-
-
-def describe(result: Result) -> str:
-    """Return the state of one cell in words."""
-    if result.record is None:
-        return "not run yet"
-    last = result.record.attempts[-1] if result.record.attempts else None
-    at = f" (epoch {last.epoch})" if last is not None and last.epoch is not None else ""
-    return result.record.status + (at if result.record.status != "finished" else "")
 
 
 def lines(plan: Plan, results: Iterable[Result]) -> tuple[Line, ...]:
@@ -113,13 +48,16 @@ def lines(plan: Plan, results: Iterable[Result]) -> tuple[Line, ...]:
     for condition in plan.conditions:
         groups = {}
         for model in columns:
-            cells = sorted(
-                found.get((condition, model), []), key=lambda r: (r.planned.spec.seed, r.planned.id)
-            )
+            cells = sorted(found.get((condition, model), []), key=_place)
             groups[model] = Group(condition, model, tuple(cells))
         flagged, reasons = _differences(groups)
         rows.append(Line(condition, groups, flagged, reasons))
     return tuple(rows)
+
+
+def _place(result: Result) -> tuple[int, int, str]:
+    spec = result.planned.spec
+    return spec.seed, spec.dataset.data.fold or 0, result.planned.id
 
 
 def definitions(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
@@ -179,16 +117,18 @@ def _aspects(result: Result) -> dict[str, str]:
 
 
 def _differences(groups: Mapping[str, Group]) -> tuple[frozenset[str], tuple[str, ...]]:
-    seen: dict[str, list[tuple[str, str]]] = {}
+    seen: dict[tuple[str, int | None], list[tuple[str, str]]] = {}
     for model, group in groups.items():
-        for result in group.finished:
+        for result in (result for run in group.finished for result in run.results):
             for aspect, value in _aspects(result).items():
-                seen.setdefault(aspect, []).append((model, value))
-    reasons, flagged = [], set()
-    for aspect, pairs in seen.items():
+                fold = result.planned.spec.dataset.data.fold
+                seen.setdefault((aspect, fold), []).append((model, value))
+    reasons: dict[str, None] = {}
+    flagged: set[str] = set()
+    for (aspect, _), pairs in seen.items():
         if len({value for _, value in pairs}) > 1:
             flagged |= _odd_ones(pairs)
-            reasons.append(aspect)
+            reasons[aspect] = None
     return frozenset(flagged), tuple(reasons)
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from bench.ct.units import effective_photons
 from bench.report import gather, numbers
-from bench.report.gather import PSNR, RMSE, SSIM, Group, Line
+from bench.report.gather import PSNR, RMSE, SSIM, Line
+from bench.report.groups import Group
 from bench.report.values import Entry, Grid, label, state, value
 from bench.spec import FULL_SIZE, INPUT, Plan
+from bench.store import Result
 
 Definitions = Mapping[str, Mapping[str, Any]]
 INPUT_LABEL = "Input (untreated)"
@@ -68,6 +70,12 @@ def row_label_short(plan: Plan, line: Line) -> Entry:
     return label(plan.conditions[line.condition] or line.condition)
 
 
+def fold_label(result: Result) -> str:
+    """Return ``fold 3 of 5``; nothing without folds."""
+    data = result.planned.spec.dataset.data
+    return "" if data.fold is None else f"fold {data.fold} of {data.folds}"
+
+
 def scores(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
     """Return the table as its users know it: PSNR / SSIM of the input and of each network."""
     return _scored(
@@ -77,14 +85,19 @@ def scores(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
         lines,
         known,
         (PSNR, SSIM),
-        "PSNR in dB / SSIM, means over the test slices. Bold: the best network of the row, for each metric.",
+        f"PSNR in dB / SSIM, means over the test slices{_folds(plan)}. "
+        "Bold: the best network of the row, for each metric.",
     )
 
 
 def rmse(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
     """Return the root mean squared error of each cell in HU."""
-    lead = "Root mean squared error in HU, mean over the test slices; lower is better."
+    lead = f"Root mean squared error in HU, mean over the test slices{_folds(plan)}; lower is better."
     return _scored("rmse", "Error in HU", plan, lines, known, (RMSE,), lead)
+
+
+def _folds(plan: Plan) -> str:
+    return f" of all {len(plan.folds)} folds" if len(plan.folds) > 1 else ""
 
 
 def _scored(
@@ -146,7 +159,7 @@ def _mismatch(plan: Plan, line: Line) -> str:
 
 
 def _partial(group: Group) -> str:
-    seeds = f"mean of {len(group.finished)} of {numbers.count(len(group.results), 'seed')}"
+    seeds = f"mean of {len(group.finished)} of {numbers.count(len(group.runs), 'seed')}"
     return f"{seeds} ({group.state}); takes no part in choosing the winner"
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report import figures, gather, grids, numbers, svg
-from bench.report.gather import Group, Line
+from bench import statistics
+from bench.report import figures, gather, grids, groups, numbers, svg
+from bench.report.gather import Line
+from bench.report.groups import Group
 from bench.report.values import Table
 from bench.spec import INPUT, Plan
 from bench.store import Result
@@ -121,7 +123,7 @@ def _samples(plan: Plan, line: Line, conditions: int) -> list[Sample]:
 
 
 def _read(group: Group) -> Samples | None:
-    return group.finished[0].folder.read_samples() if group.finished else None
+    return group.finished[0].results[0].folder.read_samples() if group.finished else None
 
 
 def _panels(
@@ -175,8 +177,10 @@ def _chart(plan: Plan, line: Line) -> Chart | None:
             epochs, psnr = (tuple(float(row[key]) for row in rows) for key in ("epoch", "psnr"))
             found.append(figures.Curve(epochs, psnr, at, stopped))
             levels += [float(row["psnr_input"]) for row in rows[:1] if "psnr_input" in row]
-            ended += [f"{plan.models[model] or model} {gather.describe(result)}"] if stopped else []
+            fold = grids.fold_label(result)
+            name = " ".join(word for word in (plan.models[model] or model, fold) if word)
+            ended += [f"{name} {groups.describe(result)}"] if stopped else []
     if not found:
         return None
-    drawing = figures.curves_svg(line.condition, found, levels[0] if levels else None)
+    drawing = figures.curves_svg(line.condition, found, statistics.mean(levels) if levels else None)
     return Chart(_name(plan, line), drawing, "; ".join(ended))

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.report import grids, numbers
-from bench.report.gather import Group, Line
+from bench.report.gather import Line
+from bench.report.groups import Group
 from bench.report.values import Entry, Grid, label, state, value
 from bench.spec import FULL_SIZE, INPUT, Plan, Published
 
@@ -22,10 +23,9 @@ def reasons(plan: Plan) -> tuple[str, ...]:
     elif plan.source.get("collection", "") != published.collection:
         named = plan.source.get("collection") or "not named"
         found.append(f"the collection is {named}, not {published.collection}")
+    tested = sum(data.slices.get("test", 0) for data in plan.folds)
     for cell in plan.cells:
-        found += _cell_reasons(
-            cell.spec.dataset.size, cell.spec.dataset.data.slices.get("test", 0), published
-        )
+        found += _cell_reasons(cell.spec.dataset.size, tested, published)
         training = cell.spec.training
         if training is not None and training.recipe != published.recipe:
             found.append(f"the recipe is {training.recipe}, not {published.recipe}")

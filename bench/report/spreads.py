@@ -7,10 +7,16 @@ from typing import Any
 
 from bench import statistics
 from bench.report import gather, numbers
-from bench.report.gather import PSNR, SSIM, Group, Line
+from bench.report.gather import PSNR, SSIM, Line
 from bench.report.grids import Definitions, definition, names, row_label_short
+from bench.report.groups import Group
 from bench.report.values import Entry, Grid, Part, label, state, value
 from bench.spec import Plan
+
+_OVER_FOLDS = (
+    " Patients of different folds are scored by networks trained on different, overlapping patients; how much "
+    "another training set would change a network is not in the interval."
+)  # Bengio, Grandvalet 2004, J. Machine Learning Research 5, 1089-1105: no unbiased estimator of that exists
 
 
 def spread(plan: Plan, lines: Sequence[Line], known: Definitions, patients_known: bool) -> Grid:
@@ -29,6 +35,7 @@ def spread(plan: Plan, lines: Sequence[Line], known: Definitions, patients_known
         "Mean of patient means ± standard deviation over patients, and in brackets the 95 % bootstrap "
         "interval over patients."
     )
+    lead += _OVER_FOLDS if len(plan.folds) > 1 else ""
     heads = ("Condition", "Network", "PSNR (dB)", "SSIM", "Patients")
     return Grid("spread", "Spread over patients", heads, tuple(rows), lead, (), (), (0, 1))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench import statistics
-from bench.report import costs, gather, grids, numbers, published, spreads
-from bench.report.gather import Group, Line
+from bench.report import costs, gather, grids, groups, numbers, published, spreads
+from bench.report.gather import Line
+from bench.report.groups import Group
 from bench.report.values import Grid, Score, Table
 from bench.spec import INPUT, Plan
 from bench.store import Result
@@ -43,7 +45,7 @@ def build(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> 
         facts=_facts(plan, patients_known),
         conventions=_conventions(known),
         notices=(*_notices(plan, patients_known), *costs.worse_than_input(plan, lines, known)),
-        grids=tuple(made),
+        grids=tuple(_with_notes(plan, one) for one in made),
         provenance=costs.provenance(plan, lines, others),
         scores=tuple(_scores(plan, lines, known, patients_known)),
     )
@@ -53,14 +55,14 @@ def _facts(plan: Plan, patients_known: bool) -> tuple[tuple[str, str], ...]:
     facts = [("Profile", f"{plan.profile}: {plan.description}" if plan.description else plan.profile)]
     facts.append(("Source", str(plan.source.get("title") or plan.source.get("kind", "unknown"))))
     if plan.cells:
-        dataset = plan.cells[0].spec.dataset
-        test = numbers.count(dataset.data.slices.get("test", 0), "slice")
-        who = (
-            numbers.count(dataset.data.patients.get("test", 0), "patient")
-            if patients_known
-            else "unknown patients"
-        )
-        facts.append(("Tested on", f"{test} of {who}, {dataset.size} × {dataset.size} pixels"))  # noqa: RUF001
+        size, folds = plan.cells[0].spec.dataset.size, plan.folds
+        test = numbers.count(sum(data.slices.get("test", 0) for data in folds), "slice")
+        patients = numbers.count(sum(data.patients.get("test", 0) for data in folds), "patient")
+        who = patients if patients_known else "unknown patients"
+        facts.append(("Tested on", f"{test} of {who}, {size} × {size} pixels"))  # noqa: RUF001
+        if len(folds) > 1:
+            text = f"{len(folds)}-fold by patient: each slice once, by a network that did not train on its patient"
+            facts.append(("Split", text))
     facts.append(("Settings", scaled(plan)))
     if len(plan.seeds) > 1:
         facts.append(("Seeds", ", ".join(str(seed) for seed in plan.seeds)))
@@ -97,6 +99,11 @@ def _conventions(known: grids.Definitions) -> tuple[str, ...]:
 
 def _notices(plan: Plan, patients_known: bool) -> tuple[str, ...]:
     notices = []
+    if plan.leaky:
+        notices.append(
+            f"{_leaky(plan)} The scores may flatter networks that remember what they trained on: they are not "
+            "comparable with those of a clean split."
+        )
     if plan.source.get("kind") == "phantom":
         notices.append(
             "The slices are a computed phantom: no score here may be compared with one on patients."
@@ -107,6 +114,15 @@ def _notices(plan: Plan, patients_known: bool) -> tuple[str, ...]:
             "parts, validation is a contiguous block, and no spread over patients can be given."
         )
     return tuple(notices)
+
+
+def _leaky(plan: Plan) -> str:
+    return f"Leaky split {plan.folds[0].split}: {plan.leaky.rstrip('.')}." if plan.leaky else ""
+
+
+def _with_notes(plan: Plan, made: Grid) -> Grid:
+    """Return a table that says under itself that its split is leaky: it may be copied without the page."""
+    return replace(made, notes=(_leaky(plan), *made.notes)) if plan.leaky else made
 
 
 def _scores(
@@ -128,9 +144,12 @@ def _scores(
                     "gain": _gain(line, group, metric, base),
                     "published": theirs,
                     "comparable": may and theirs is not None and line.comparable,
+                    "leaky": plan.leaky,
                 }
-                for result in group.results:
-                    yield Score(**_own(result, metric, patients_known), **row)
+                for run in group.runs:
+                    joined = groups.mean_of(run.scores, metric) if run.finished else None
+                    for result in run.results:
+                        yield Score(**_own(result, metric, patients_known), mean_over_folds=joined, **row)
 
 
 def _gain(line: Line, group: Group, metric: str, base: float | None) -> float | None:
@@ -141,15 +160,16 @@ def _gain(line: Line, group: Group, metric: str, base: float | None) -> float | 
 
 
 def _own(result: Result, metric: str, patients_known: bool) -> dict[str, Any]:
-    """Return the fields of a score that belong to one seed."""
-    mean = gather.cell_mean(result, metric)
-    means = gather.cell_patients(result, metric) if mean is not None else {}
+    """Return the fields of a score that belong to one seed and fold."""
+    mean = groups.mean_of(result.scores, metric)
+    means = groups.patients_of(result.scores, metric) if mean is not None else {}
     return {
         "cell": result.planned.id,
         "condition": result.planned.spec.dataset.condition,
         "model": result.planned.spec.model,
         "seed": result.planned.spec.seed,
-        "status": gather.describe(result),
+        "fold": result.planned.spec.dataset.data.fold,
+        "status": groups.describe(result),
         "mean": mean,
         "sd_patients": statistics.spread(means).sd if means and patients_known else None,
         "slices": len(result.scores),

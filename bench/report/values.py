@@ -49,12 +49,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of one cell (model, condition, seed), unrounded; None where there is no value."""
+    """One metric of one cell (model, condition, seed, fold), unrounded; None where there is no value."""
 
     cell: str
     condition: str
     model: str
     seed: int
+    fold: int | None  # None: the split has no folds
     status: str
     metric: str
     unit: str
@@ -63,11 +64,13 @@ class Score:
     sd_patients: float | None
     slices: int
     patients: int | None  # None: unknown
+    mean_over_folds: float | None  # over the slices of all folds of this seed
     mean_over_seeds: float | None
     winner: bool
     gain: float | None
     published: float | None
     comparable: bool
+    leaky: str  # why the split is leaky; empty: it is clean
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ class DataIdentity(Frozen):
     fingerprint: str  # of the source's content
     selection: str  # hash of the names of the chosen slices, part by part
     split: str
-    split_hash: str
+    split_sha256: str  # of the split file, which names every slice of every fold; "" in a record before it
+    fold: Positive | None = None  # from 1; None: the split has no folds
+    folds: Positive = 1
     patients_known: bool
     slices: dict[str, int]  # per part
     patients: dict[str, int]  # per part
@@ -76,7 +78,8 @@ class Cell(Frozen):
     def id(self) -> str:
         """A readable slug and the hash of all that shapes the training."""
         settings = digest(self.model_dump(mode="json", by_alias=True))
-        return f"{self.model}-{self.dataset.condition}-s{self.seed}-{settings}"
+        fold = "" if self.dataset.data.fold is None else f"-f{self.dataset.data.fold}"
+        return f"{self.model}-{self.dataset.condition}{fold}-s{self.seed}-{settings}"
 
 
 class PlannedCell(Frozen):
@@ -100,4 +103,11 @@ class Plan(Frozen):
     seeds: list[int]
     source: dict[str, Any]  # title, licence, citation, restricted, kind, collection
     published: Published | None
+    leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
     cells: list[PlannedCell]
+
+    @property
+    def folds(self) -> tuple[DataIdentity, ...]:
+        """The slices of each fold, in order; a single entry where the split has no folds."""
+        found = {cell.spec.dataset.data.fold or 1: cell.spec.dataset.data for cell in self.cells}
+        return tuple(found[number] for number in sorted(found))

@@ -124,33 +124,55 @@ class Condition(Frozen):
         return self
 
 
-class Split(Frozen):
-    """Who is in which part: lists of patients, or shares of the patients drawn by ``seed``. The rest trains.
+RULES: dict[str, dict[str, type]] = {  # rule -> the keys that it needs
+    "patients": {"test": tuple, "validation": tuple},
+    "shares": {"test": float, "validation": float},
+    "folders": {"validation": float},
+    "order": {"test": int, "validation": float},
+    "kfold": {"folds": int, "validation": float},
+    "list": {"file": str},
+}
+_OPTIONAL = {"patients": ("train",), "list": ("packaged",)}
+_NOUNS = {tuple: "a list of patients", float: "a share between 0 and 1", int: "a whole number", str: "a path"}
 
-    ``rule: folders`` keeps the train and test folders of the study's layout and cuts the last
-    ``validation_share`` of train as a contiguous block (patients unknown).
+
+class Split(Frozen):
+    """Who is in which part, by one of these rules.
+
+    ``patients``: lists of patients; without a list for ``train``, the rest trains.
+    ``shares``: shares of the patients, drawn by ``seed``.
+    ``folders``: the train and test folders of the study's layout; the last ``validation`` share of train
+    validates, as one block.
+    ``order``: the last ``test`` slices by patient and position; of those before, the last whole patients with
+    a ``validation`` share of them validate.
+    ``kfold``: ``folds`` folds by patient; in each, a ``validation`` share of the other patients validates.
+    ``list``: the CSV file ``file``, or the one called ``packaged`` of this program.
 
     ``leaky`` is empty for a clean split. A text there declares that slices of one patient, or copies, are in two
     parts, and says why: such a split is refused without it, and every table shows it.
     """
 
-    rule: Literal["patients", "shares", "folders"] = "patients"
-    test: tuple[str, ...] | Annotated[float, Field(gt=0, lt=1)] | None = None
+    rule: Literal["patients", "shares", "folders", "order", "kfold", "list"] = "patients"
+    test: tuple[str, ...] | Annotated[float, Field(gt=0, lt=1)] | Positive | None = None
     validation: tuple[str, ...] | Annotated[float, Field(gt=0, lt=1)] | None = None
     train: tuple[str, ...] | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    file: str | None = None
+    packaged: Literal["clean-354"] | None = None
     seed: int = 0
     leaky: str = ""
 
     @model_validator(mode="after")
     def _fits_its_rule(self) -> Split:
-        kind = {"patients": tuple, "shares": float, "folders": float}[self.rule]
-        wanted = {"test": self.test, "validation": self.validation}
-        if self.rule == "folders":
-            wanted.pop("test")
-        wrong = [name for name, value in wanted.items() if not isinstance(value, kind)]
+        needed = {} if self.packaged and self.rule == "list" else RULES[self.rule]
+        wrong = {name: kind for name, kind in needed.items() if not isinstance(getattr(self, name), kind)}
         if wrong:
-            noun = "a list of patients" if kind is tuple else "a share between 0 and 1"
-            raise ValueError(f"rule {self.rule} needs {noun} for {' and '.join(wrong)}")
+            kind = next(iter(wrong.values()))
+            names = " and ".join(name for name in wrong if wrong[name] is kind)
+            raise ValueError(f"rule {self.rule} needs {_NOUNS[kind]} for {names}")
+        for name in ("test", "validation", "train", "folds", "file", "packaged"):
+            if getattr(self, name) is not None and name not in (*needed, *_OPTIONAL.get(self.rule, ())):
+                raise ValueError(f"rule {self.rule} has no use for {name}")
         return self
 
 

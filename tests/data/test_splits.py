@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.data.catalogue import Catalogue, SliceRef, assemble
-from bench.data.splits import PARTS, Parts, check_patients, choose, identity, thin
+from bench.data import splits
+from bench.data.splits import PARTS, Parts, Selection, check_patients, identities, thin
 from bench.errors import BenchError
 from bench.spec import Counts, Split
 
@@ -21,6 +22,12 @@ def make(sizes: dict[str, int], order: int | None = None) -> Catalogue:
         random.Random(order).shuffle(refs)
         return Catalogue("src", "npz", tuple(refs), "fp", True)
     return assemble("src", "npz", refs, fingerprint="fp")
+
+
+def choose(catalogue: Catalogue, split: Split, counts: Counts) -> Selection:
+    """Return the only selection of a split without folds."""
+    (one,) = splits.choose(catalogue, split, counts).selections
+    return one
 
 
 def patients(parts: Parts) -> dict[str, set[str]]:
@@ -68,7 +75,7 @@ def test_shares_are_the_shares() -> None:
         "test": 3,
     }
     other = Split(rule="shares", test=0.3, validation=0.2, seed=1)
-    assert choose(make(dict.fromkeys("ABCDEFGHIJ", 3)), other, Counts()).split_hash != chosen.split_hash
+    assert choose(make(dict.fromkeys("ABCDEFGHIJ", 3)), other, Counts()).parts != chosen.parts
 
 
 def test_a_further_patient_moves_few_others() -> None:
@@ -203,13 +210,16 @@ def test_thinning_is_fair(sizes: dict[str, int], most: int) -> None:
 def test_identity_and_hashes() -> None:
     catalogue = make({"A": 4, "B": 5, "C": 6})
     split = Split(test=("A",), validation=("B",))
-    all_of_it, some = choose(catalogue, split, Counts()), choose(catalogue, split, Counts(train=3))
-    found = identity(catalogue, some, "mine", "src")
+    all_of_it = splits.choose(catalogue, split, Counts())
+    some = splits.choose(catalogue, split, Counts(train=3))
+    (found,) = identities(catalogue, some, "mine", "src")
     assert found.slices == {"train": 3, "validation": 5, "test": 4}
     assert found.patients == {"train": 1, "validation": 1, "test": 1}
     assert (found.source, found.kind, found.split, found.fingerprint) == ("src", "npz", "mine", "fp")
-    assert found.split_hash == all_of_it.split_hash
-    assert found.selection == some.hash != all_of_it.hash
-    swapped = choose(catalogue, Split(test=("B",), validation=("A",)), Counts())
-    assert len({all_of_it.hash, swapped.hash}) == len({all_of_it.split_hash, swapped.split_hash}) == 2
-    assert tuple(some.parts) == PARTS
+    assert (found.fold, found.folds) == (None, 1)
+    assert found.split_sha256 == some.sha256 != all_of_it.sha256
+    assert found.selection == some.selections[0].hash != all_of_it.selections[0].hash
+    swapped = splits.choose(catalogue, Split(test=("B",), validation=("A",)), Counts())
+    assert all_of_it.selections[0].hash != swapped.selections[0].hash
+    assert all_of_it.sha256 != swapped.sha256
+    assert tuple(some.selections[0].parts) == PARTS

@@ -78,20 +78,25 @@ class Bench:
     scaled: tuple[str, ...] = ("size 64 instead of 512",)
     published: Published | None = None
     description: str = "made by hand"
+    leaky: str = ""
+    folds: int = 2
     cells: list[PlannedCell] = field(default_factory=list)
 
     @property
     def run(self) -> RunStore:
         return RunStore(self.root)
 
-    def planned(self, model: str, condition: str, seed: int = 1) -> PlannedCell:
+    def planned(self, model: str, condition: str, seed: int = 1, fold: int | None = None) -> PlannedCell:
+        folds = self.folds if fold else 1
         data = DataIdentity(
             source="test",
             kind=self.source["kind"],
             fingerprint="f",
             selection="s",
             split="split",
-            split_hash="h",
+            split_sha256="h",
+            fold=fold,
+            folds=folds,
             patients_known=self.patients_known,
             slices=self.slices,
             patients=self.patients,
@@ -132,7 +137,9 @@ class Bench:
             versions={"physics": 1},
         )
         return PlannedCell(
-            id=f"{model}-{condition}-s{seed}-0", spec=spec, scaled=() if untreated else self.scaled
+            id=f"{model}-{condition}{f'-f{fold}' if fold else ''}-s{seed}-0",
+            spec=spec,
+            scaled=() if untreated else self.scaled,
         )
 
     def add(
@@ -142,6 +149,7 @@ class Bench:
         rows: list[dict] | None = None,
         *,
         seed: int = 1,
+        fold: int | None = None,
         status: Status | None = "finished",
         epoch: int | None = None,
         metrics: Mapping[str, dict[str, Any]] = DEFINITIONS,
@@ -150,7 +158,7 @@ class Bench:
         samples: tuple[list[str], dict[str, np.ndarray]] | None = None,
     ) -> PlannedCell:
         """Plan one cell and, unless ``status`` is None, write its record and files."""
-        planned = self.planned(model, condition, seed)
+        planned = self.planned(model, condition, seed, fold)
         self.cells.append(planned)
         if status is None:
             return planned
@@ -194,6 +202,7 @@ class Bench:
             seeds=self.seeds,
             source=self.source,
             published=self.published,
+            leaky=self.leaky,
             cells=self.cells,
         )
 

@@ -1,0 +1,90 @@
+"""From a split of ``datasets.yaml`` and a source's catalogue to the slices of each part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench import spec
+from bench.data.catalogue import Catalogue, order
+from bench.data.splits.kfold import kfold
+from bench.data.splits.listed import listed
+from bench.data.splits.named import by_patient, drawn, named
+from bench.data.splits.ordered import by_folder, by_order
+from bench.data.splits.selection import PARTS, Folds, Parts, Selection, check_patients, leak
+from bench.data.splits.thinning import thin
+from bench.errors import BenchError
+
+
+def choose(catalogue: Catalogue, split: spec.Split, counts: spec.Counts) -> Folds:
+    """Return the slices of ``catalogue`` for each part and fold, at most ``counts`` of each part.
+
+    A list's ``file`` must be a path that can be opened as it is (``Config.split``).
+
+    Raises:
+        BenchError: patients the source does not have, a patient in two parts of a split that is not declared
+            as leaky, too few patients, an empty part, or a list that is faulty or of other series.
+    """
+    catalogue = replace(catalogue, refs=tuple(sorted(catalogue.refs, key=order)))
+    several = split.rule == "kfold"
+    if split.rule == "list":
+        several, found = listed(catalogue, split)
+    else:
+        found = _by_rule(catalogue, split)
+    for number, parts in enumerate(found, start=1):
+        _check(catalogue, parts, split, number if several else None)
+    selections = tuple(
+        Selection(
+            {part: thin(parts[part], getattr(counts, part)) for part in PARTS}, number if several else None
+        )
+        for number, parts in enumerate(found, start=1)
+    )
+    return Folds(selections, leak(split.leaky, found) if split.leaky else "")
+
+
+def _by_rule(catalogue: Catalogue, split: spec.Split) -> list[Parts]:
+    if split.rule == "folders":
+        return [by_folder(catalogue, split)]
+    if not catalogue.patients_known:
+        raise BenchError(
+            f"source {catalogue.source} names no patients, so rule {split.rule} cannot keep them apart",
+            key="rule",
+            remedy="use rule: folders, or give the source a patients.csv (columns file,patient)",
+        )
+    if split.rule == "kfold":
+        return kfold(catalogue, split)
+    if split.rule == "order":
+        return [by_order(catalogue, split)]
+    assigned = named(catalogue, split) if split.rule == "patients" else drawn(catalogue, split)
+    return [by_patient(catalogue, assigned)]
+
+
+def _check(catalogue: Catalogue, parts: Parts, split: spec.Split, fold: int | None) -> None:
+    for part in PARTS:
+        if not parts[part]:
+            where = "" if fold is None else f" of fold {fold}"
+            message = f"no slices for {part}{where} in source {catalogue.source}"
+            raise BenchError(message, key=part, remedy="change the split")
+    if catalogue.patients_known and not split.leaky:
+        check_patients(parts)
+
+
+def identities(
+    catalogue: Catalogue, folds: Folds, split_name: str, source_name: str
+) -> tuple[spec.DataIdentity, ...]:
+    """Return what a record says about the chosen slices, for each fold."""
+    return tuple(
+        spec.DataIdentity(
+            source=source_name,
+            kind=catalogue.kind,
+            fingerprint=catalogue.fingerprint,
+            selection=one.hash,
+            split=split_name,
+            split_sha256=folds.sha256,
+            fold=one.fold,
+            folds=len(folds.selections),
+            patients_known=catalogue.patients_known,
+            slices={part: len(one.parts[part]) for part in PARTS},
+            patients={part: len({ref.patient for ref in one.parts[part]}) for part in PARTS},
+        )
+        for one in folds.selections
+    )
