@@ -69,17 +69,6 @@ class Config:
             raise BenchErrors(errors)
         return source.model_copy(update=changes)
 
-    def split(self, name: str) -> spec.Split:
-        """Return a split with the path of its list filled in, relative to the folder of ``datasets.yaml``.
-
-        Raises ``BenchError`` with file, line and key where a variable of it is not set.
-        """
-        split, path = self.datasets.splits[name], ("splits", name, "file")
-        if split.file is None:
-            return split
-        filled = resolve_path(split.file, self.datasets_file, self.lines.get(path), dotted(path))
-        return split.model_copy(update={"file": str(self.datasets_file.parent / filled)})
-
 
 def load(datasets: Path | None = None, experiments: Path | None = None) -> Config:
     """Return both files, or raise ``BenchErrors`` with every fault of both.

@@ -12,7 +12,7 @@ from bench import atomic, config, devices, plan, provenance, report
 from bench.ct import PHYSICS_VERSION
 from bench.ct.units import effective_photons
 from bench.data import pairs, repair
-from bench.data.located import located
+from bench.data.located import located, located_split
 from bench.data.pairs import PairFiles
 from bench.data.sources import SliceSource, open_source
 from bench.data.splits import Folds, choose, identities
@@ -67,7 +67,7 @@ def prepare(request: Request) -> Prepared:
     only = plan.parse_only(request.only, settings, request.profile) if request.only else None
     source = open_profile_source(request, settings, profile)
     catalogue = source.catalogue()
-    folds = choose(catalogue, settings.split(profile.split), profile.slices)
+    folds = choose(catalogue, located_split(settings, profile.split), profile.slices)
     models = settings.experiments.experiments[profile.experiment].models
     builds = {name: settings.experiments.models[name].build for name in models}
     code = {name: provenance.code_hash(build, settings.base) for name, build in builds.items()}

@@ -151,12 +151,13 @@ PLANTED = [
     (D, "photons: 7e4", "photons: 7 e4",
      "d.yaml:16: conditions.dim.photons: must be a number above 0, not '7 e4'"),
     (D, "rule: shares", "rule: share",
-     "d.yaml:18: splits.cut.rule: must be one of patients, shares, folders, "
+     "d.yaml:18: splits.cut.rule: must be one of patients, shares, folders, order, kfold, list, "
      "not 'share'; did you mean shares?"),
     (D, "test: 0.25", "test: 0.9",
      "d.yaml:18: splits.cut.test: test and validation leave nothing to train on"),
     (D, "test: 0.25", "test: 1.25",
-     "d.yaml:18: splits.cut.test: must be a list or a number above 0 and below 1, not 1.25"),
+     "d.yaml:18: splits.cut.test: "
+     "must be a list, a number above 0 and below 1 or a whole number above 0, not 1.25"),
     (D, "['0001']", "[0001]",
      "d.yaml:19: splits.named.test.0: must be text, not 0001; put it in quotes: '0001'"),
     (D, "['1e5', R3]", "[R3, 1e5]",

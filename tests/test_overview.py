@@ -8,7 +8,7 @@ import pytest
 
 from bench import overview, runner
 from bench.data.catalogue import Catalogue, SliceRef
-from bench.data.splits import Selection
+from bench.data.splits import Folds, Selection
 from bench.store import RunStore
 from tests import tiny
 
@@ -36,9 +36,10 @@ def begun(prepared: runner.Prepared, root: Path) -> RunStore:
 
 
 def test_plan_says_what_is_trained_on_what_and_how_long(prepared: runner.Prepared) -> None:
-    expected = """\
+    expected = f"""\
         profile tiny
         source phantom, 32 x 32 pixels; slices: 12 train, 4 validation, 4 test
+        split phantom: split file {prepared.folds.sha256[:16]} (SHA-256)
         2 cells to train, and the untreated input scored on each of 2 datasets
         scaled: size 32 instead of 512; budget of 96 slices seen instead of 2 epochs
 
@@ -69,8 +70,9 @@ def test_status_says_how_far_each_cell_is_and_why_one_ended(
 
 
 def test_data_names_the_patients_of_each_part(prepared: runner.Prepared) -> None:
-    expected = """\
+    expected = f"""\
         source phantom (phantom): 20 slices, 5 patients
+        split phantom: split file {prepared.folds.sha256[:16]} (SHA-256)
 
         part        slices  patients  who
         ----        ------  --------  ---
@@ -100,7 +102,7 @@ def many(prepared: runner.Prepared, known: bool) -> runner.Prepared:
         "validation": refs[40:42],
         "test": refs[42:],
     }
-    values = {**vars(prepared), "source": Source(), "selection": Selection(dict(parts), "hash")}
+    values = {**vars(prepared), "source": Source(), "folds": Folds((Selection(dict(parts)),))}
     return runner.Prepared(**values)
 
 
@@ -136,7 +138,7 @@ def test_plan_of_unscaled_cells_says_as_published(prepared: runner.Prepared) -> 
     cells = [cell.model_copy(update={"scaled": ()}) for cell in prepared.plan.cells]
     plan = prepared.plan.model_copy(update={"cells": cells})
     text = overview.of_plan(runner.Prepared(**{**vars(prepared), "plan": plan}))
-    assert text.splitlines()[3] == "as published"
+    assert text.splitlines()[4] == "as published"
 
 
 def test_plan_names_only_the_points_that_all_models_share(prepared: runner.Prepared) -> None:
@@ -149,4 +151,4 @@ def test_plan_names_only_the_points_that_all_models_share(prepared: runner.Prepa
     cells = [c.model_copy(update={"scaled": p}) for c, p in zip(prepared.plan.cells, points, strict=True)]
     plan = prepared.plan.model_copy(update={"cells": cells})
     text = overview.of_plan(runner.Prepared(**{**vars(prepared), "plan": plan}))
-    assert text.splitlines()[3] == "scaled: size 32 instead of 512"
+    assert text.splitlines()[4] == "scaled: size 32 instead of 512"

@@ -1,11 +1,14 @@
-"""The sources of ``datasets.yaml`` with their paths filled in, or one line on how to get what is not there."""
+"""The sources and splits of ``datasets.yaml`` with their paths filled in, or one line on what is not there."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from bench import config, spec
 from bench.errors import BenchError, BenchErrors
 
 TRY_SMOKE = "or try --profile smoke, which needs no data"
+LISTS = Path(__file__).parent / "splits"  # of the lists that come with this program
 
 
 def located(settings: config.Config, name: str) -> spec.AnySource:
@@ -32,3 +35,26 @@ def located(settings: config.Config, name: str) -> spec.AnySource:
         line = settings.lines.get(key)
         raise BenchError(f"{folder} is no folder", file=file, line=line, key=".".join(key), remedy=remedy)
     return source.model_copy(update={"path": str(folder)})
+
+
+def located_split(settings: config.Config, name: str) -> spec.Split:
+    """Return the split ``name`` with the path of its list filled in: beside ``datasets.yaml``, else packaged.
+
+    Raises:
+        BenchError: a variable is not set or there is no such file.
+    """
+    split, path = settings.datasets.splits[name], ("splits", name, "file")
+    if split.file is None:
+        return split
+    file, line, key = settings.datasets_file, settings.lines.get(path), ".".join(path)
+    named = config.resolve_path(split.file, file, line, key)
+    packaged = LISTS / named.name
+    place = file.parent / named
+    if not place.is_file() and named == Path(named.name) and packaged.is_file():
+        place = packaged
+    if not place.is_file():
+        known = ", ".join(sorted(path.name for path in LISTS.glob("*.csv")))
+        raise BenchError(
+            f"{place} is no file", file=file, line=line, key=key, remedy=f"packaged are: {known}"
+        )
+    return split.model_copy(update={"file": str(place)})

@@ -132,7 +132,6 @@ RULES: dict[str, dict[str, type]] = {  # rule -> the keys that it needs
     "kfold": {"folds": int, "validation": float},
     "list": {"file": str},
 }
-_OPTIONAL = {"patients": ("train",), "list": ("packaged",)}
 _NOUNS = {tuple: "a list of patients", float: "a share between 0 and 1", int: "a whole number", str: "a path"}
 
 
@@ -146,7 +145,7 @@ class Split(Frozen):
     ``order``: the last ``test`` slices by patient and position; of those before, the last whole patients with
     a ``validation`` share of them validate.
     ``kfold``: ``folds`` folds by patient; in each, a ``validation`` share of the other patients validates.
-    ``list``: the CSV file ``file``, or the one called ``packaged`` of this program.
+    ``list``: the CSV file ``file``, beside ``datasets.yaml`` or packaged with this program.
 
     ``leaky`` is empty for a clean split. A text there declares that slices of one patient, or copies, are in two
     parts, and says why: such a split is refused without it, and every table shows it.
@@ -158,20 +157,20 @@ class Split(Frozen):
     train: tuple[str, ...] | None = None
     folds: Annotated[int, Field(ge=2)] | None = None
     file: str | None = None
-    packaged: Literal["clean-354"] | None = None
     seed: int = 0
     leaky: str = ""
 
     @model_validator(mode="after")
     def _fits_its_rule(self) -> Split:
-        needed = {} if self.packaged and self.rule == "list" else RULES[self.rule]
+        needed = RULES[self.rule]
         wrong = {name: kind for name, kind in needed.items() if not isinstance(getattr(self, name), kind)}
         if wrong:
             kind = next(iter(wrong.values()))
             names = " and ".join(name for name in wrong if wrong[name] is kind)
             raise ValueError(f"rule {self.rule} needs {_NOUNS[kind]} for {names}")
-        for name in ("test", "validation", "train", "folds", "file", "packaged"):
-            if getattr(self, name) is not None and name not in (*needed, *_OPTIONAL.get(self.rule, ())):
+        for name in ("test", "validation", "train", "folds", "file"):
+            unused = name not in needed and (self.rule, name) != ("patients", "train")
+            if unused and getattr(self, name) is not None:
                 raise ValueError(f"rule {self.rule} has no use for {name}")
         return self
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data import splits
+from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.splits import PARTS, Parts, Selection, check_patients, identities, thin
 from bench.errors import BenchError
 from bench.spec import Counts, Split

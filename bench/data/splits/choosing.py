@@ -18,7 +18,7 @@ from bench.errors import BenchError
 def choose(catalogue: Catalogue, split: spec.Split, counts: spec.Counts) -> Folds:
     """Return the slices of ``catalogue`` for each part and fold, at most ``counts`` of each part.
 
-    A list's ``file`` must be a path that can be opened as it is (``Config.split``).
+    A list's ``file`` must be a path that can be opened as it is (``located_split``).
 
     Raises:
         BenchError: patients the source does not have, a patient in two parts of a split that is not declared

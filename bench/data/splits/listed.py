@@ -49,7 +49,7 @@ def listed(catalogue: Catalogue, split: spec.Split) -> tuple[bool, list[Parts]]:
     Raises:
         BenchErrors: every fault of the file, each with its line.
     """
-    file = packaged(split.packaged) if split.packaged else Path(split.file or "")
+    file = Path(split.file or "")
     rows = read(file)
     numbers = sorted({row.fold or 1 for row in rows})
     found, faults = _place(rows, catalogue, split, file)
@@ -64,11 +64,6 @@ def listed(catalogue: Catalogue, split: spec.Split) -> tuple[bool, list[Parts]]:
         for number in numbers
     ]
     return rows[0].fold is not None, parts
-
-
-def packaged(name: str) -> Path:
-    """Return a list that comes with this program."""
-    return Path(__file__).with_name(f"{name}.csv")
 
 
 def read(file: Path) -> list[Row]:
