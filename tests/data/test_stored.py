@@ -121,7 +121,8 @@ def test_fingerprint_covers_degraded_slices(tmp_path: Path, small_study: int) ->
 
 def test_study_split_keeps_folders_and_a_last_block(tmp_path: Path, small_study: int) -> None:
     write_study(tmp_path, small_study)
-    chosen = choose(study(tmp_path).catalogue(), spec.Split(rule="folders", validation=0.34), spec.Counts())
+    asked = spec.Split(rule="folders", validation=0.34)
+    (chosen,) = choose(study(tmp_path).catalogue(), asked, spec.Counts()).selections
     names = {part: [ref.name for ref in refs] for part, refs in chosen.parts.items()}
     assert names == {"train": ["train/1", "train/2"], "validation": ["train/10"], "test": ["test/1"]}
 
