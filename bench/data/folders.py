@@ -64,6 +64,10 @@ class FolderFiles:
             f"source {self.name} holds no pairs of condition {condition}", remedy="project its slices"
         )
 
+    def lesions(self, refs: Iterable[SliceRef], size: int) -> list[dict[str, str | float]]:
+        """Return nothing: what lies in these slices is not known."""
+        return []
+
     def _build(self) -> Catalogue:
         folder, source = self._folder, self.spec
         table = find_table(source.patients, folder, self._base) if folder.is_dir() else None

@@ -47,6 +47,9 @@ class Manifest(spec.Frozen):
     slices: tuple[str, ...]
     pixel_cm: tuple[float | None, ...]  # None: the source does not say
     files: dict[str, str]
+    lesions: tuple[
+        dict[str, str | float], ...
+    ] = ()  # what is known to lie in the slices, for task-based scores
     arrays: dict[str, Entry]
 
     @property

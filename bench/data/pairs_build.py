@@ -109,6 +109,7 @@ def _described(
         slices=tuple(ref.name for ref in refs),
         pixel_cm=(None,) * len(refs),
         files=dict(catalogue.files),
+        lesions=tuple(source.lesions(refs, size)),
         arrays={},
     )
 

@@ -43,6 +43,9 @@ class SliceSource(Protocol):
     def pair(self, ref: SliceRef, condition: str, size: int) -> tuple[Image, Image, float]:
         """Return (degraded (size, size) unclipped, reference (size, size), pixel in cm), mu in 1/cm."""
 
+    def lesions(self, refs: Iterable[SliceRef], size: int) -> list[dict[str, str | float]]:
+        """Return a row for each lesion that is known to lie in one of ``refs``; empty where nothing is known."""
+
 
 def open_source(name: str, source: spec.AnySource, *, base: Path, index_cache: Path | None) -> SliceSource:
     """Return the source called ``name``; nothing is read before its catalogue is asked for.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -77,6 +78,10 @@ class StoredPairs:
     def object(self, ref: SliceRef, size: int) -> tuple[Image, Image, float]:
         """Refuse: pairs on disk are used as they are."""
         raise BenchError(f"source {self.name} holds pairs: there is nothing to project")
+
+    def lesions(self, refs: Iterable[SliceRef], size: int) -> list[dict[str, str | float]]:
+        """Return nothing: what lies in these slices is not known."""
+        return []
 
     def _reference(self) -> Path:
         return self._root / (STUDY_REFERENCE if self.spec.layout == "study" else str(self.spec.reference))

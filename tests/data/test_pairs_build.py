@@ -57,6 +57,9 @@ class Slices:
     def catalogue(self) -> Catalogue:
         return Catalogue("fake", "npz", (), "f", True, (), (("a.npz", "0" * 64),))
 
+    def lesions(self, refs, size: int) -> list[dict]:
+        return [{"slice": refs[0].name, "x_px": size / 2}]
+
     def object(self, ref: SliceRef, size: int) -> tuple[np.ndarray, np.ndarray, float]:
         self.asked.append(ref.name)
         if ref.name == self.fail_at:
@@ -435,6 +438,7 @@ def test_the_manifest_says_what_lies_there_and_where_it_comes_from(tmp_path: Pat
         "name": "fake", "kind": "npz", "title": "Fake slices", "licence": "none", "citation": "nobody"
     }  # fmt: skip
     assert value["files"] == {"a.npz": "0" * 64}
+    assert value["lesions"] == [{"slice": "s00", "x_px": SIZE / 2}]
     assert value["identity"]["geometry"] == GEOMETRY.model_dump(mode="json")
     assert (value["identity"]["noise_seed"], value["identity"]["source"]) == (NOISE_SEED, "f")
     assert value["versions"]["numpy"] == np.__version__
