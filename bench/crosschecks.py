@@ -222,11 +222,16 @@ def _data(
             f"split {profile.split} keeps the folders of the study, which source {profile.source} has not"
         )
         yield Fault((*path, "split"), message, "take a split of patients or shares")
-    if isinstance(source, spec.PairsSource) and source.layout == "folders" and experiment:
-        for name in experiment.conditions:
-            if name in data.conditions and name not in source.degraded:
-                message = f"source {profile.source} has no folder for condition {name}"
-                yield Fault((*path, "source"), message, f"add it to sources.{profile.source}.degraded")
+    for name in experiment.conditions if experiment else ():
+        condition = data.conditions.get(name)
+        if condition is None:
+            continue
+        if isinstance(source, spec.PairsSource) and source.layout != "study" and name not in source.degraded:
+            message = f"source {profile.source} has no folder for condition {name}"
+            yield Fault((*path, "source"), message, f"add it to sources.{profile.source}.degraded")
+        if condition.measured and not isinstance(source, spec.PairsSource):
+            message = f"condition {name} is measured, but the slices of source {profile.source} are projected"
+            yield Fault((*path, "source"), message, "take a source of pairs that holds it")
 
 
 def _published(table: spec.Published, value: spec.Experiments, known: Names) -> Iterator[Fault]:

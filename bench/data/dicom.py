@@ -80,8 +80,8 @@ def has_magic(path: Path) -> bool:
         raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
 
 
-def read_hu(path: Path) -> npt.NDArray[np.float32]:
-    """Return the pixels of one CT slice in HU, float32 (H, W); padding is set to -1024 HU.
+def read_hu(path: Path, *, padding_hu: float = AIR_HU) -> npt.NDArray[np.float32]:
+    """Return the pixels of one CT slice in HU, float32 (H, W); padding is set to ``padding_hu``.
 
     Raises:
         BenchError: the file is truncated or cannot be decoded.
@@ -97,7 +97,7 @@ def read_hu(path: Path) -> npt.NDArray[np.float32]:
         hu = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
         padding = padding_range(data)
     if padding is not None:
-        hu[(stored >= padding[0]) & (stored <= padding[1])] = AIR_HU
+        hu[(stored >= padding[0]) & (stored <= padding[1])] = padding_hu
     return hu
 
 

@@ -82,7 +82,7 @@ class FolderFiles:
         if source.kind == "dicom":
             found, left_out, remarks = dicom_series.choose(self.name, found, source, folder, self._base)
             refused += left_out
-        _refuse_crops(found, source, folder)
+        refuse_crops(found, source.matrix, folder)
         return assemble(
             self.name,
             source.kind,
@@ -176,8 +176,8 @@ def _nothing(folder: Path, source: spec.FolderSource, refused: list[tuple[str, s
     return BenchError(f"holds no {source.kind} files", file=folder, remedy=remedy)
 
 
-def _refuse_crops(found: Found, source: spec.FolderSource, folder: Path) -> None:
-    side = source.matrix
+def refuse_crops(found: Found, side: int, folder: Path) -> None:
+    """Raise a ``BenchError`` that names the first file whose slices are not ``side`` x ``side`` pixels."""
     crops = [(relative, scan["shape"]) for relative, scan in found if list(scan["shape"]) != [side, side]]
     if crops:
         relative, (rows, columns) = crops[0]

@@ -67,7 +67,7 @@ class Maker:
         return images, widths
 
     def _copy(self, job: Job) -> Made:
-        names = [name for name in job.wanted if name is not None] or list(self.conditions)[:1]
+        names = [name for name in job.wanted if name is not None] or self.source.conditions[:1]
         images: Images = {}
         for name in names:
             read = [self.source.pair(ref, name, self.scan.size) for ref in job.refs]

@@ -80,7 +80,7 @@ def build(
                 }
             for done in _fill(maker, refs, fillings, folder, threads):
                 yield Progress("build", source.name, done, len(refs))
-            words = {key: _words(maker, None if key is None else doses[key]) for key in fillings}
+            words = {key: _words(maker, key) for key in fillings}
             described = _described(source, refs, size, geometry, noise_seed)
             with _disk(folder, needed):
                 _finish(folder, described, fillings, words)
@@ -184,9 +184,10 @@ def _jobs(refs: list[SliceRef], fillings: Mapping[str | None, Filling]) -> Itera
 
 
 def dose_conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) -> dict[str, dose.Condition]:
-    """Return the conditions of ``datasets.yaml`` by name, or raise a ``BenchError`` where one does not fit the scan."""
+    """Return the simulated conditions by name, or raise a ``BenchError`` where one does not fit the scan."""
+    simulated = {name: value for name, value in conditions.items() if not value.measured}
     try:
-        found = {name: dose.Condition(name, value.views, value.photons) for name, value in conditions.items()}
+        found = {name: dose.Condition(name, value.views, value.photons) for name, value in simulated.items()}
         for condition in found.values():
             condition.stride(scan)
     except ValueError as error:
@@ -194,13 +195,13 @@ def dose_conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) ->
     return found
 
 
-def _words(maker: Maker, condition: dose.Condition | None) -> dict[str, str]:
-    """Return what an array holds, for a person who opens the manifest."""
+def _words(maker: Maker, key: str | None) -> dict[str, str]:
+    """Return what the array of a condition (None: the reference) holds, for a person who opens the manifest."""
     scan = maker.scan
     words = {"source": maker.source.name, "unit": "1/cm", "size": str(scan.size)}
-    if condition is None or maker.stored:
-        content = "reference" if condition is None else f"condition {condition.name}"
-        return {"content": content, **words}
+    if key is None or maker.stored:
+        return {"content": "reference" if key is None else f"condition {key}", **words}
+    condition = maker.conditions[key]
     views = f"{condition.views or scan.views} of {scan.views} over {scan.arc_degrees:g} degrees"
     noise = "none" if condition.photons is None else f"{condition.photons:g} photons per ray at 512 x 512"
     words |= {"scan": type(scan).__name__, "views": views, "filter": scan.filter}

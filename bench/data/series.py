@@ -37,11 +37,11 @@ def choose(
     by_series = _by_series(used)
     if wanted is not None:
         _check_wanted(name, wanted, by_series, folder)
-    gaps = list(_gaps(by_series))
-    if gaps and source.complete:
+    missing = gaps(used)
+    if missing and source.complete:
         remedy = "fetch the series anew, or set complete: false"
-        raise BenchError(gaps[0], file=folder, remedy=remedy)
-    return used, left_out, (*gaps, *_twice(by_series))
+        raise BenchError(missing[0], file=folder, remedy=remedy)
+    return used, left_out, (*missing, *_twice(by_series))
 
 
 def check_places(found: Iterable[tuple[str, Mapping[str, Any]]], folder: Path) -> None:
@@ -74,6 +74,11 @@ def check_pin(pin: Pin, scans: Sequence[Mapping[str, Any]], place: Path | str) -
             raise BenchError(message, file=place)
 
 
+def gaps(used: Found) -> list[str]:
+    """Return a line for each series with a step between slices that is longer than the others."""
+    return list(_gaps(_by_series(used)))
+
+
 def _by_series(used: Found) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for _, scan in used:
@@ -97,7 +102,6 @@ def _check_wanted(
 
 
 def _gaps(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """Yield a line for each series with a step between slices that is longer than the others."""
     for uid, scans in by_series.items():
         heights = [float(scan["z_mm"]) for scan in scans]
         steps = [above - below for below, above in pairwise(heights)]

@@ -55,6 +55,10 @@ def open_source(name: str, source: spec.AnySource, *, base: Path, index_cache: P
     """
     if isinstance(source, spec.PhantomSource):
         return PhantomSlices(name, source)
+    if isinstance(source, spec.PairsSource) and source.layout == "dicom":
+        from bench.data.doses import DosePairs  # pydicom only where it is needed
+
+        return DosePairs(name, source, base=base, index_cache=index_cache)
     if isinstance(source, spec.PairsSource):
         return StoredPairs(name, source, base=base, index_cache=index_cache)
     return FolderFiles(name, source, base=base, index_cache=index_cache)

@@ -30,7 +30,7 @@ class StoredPairs:
         self.name, self.spec = name, source
         self._base, self._root, self._index_cache = base, base / source.path, index_cache
         self._catalogue: Catalogue | None = None
-        self._matrix = spec.FULL_SIZE if source.layout == "study" else None
+        self._matrix = source.matrix or (spec.FULL_SIZE if source.layout == "study" else None)
 
     @property
     def conditions(self) -> tuple[str, ...]:

@@ -66,24 +66,36 @@ class FolderSource(Source):
 
 
 class PairsSource(Source):
-    """Degraded and reference slices already on disk, float32 mu.
+    """Degraded and reference slices already on disk.
 
     ``layout: study`` is ``images/ndct/{train,test}/*.flt``, ``images/ldct_7e4/...``,
-    ``sparseview/sparseview_60/...``. ``layout: folders`` names one folder for ``reference`` and one for each
-    condition in ``degraded``.
+    ``sparseview/sparseview_60/...``, float32 mu. ``layout: folders`` names one folder for ``reference`` and
+    one for each condition in ``degraded``. ``layout: dicom`` has DICOM series of several doses; ``reference``
+    and ``degraded`` are then words in the names of their folders, or in their SeriesDescription.
     """
 
     kind: Literal["pairs"]
     path: str
-    layout: Literal["study", "folders"] = "study"
+    layout: Literal["study", "folders", "dicom"] = "study"
     unit: Literal["HU", "1/cm", "1/mm"] = "1/cm"
     pixel_mm: Annotated[float, Field(gt=0)] | None = None
     reference: str | None = None
     degraded: dict[str, str] = {}
     patients: str | None = None
+    matrix: Positive | None = None  # side of a slice; the layouts study and dicom have 512 unless said
+
+    @model_validator(mode="before")
+    @classmethod
+    def _doses_of_ldct_and_projection_data(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("layout") != "dicom":
+            return value
+        names = {"reference": "full dose images", "degraded": {"quarter_dose": "low dose images"}}
+        return {**names, "unit": "HU", **value}
 
     @model_validator(mode="after")
     def _folders_are_named(self) -> PairsSource:
+        if self.layout == "dicom" and self.unit != "HU":
+            raise ValueError("layout dicom is in HU")
         if self.layout == "folders" and (self.reference is None or not self.degraded):
             raise ValueError("layout folders needs the keys reference and degraded")
         return self
@@ -111,16 +123,23 @@ class Geometry(Frozen):
 
 
 class Condition(Frozen):
-    """One way of lowering the dose. ``photons`` per ray are those at 512 x 512; at n x n times (n/512)^2."""
+    """One way of lowering the dose. ``photons`` per ray are those at 512 x 512; at n x n times (n/512)^2.
+
+    ``measured``: not simulated here; the slices come with a source of pairs, and views or photons are not known.
+    """
 
     label: str = ""
     views: Positive | None = None
     photons: Annotated[float, Field(gt=0)] | None = None
+    measured: bool = False
 
     @model_validator(mode="after")
     def _does_something(self) -> Condition:
-        if self.views is None and self.photons is None:
-            raise ValueError("a condition needs views or photons")
+        simulated = self.views is not None or self.photons is not None
+        if self.measured and simulated:
+            raise ValueError("a measured condition has neither views nor photons")
+        if not (self.measured or simulated):
+            raise ValueError("a condition needs views or photons, or measured: true")
         return self
 
 
