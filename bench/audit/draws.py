@@ -30,7 +30,7 @@ def independence(simulator: Simulator, geometry: Geometry) -> Check:
     ]
     with np.errstate(invalid="ignore", divide="ignore"):
         table = np.corrcoef(images.reshape(len(images), -1))
-    power = laws.noise_power(geometry.filter, side, Rays(geometry, pixel_cm(size)).pitch)
+    power = laws.noise_power(geometry.filter, side, Rays(geometry, pixel_cm(size)).pitches(side))
     spread = float(np.sqrt((power**2).sum()))
     largest = np.abs(table[np.triu_indices(len(images), 1)]).max() / spread
     return at_most(

@@ -12,7 +12,9 @@ order.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -53,22 +55,24 @@ def noise_variance(name: str, ray_variance: float, views: int, pitch_cm: float) 
     return math.pi**2 * noise_gain(name) * ray_variance / (views * pitch_cm**2)
 
 
-def noise_power(name: str, pixels: int, pitch: float) -> Real:
-    """Return the shape of the noise power spectrum on the (pixels, pixels) grid of ``numpy.fft.fftfreq``.
+def noise_power(name: str, pixels: int, pitches: Sequence[tuple[float, float]]) -> Real:
+    """Return the shape of the noise power spectrum on the (pixels, pixels) grid of ``numpy.fft.fftfreq``, sum 1.
 
     The band of one view over the circumference 2 pi rho of all directions, with the images of the spectrum that
-    linear interpolation leaves and what pixels fold back. Sum 1; ``pitch`` is the distance of rays in pixels.
+    linear interpolation leaves and what pixels fold back. ``pitches``: the distances of rays in pixels that occur,
+    each with its weight. A view's power at a distance d of its rays goes as ``1 / d^3`` (the square of its scale
+    ``pi / d``, times the width of a bin).
     """
     base = np.fft.fftfreq(pixels)
     found = np.zeros((pixels, pixels))
     folds = range(-2, 3)
-    for up in folds:
-        for right in folds:
-            rho = np.hypot(base[:, None] + up, base[None, :] + right)
-            rho[rho == 0.0] = 1e-12
+    for up, right in itertools.product(folds, folds):
+        rho = np.hypot(base[:, None] + up, base[None, :] + right)
+        rho[rho == 0.0] = 1e-12
+        for pitch, weight in pitches:
             f = rho * pitch
             inside = f - np.rint(f)
-            found += (inside * window(name, inside)) ** 2 * np.sinc(f) ** 4 / rho
+            found += weight / pitch**3 * (inside * window(name, inside)) ** 2 * np.sinc(f) ** 4 / rho
     total: Real = found / found.sum()
     return total
 

@@ -50,9 +50,8 @@ def blobs(size: int) -> Image:
     return found.astype(np.float32)[None]
 
 
-def point(size: int, x: int = 0, y: int = 0) -> Image:
-    """Return a square of one pixel of 1 /cm whose corner nearest to the centre lies at (x, y), (1, 2 size, 2 size)."""
+def point(size: int) -> Image:
+    """Return a square of 1 /cm, a pixel wide, in the middle of the field, shape (1, 2 size, 2 size)."""
     found = np.zeros((1, FINER * size, FINER * size), np.float32)
-    row, column = FINER * (size // 2 - y), FINER * (size // 2 + x)
-    found[0, row - 1 : row + 1, column - 1 : column + 1] = 1.0
+    found[0, size - 1 : size + 1, size - 1 : size + 1] = 1.0
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import atomic
-from bench.audit import pictures
+from bench.audit import pictures, spokes
 from bench.audit.check import Check
 from bench.audit.simulator import Simulator
 from bench.audit.suite import Setup
@@ -74,8 +74,9 @@ def _facts(setup: Setup, size: int) -> list[tuple[str, str]]:
 
 
 def _pictures(simulator: Simulator, setup: Setup) -> list[Picture]:
-    scan, views = setup.geometry, pictures.sparse_views(setup)
-    directions = scan.distinct_directions(scan.views // views)
+    scan = setup.geometry
+    sparse, views = pictures.sparse_scan(setup)
+    directions = spokes.directions(sparse, views)
     return [
         Picture(
             "A water disc against its closed form",
@@ -98,7 +99,7 @@ def _pictures(simulator: Simulator, setup: Setup) -> list[Picture]:
         Picture(
             f"Fourier plane of {views} views",
             f"A point seen in {views} of {scan.views} views leaves one spoke for each of {directions} distinct "
-            "directions. Logarithmic, 30 dB; the edge is half a cycle per pixel.",
-            image=pictures.fourier_plane(simulator, scan, views),
+            "lines through the centre of rotation. Logarithmic, 30 dB; the edge is half a cycle per pixel.",
+            image=pictures.fourier_plane(simulator, sparse, views),
         ),
     ]

@@ -33,8 +33,8 @@ def disc_profile(simulator: Simulator, geometry: Geometry) -> str:
     with svg.canvas("disc", WIDTH, HEIGHT) as figure:
         edge, inside = figure.subplots(1, 2)
         near = np.abs(away - found.radius) < 4.5
-        edge.plot(away[near] - found.radius, values[near], **{**_DOTS, "markersize": 1.6})
         edge.plot(np.concatenate([-x[::-1], x]), -1000.0 * np.concatenate([1 - rise[::-1], rise]), **_LAW)
+        edge.plot(away[near] - found.radius, values[near], **{**_DOTS, "markersize": 1.8})
         svg.dress(edge, "Distance from the rim (pixels)", "CT number (HU)")
         edge.set_xlim(-4.5, 4.5)
         steps = np.arange(0.0, found.radius - discs.MARGIN, 1.0)
@@ -83,21 +83,24 @@ def noise_spectrum(simulator: Simulator, geometry: Geometry) -> str:
 
 def fourier_plane(simulator: Simulator, geometry: Geometry, views: int) -> str:
     """Return the Fourier plane of a point seen in a few views, logarithmic, as a PNG data URI."""
-    plane = spokes.plane(simulator, geometry, views, tapered=True)
+    plane = spokes.plane(simulator, geometry, views)
     side = len(plane) // 2
     coarse = plane.reshape(side, 2, side, 2).max(axis=(1, 3))
     decibel: Real = 20.0 * np.log10(coarse / coarse.max() + 1e-6)
     return slice_png(decibel.astype(np.float32), Window("spokes", "", -15.0, 30.0, 1.0))
 
 
-def sparse_views(setup: suite.Setup) -> int:
-    """Return the views of the sparsest condition whose spokes can be told apart, else of about 30 directions."""
+def sparse_scan(setup: suite.Setup) -> tuple[Geometry, int]:
+    """Return scan and views of the sparsest condition whose spokes can be told apart, else about 30 directions."""
     geometry = setup.geometry
-    asked = [c.views for c in setup.conditions if c.views is not None and suite.sparse(geometry, c.views)]
-    if asked:
-        return min(asked)
     divisors = [count for count in range(1, geometry.views + 1) if geometry.views % count == 0]
-    return min(divisors, key=lambda count: abs(geometry.distinct_directions(geometry.views // count) - 30))
+    likely = min(divisors, key=lambda count: abs(spokes.directions(geometry, count) - 30))
+    asked = sorted(condition.views for condition in setup.conditions if condition.views is not None)
+    for views in (*asked, likely):
+        scan = spokes.scan_for(geometry, views)
+        if scan is not None:
+            return scan, views
+    return geometry, likely
 
 
 def _plain(axis: Any) -> None:

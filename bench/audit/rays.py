@@ -69,6 +69,31 @@ class Rays:
         places, views = self.places(over)[None], self.views[:, None, None]
         return (views + places, self.source * np.sin(places)) if self.fan else (views, places)
 
+    def pitches(self, side: float, parts: int = 7) -> list[tuple[float, float]]:
+        """Return the distances of neighbouring rays in pixels within ``side`` pixels of the middle, and their shares.
+
+        Shares are those of a Hann window over that square. A fan's rays part with the distance from the source.
+        """
+        if not self.fan:
+            return [(1.0, 1.0)]
+        x = ((np.arange(24) + 0.5) / 24 - 0.5) * side
+        hann = np.cos(np.pi * x / side) ** 4  # the square of the window: its power
+        ahead = self.source + np.hypot(x, x[:, None])[..., None] * np.cos(
+            (np.arange(24) + 0.5) * (np.pi / 12)
+        )
+        weights, edges = np.histogram(
+            ahead * self.step, parts, weights=np.outer(hann, hann)[..., None] * np.ones(24), density=False
+        )
+        middles = (edges[1:] + edges[:-1]) / 2
+        return [(float(m), float(w)) for m, w in zip(middles, weights / weights.sum(), strict=True)]
+
+    @property
+    def directions(self) -> int:
+        """How many different lines the views draw through the centre of rotation; opposite views draw the same."""
+        lines = np.mod(self.views, math.pi)
+        lines[math.pi - lines < 1e-9] = 0.0
+        return len(np.unique(np.round(lines, 9)))
+
     def seen(self, view: int, x: Real, y: Real) -> tuple[Real, Real]:
         """Return where a view sees the points (x, y) on the detector's own scale, and with which weight.
 

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bench.audit.check import Check, between
 from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, point
+from bench.audit.rays import Rays
 from bench.audit.simulator import Simulator
 from bench.ct.dose import Condition
 from bench.ct.geometry import Geometry
 
 PLANE = 1024  # samples a side of the Fourier plane
-_RING = 0.3  # cycles per pixel at which spokes are counted
-_APART = 2.0  # two spokes are told apart at so many times 1 / size, the width of one
+MOST = 256  # pixels a side: the largest slice in which spokes are counted
+_RING = 0.3  # cycles per pixel at which they are counted
+_APART = 2.2  # two spokes are told apart at so many times 1 / size; the window makes them 1.6 wide
+_BRIGHT = 0.45  # of the brightest; what the window leaves between spokes is below a third
 
 
-def resolvable(size: int) -> int:
-    """Return how many directions can be told apart in the Fourier plane of a slice."""
-    return int(np.pi * _RING * size / _APART)
+def directions(geometry: Geometry, views: int) -> int:
+    """Return the lines that so many evenly spread views draw through the centre of rotation."""
+    return Rays(geometry.every(geometry.views // views), 1.0).directions
 
 
-def plane(simulator: Simulator, geometry: Geometry, views: int, *, tapered: bool = False) -> Image:
-    """Return the absolute Fourier plane (PLANE, PLANE) of a point seen in so many views, zero in the middle.
+def scan_for(geometry: Geometry, views: int) -> Geometry | None:
+    """Return the scan, at twice the size if need be, in whose images the spokes can be told apart; None if in none."""
+    needed = directions(geometry, views) * _APART / (np.pi * _RING)
+    for size in (geometry.size, MOST):
+        if needed <= size:
+            return replace(geometry, size=size)  # type: ignore[type-var]
+    return None
 
-    ``tapered``: the image under a Hann window, which widens the spokes and takes away what its borders leave between.
+
+def plane(simulator: Simulator, geometry: Geometry, views: int) -> Image:
+    """Return the absolute Fourier plane (PLANE, PLANE), zero in the middle, of a point seen in so many views.
+
+    The point lies at the centre of rotation; its image is taken under a sine window, which keeps the borders out.
     """
     size = geometry.size
-    found = simulator.degrade(
-        point(size), [pixel_cm(size)], geometry, [Condition("sparse", views)], [(0, "audit", "spokes")]
-    )
-    taper = np.outer(np.hanning(size), np.hanning(size)) if tapered else 1.0
-    values = np.abs(np.fft.fftshift(np.fft.fft2(found["sparse"][0] * taper, (PLANE, PLANE))))
-    return values.astype(np.float32)
+    sparse = [Condition("sparse", views)]
+    found = simulator.degrade(point(size), [pixel_cm(size)], geometry, sparse, [(0, "audit", "spokes")])
+    window = np.sin(np.pi * (np.arange(size) + 0.5) / size)
+    image = found["sparse"][0] * np.outer(window, window)
+    return np.abs(np.fft.fftshift(np.fft.fft2(image, (PLANE, PLANE)))).astype(np.float32)
 
 
 def spokes(simulator: Simulator, geometry: Geometry, views: int, name: str) -> Check:
@@ -43,10 +56,10 @@ def spokes(simulator: Simulator, geometry: Geometry, views: int, name: str) -> C
         np.rint(PLANE / 2 + _RING * PLANE * wave(angle)).astype(int) for wave in (np.sin, np.cos)
     )
     ring = values[rows, columns]
-    bright = ring > 0.5 * ring.max()
-    wanted = geometry.distinct_directions(geometry.views // views)
+    bright = ring > _BRIGHT * ring.max()
+    wanted = directions(geometry, views)
     return between(
         f"spokes[{name}]", np.count_nonzero(bright & ~np.roll(bright, 1)), (wanted, wanted), "spokes",
         f"spokes in the Fourier plane of a point seen in {views} views over {geometry.arc_degrees:g} degrees: one for "
-        "each distinct direction",
+        "each distinct line through the centre of rotation",
     )  # fmt: skip

@@ -38,19 +38,15 @@ def _conditions(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     for condition in setup.conditions:
         if condition.photons is not None:
             yield noise.of_condition(simulator, geometry, condition, setup.noise_seed)
-        elif condition.views is not None and sparse(geometry, condition.views):
-            yield spokes.spokes(simulator, geometry, condition.views, condition.name)
+        if condition.views is not None:
+            scan = spokes.scan_for(geometry, condition.views)
+            if scan is not None:
+                yield spokes.spokes(simulator, scan, condition.views, condition.name)
 
 
 def _draws(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     yield draws.independence(simulator, setup.geometry)
     yield draws.regeneration(simulator, setup.geometry)
-
-
-def sparse(geometry: Geometry, views: int) -> bool:
-    """Return whether so few views leave spokes that can be told apart at this size."""
-    directions = geometry.distinct_directions(geometry.views // views)
-    return directions <= spokes.resolvable(geometry.size)
 
 
 Group = Callable[[Simulator, Setup], Iterator[Check]]

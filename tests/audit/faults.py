@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.audit.simulator import Simulator
 from bench.ct.dose import Condition
-from bench.ct.geometry import ParallelBeam
+from bench.ct.geometry import FanBeam, ParallelBeam
 from bench.ct.units import effective_photons
 
 REAL = Simulator()
@@ -172,3 +172,31 @@ def filtered(name: str) -> Simulator:
         return REAL.reconstruct(values, replace(geometry, filter=name), pixel, stride=stride)
 
     return replace(REAL, reconstruct=reconstruct)
+
+
+class NoOffset(FanBeam):
+    """A fan without its quarter-bin offset."""
+
+    offset = 0.0
+
+
+class NearSource(FanBeam):
+    """A fan whose source is 3 cm too near."""
+
+    source_cm = 56.5
+
+
+def other_fan(kind: type[FanBeam], *, projects: bool) -> Simulator:
+    """A fan beam of another shape than the scan's, in projection or in reconstruction."""
+
+    def other(geometry: FanBeam) -> FanBeam:
+        return kind(geometry.size, geometry.views, geometry.filter)
+
+    if projects:
+        return replace(REAL, project=lambda values, fan, pixel: REAL.project(values, other(fan), pixel))
+    return replace(
+        REAL,
+        reconstruct=lambda values, fan, pixel, stride=1: REAL.reconstruct(
+            values, other(fan), pixel, stride=stride
+        ),
+    )

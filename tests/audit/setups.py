@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.ct.geometry import Geometry, ParallelBeam
+from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
 
 SIZE, VIEWS = 64, 120
 BEAMS: dict[str, Callable[..., Geometry]] = {
     "parallel360": ParallelBeam,
     "parallel180": lambda size, views, **rest: ParallelBeam(size, views, 180.0, **rest),
+    "fan360": FanBeam,
 }
 
 

@@ -14,7 +14,7 @@ from tests.audit import faults, plain
 from tests.audit.faults import counted, imaged, keyed, measured, projected
 from tests.audit.setups import BEAMS, beam
 
-FLAT, HALF = ("parallel360", "parallel180"), ("parallel180",)
+FLAT, HALF, FAN = ("parallel360", "parallel180"), ("parallel180",), ("fan360",)
 ALL = tuple(BEAMS)
 CONDITIONS = (Condition("sparse", views=20), Condition("low", photons=7e4))
 
@@ -40,6 +40,18 @@ FAULTS = {
     "detector half a bin off": Fault(projected(faults.shifted), "sinogram.centre"),
     "half a bin off in reconstruction": Fault(measured(faults.shifted), "disc.edge"),
     "180 degrees taken as 360": Fault(faults.half_as_wide_a_scan(), "disc.centroid", HALF),
+    "no quarter offset in projection": Fault(
+        faults.other_fan(faults.NoOffset, projects=True), "sinogram.centre", FAN
+    ),
+    "no quarter offset in reconstruction": Fault(
+        faults.other_fan(faults.NoOffset, projects=False), "disc.edge", FAN
+    ),
+    "source too near in projection": Fault(
+        faults.other_fan(faults.NearSource, projects=True), "sinogram.mass", FAN
+    ),
+    "source too near in reconstruction": Fault(
+        faults.other_fan(faults.NearSource, projects=False), "water.mean", FAN
+    ),
     "negative values clipped": Fault(imaged(lambda v: np.maximum(v, 0)), "object.superposition"),
     "beam hardening": Fault(projected(lambda v: v - np.float32(0.01) * v**2), "water.cupping"),
     "not linear": Fault(projected(lambda v: v - np.float32(0.01) * v**2), "object.superposition"),
