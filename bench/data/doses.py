@@ -79,6 +79,10 @@ class DosePairs:
         """Refuse: doses that were measured are used as they are."""
         raise BenchError(f"source {self.name} holds pairs: there is nothing to project")
 
+    def lesions(self, refs: Iterable[SliceRef], size: int) -> list[dict[str, str | float]]:
+        """Return nothing: what lies in these slices is not known."""
+        return []
+
     def _build(self, index: FileIndex) -> Catalogue:
         require_folder(self._root, self.spec)
         table = find_table(self.spec.patients, self._root, self._base)
