@@ -209,10 +209,10 @@ def test_measured_pairs_reach_cells_and_table(
     for _ in runner.run(tiny.request(here, profile)):
         pass
     prepared = runner.prepare(tiny.request(here, profile))
-    parts = {part: {ref.patient for ref in refs} for part, refs in prepared.selection.parts.items()}
+    parts = {part: {ref.patient for ref in refs} for part, refs in prepared.folds.selections[0].parts.items()}
     assert sorted(len(patients) for patients in parts.values()) == [1, 1, 2]
     assert len(set.union(*parts.values())) == 4
-    names = [(ref.patient, ref.name) for ref in prepared.selection.refs]
+    names = [(ref.patient, ref.name) for ref in prepared.folds.refs]
     built = open_pairs(prepared.files["quarter_dose"], {"all": names})
     for row, (patient, name) in enumerate(built.names):
         ref = next(
