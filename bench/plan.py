@@ -175,6 +175,7 @@ def _dataset(config: Config, profile: spec.Profile, name: str, data: spec.DataId
         condition=name,
         views=condition.views,
         photons=condition.photons,
+        electronic_noise=condition.electronic_noise,
         geometry=config.datasets.geometry,
         size=profile.size,
         noise_seed=profile.noise_seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench import spec
@@ -41,6 +41,8 @@ def of_data(config: Config, profile: spec.Profile, folds: Sequence[spec.DataIden
         found.append(f"source {profile.source} instead of {published.collection}")
     if profile.size != spec.FULL_SIZE:
         found.append(f"size {profile.size} instead of {spec.FULL_SIZE}")
+    if not isinstance(source, spec.PairsSource):
+        found += _of_scan(config.datasets, config.experiments.experiments[profile.experiment].conditions)
     limits = {part: count for part, count in profile.slices.model_dump().items() if count is not None}
     found += [f"at most {count} {part} slices" for part, count in limits.items()]
     tested = sum(data.slices.get("test", 0) for data in folds)
@@ -53,6 +55,23 @@ def of_data(config: Config, profile: spec.Profile, folds: Sequence[spec.DataIden
     if published is not None and len(folds) > 1:
         found.append(f"{len(folds)}-fold by patient instead of one split")
     return tuple(found)
+
+
+def _of_scan(data: spec.Datasets, conditions: Iterable[str]) -> list[str]:
+    """Return what sets the simulated scan apart from the published one, which is the default."""
+    asked, default, found = data.geometry, spec.Geometry(), []
+    if asked.preset != default.preset:
+        found.append(f"scan {asked.preset} instead of {default.preset}")
+    if asked.views != default.views:
+        found.append(f"{asked.views} views instead of {default.views}")
+    if asked.filter != default.filter:
+        found.append(f"filter {asked.filter} instead of {default.filter}")
+    if asked.reference != default.reference:
+        found.append("noise-free reconstructions instead of the original slices as reference")
+    if asked.reference_photons is not None:
+        found.append(f"reference with the noise of {asked.reference_photons:g} photons")
+    noisy = [name for name in conditions if data.conditions[name].electronic_noise]
+    return found + ([f"electronic noise in {', '.join(noisy)}"] if noisy else [])
 
 
 def of_training(config: Config, profile: spec.Profile, model: spec.Model, name: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import config, metrics, spec
+from bench.ct.geometry import FanBeam, of_spec
 from bench.errors import BenchError, BenchErrors
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,6 +118,17 @@ def test_a_sound_pair_of_files(folder: Path) -> None:
     assert budget is not None
     assert budget.slices_seen == 200
     assert found.base == folder
+
+
+@pytest.mark.parametrize("preset", ["parallel360", "parallel180", "fan360"])
+def test_the_views_of_a_preset_are_those_of_its_scan(folder: Path, preset: str) -> None:
+    found = load(folder, DATASETS + f"geometry: {{preset: {preset}}}\n").datasets.geometry
+    scan = of_spec(found, 64)
+    assert scan.views == type(scan)(64).views == found.views
+    assert scan.arc_degrees == float(preset[-3:])
+    assert isinstance(scan, FanBeam) == preset.startswith("fan")
+    few = spec.Geometry(preset=preset, views=90, filter="hann")
+    assert (of_spec(few, 64).views, of_spec(few, 64).filter) == (90, "hann")
 
 
 # one planted fault each: file, text to replace, its replacement, the whole expected line
@@ -246,6 +258,15 @@ PLANTED = [
      "e.yaml:36: published.values.fewer: unknown condition 'fewer'; did you mean few?"),
     (E, "recipe: study", "recipe: studdy",
      "e.yaml:32: published.recipe: model tiny has no recipe 'studdy'; did you mean study?"),
+    (D, "views: 60", "views: 60, electronic_noise: 5",
+     "d.yaml:15: conditions.few: electronic_noise needs photons"),
+    (D, "conditions:\n", "geometry: {preset: fan}\nconditions:\n",
+     "d.yaml:14: geometry.preset: must be one of parallel360, parallel180, fan360, not 'fan'; "
+     "did you mean fan360?"),
+    (D, "conditions:\n", "geometry: {filter: hamming}\nconditions:\n", "d.yaml:14: geometry.filter: "
+     "must be one of ram-lak, shepp-logan, cosine, hann, not 'hamming'"),
+    (D, "conditions:\n", "geometry: {preset: fan360, views: 1000}\nconditions:\n",
+     "d.yaml:16: conditions.few.views: 60 views do not divide the 1000 of the geometry; take 50, for example"),
 ]  # fmt: skip
 
 
@@ -274,6 +295,13 @@ def test_a_split_and_a_source_that_do_not_go_together(folder: Path) -> None:
         "take a split with rule: folders"
     )
     assert faults(folder, study, EXPERIMENTS.replace("source: fake", "source: two")) == [line]
+    for key in ("reference: fbp", "reference_photons: 1e6"):
+        own = DATASETS.replace("{few: low}", "{few: low, dim: low}") + f"geometry: {{{key}}}\n"
+        line = (
+            "e.yaml:23: profiles.small.source: the references of source two lie on disk; "
+            "leave reference and reference_photons out of geometry"
+        )
+        assert faults(folder, own, EXPERIMENTS.replace("source: fake", "source: two")) == [line]
     kept = DATASETS.replace("{rule: shares, test: 0.25, validation", "{rule: folders, validation")
     line = (
         "e.yaml:24: profiles.small.split: split cut keeps the folders of the study, "

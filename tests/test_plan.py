@@ -218,6 +218,25 @@ def test_what_is_not_as_published_is_said_in_words(tmp_path: Path) -> None:
     assert points["b-net"] == (*points["input"], "recipe original instead of study")
 
 
+def test_another_scan_than_the_published_one_is_said_in_words(tmp_path: Path) -> None:
+    other = {
+        "preset": "fan360", "filter": "hann", "reference": "fbp", "reference_photons": 1e6,
+    }  # fmt: skip
+    noisy = changed(changed(DATASETS, "geometry", other), "conditions/dim/electronic_noise", 5.0)
+    found = expand(read(tmp_path, noisy)).cells[0]
+    assert found.scaled == (
+        "scan fan360 instead of parallel360",
+        "1080 views instead of 720",
+        "filter hann instead of ram-lak",
+        "noise-free reconstructions instead of the original slices as reference",
+        "reference with the noise of 1e+06 photons",
+        "electronic noise in dim",
+    )
+    stored = {"kind": "pairs", "path": "x", "collection": "somewhere", "patients": "p.csv"}
+    held = changed(changed(DATASETS, "sources/real", stored), "geometry", {"preset": "fan360"})
+    assert expand(read(tmp_path, held), folds=[identity("pairs")]).cells[0].scaled == ()
+
+
 @pytest.mark.parametrize(
     ("photons", "size", "expected"), [(7e4, 512, 7e4), (7e4, 64, 1093.75), (2e5, 256, 5e4)]
 )
@@ -231,12 +250,12 @@ def test_photons_fall_with_the_number_of_pixels(photons: float, size: int, expec
 # changes its meaning (a new key in spec.Cell, Training, Dataset or DataIdentity, other words in the id): then
 # all earlier records count as earlier settings, and CHANGELOG says so.
 GOLDEN = [
-    "input-few-s0-d1b242cd55",
-    "input-dim-s0-1829d127cd",
-    "b-net-few-s1-64c4dc55c5",
-    "b-net-dim-s1-430eb220e6",
-    "a-net-few-s1-e06c6ec885",
-    "a-net-dim-s1-fb4c269401",
+    "input-few-s0-825ac72cf8",
+    "input-dim-s0-2355da5f9c",
+    "b-net-few-s1-87c278e3cd",
+    "b-net-dim-s1-c0ff78b33b",
+    "a-net-few-s1-0548ed0d05",
+    "a-net-dim-s1-bb6bd74253",
 ]
 
 
@@ -264,8 +283,12 @@ def test_an_id_is_the_hash_of_everything_written_out(tmp_path: Path) -> None:
                 "slices": {"train": 3321, "validation": 279, "test": 354},
                 "patients": {"train": 39, "validation": 3, "test": 5},
             },
-            "condition": "few", "views": 60, "photons": None,
-            "geometry": {"preset": "parallel360", "views": 720, "filter": "ram-lak"}, "size": 512, "noise_seed": 1,
+            "condition": "few", "views": 60, "photons": None, "electronic_noise": 0.0,
+            "geometry": {
+                "preset": "parallel360", "views": 720, "filter": "ram-lak",
+                "reference": "original", "reference_photons": None,
+            },
+            "size": 512, "noise_seed": 1,
         },
         "seed": 1,
         "code": "b" * 64,
@@ -335,6 +358,9 @@ RECIPE = "models/b-net/recipes/study"
         (D, "geometry", {"views": 360}, "all"),
         (D, "geometry", {"preset": "parallel180"}, "all"),
         (D, "geometry", {"filter": "hann"}, "all"),
+        (D, "geometry", {"reference": "fbp"}, "all"),
+        (D, "geometry", {"reference_photons": 1e6}, "all"),
+        (D, "conditions/dim/electronic_noise", 5.0, {"input-dim", "b-net-dim", "a-net-dim"}),
         (E, "profiles/full/size", 256, "all"),
         (E, "profiles/full/noise_seed", 2, "all"),
         (E, "models/b-net/params/depth", 4, "b-net"),

@@ -17,7 +17,7 @@ from bench.audit.rays import Rays
 from bench.audit.simulator import Simulator
 from bench.ct.dose import Condition
 from bench.ct.geometry import Geometry
-from bench.ct.units import MU_WATER, effective_photons
+from bench.ct.units import MU_WATER, effective_electronic, effective_photons
 from bench.seeds import generator
 
 LEVELS = (1e4, 1e5, 1e6)  # photons per ray of the audited slice, not scaled from 512
@@ -178,4 +178,4 @@ def _law(geometry: Geometry, photons: float, electronic: float = 0.0) -> float:
 
 def condition_electronic(condition: Condition, size: int) -> float:
     """Return the electronic noise of a condition at ``size``, in photons."""
-    return 0.0
+    return effective_electronic(condition.electronic, size)

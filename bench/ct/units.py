@@ -24,6 +24,11 @@ def effective_photons(photons: float, size: int) -> float:
     return photons * (size / PHOTONS_SIZE) ** 2
 
 
+def effective_electronic(deviation: float, size: int) -> float:
+    """Return the electronic noise in photons at ``size`` that keeps its ratio to the quantum noise at 512."""
+    return deviation * (size / PHOTONS_SIZE)
+
+
 def hu_to_mu(hu: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return ``max(0, MU_WATER (1 + hu / 1000))`` in 1/cm as float32, in the shape of ``hu``.
 

@@ -117,7 +117,7 @@ def identity(source_fingerprint: str, size: int, geometry: spec.Geometry, noise_
 
 
 def _degraded_name(name: str, condition: spec.Condition) -> str:
-    dose = {"name": name, "views": condition.views, "photons": condition.photons}
+    dose = {"name": name} | condition.model_dump(mode="json", exclude={"label"})
     return f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', name)[:60]}-{spec.digest(dose)}.npy"
 
 

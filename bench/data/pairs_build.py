@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import provenance, spec
-from bench.ct import PHYSICS_VERSION, dose
+from bench.ct import dose
 from bench.ct.geometry import Geometry, of_spec
 from bench.data import manifest
 from bench.data.catalogue import SliceRef
@@ -66,7 +66,8 @@ def build(
     folder = Path(next(iter(wanted.values())).folder)
     scan = of_spec(geometry, size)
     doses = dose_conditions(conditions, scan)
-    maker = Maker(source, bool(source.conditions), scan, doses, noise_seed)
+    reference = dose.Reference(geometry.reference == "fbp", geometry.reference_photons)
+    maker = Maker(source, bool(source.conditions), scan, doses, noise_seed, reference)
     refs = sorted(selection.refs, key=lambda ref: (ref.patient, ref.name))
     with cache_lock(folder):
         wanted = {name: files[name] for name in missing(files)}
@@ -80,7 +81,7 @@ def build(
                 }
             for done in _fill(maker, refs, fillings, folder, threads):
                 yield Progress("build", source.name, done, len(refs))
-            words = {key: _words(maker, key) for key in fillings}
+            words = {key: maker.words(key) for key in fillings}
             described = _described(source, refs, size, geometry, noise_seed)
             with _disk(folder, needed):
                 _finish(folder, described, fillings, words)
@@ -187,26 +188,15 @@ def dose_conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) ->
     """Return the simulated conditions by name, or raise a ``BenchError`` where one does not fit the scan."""
     simulated = {name: value for name, value in conditions.items() if not value.measured}
     try:
-        found = {name: dose.Condition(name, value.views, value.photons) for name, value in simulated.items()}
+        found = {
+            name: dose.Condition(name, value.views, value.photons, value.electronic_noise)
+            for name, value in simulated.items()
+        }
         for condition in found.values():
             condition.stride(scan)
     except ValueError as error:
         raise BenchError(str(error), remedy="correct it in datasets.yaml") from None
     return found
-
-
-def _words(maker: Maker, key: str | None) -> dict[str, str]:
-    """Return what the array of a condition (None: the reference) holds, for a person who opens the manifest."""
-    scan = maker.scan
-    words = {"source": maker.source.name, "unit": "1/cm", "size": str(scan.size)}
-    if key is None or maker.stored:
-        return {"content": "reference" if key is None else f"condition {key}", **words}
-    condition = maker.conditions[key]
-    views = f"{condition.views or scan.views} of {scan.views} over {scan.arc_degrees:g} degrees"
-    noise = "none" if condition.photons is None else f"{condition.photons:g} photons per ray at 512 x 512"
-    words |= {"scan": type(scan).__name__, "views": views, "filter": scan.filter}
-    words |= {"noise": noise, "noise_seed": str(maker.noise_seed)}
-    return {"content": f"condition {condition.name}", **words, "physics_version": str(PHYSICS_VERSION)}
 
 
 def _check_space(folder: Path, needed: int) -> None:

@@ -57,6 +57,7 @@ class Dataset(Frozen):
     condition: str
     views: int | None
     photons: float | None  # as asked, at 512 x 512
+    electronic_noise: float = 0.0  # standard deviation in photons, as asked, at 512 x 512
     geometry: Geometry
     size: int
     noise_seed: int

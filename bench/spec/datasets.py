@@ -109,11 +109,18 @@ VIEWS = {"parallel360": 720, "parallel180": 720, "fan360": 1080}
 
 
 class Geometry(Frozen):
-    """How the slices are projected and filtered; ``views`` are those of the preset unless said."""
+    """How slices are projected, filtered and referred to; ``views`` are those of the preset unless said.
+
+    ``reference: fbp`` holds degraded slices against the noise-free reconstruction from all views instead of the
+    original slice. ``reference_photons`` per ray at 512 x 512 put the noise of a full-dose scan into the
+    reference and, through its line integrals, into every degraded slice.
+    """
 
     preset: Literal["parallel360", "parallel180", "fan360"] = "parallel360"
     views: Positive = VIEWS["parallel360"]
     filter: Literal["ram-lak", "shepp-logan", "cosine", "hann"] = "ram-lak"
+    reference: Literal["original", "fbp"] = "original"
+    reference_photons: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -125,12 +132,14 @@ class Geometry(Frozen):
 class Condition(Frozen):
     """One way of lowering the dose. ``photons`` per ray are those at 512 x 512; at n x n times (n/512)^2.
 
-    ``measured``: not simulated here; the slices come with a source of pairs, and views or photons are not known.
+    ``electronic_noise`` is a standard deviation in photons at 512 x 512; at n x n times n/512. ``measured``: not
+    simulated here; the slices come with a source of pairs, and views or photons are not known.
     """
 
     label: str = ""
     views: Positive | None = None
     photons: Annotated[float, Field(gt=0)] | None = None
+    electronic_noise: Annotated[float, Field(ge=0)] = 0.0
     measured: bool = False
 
     @model_validator(mode="after")
@@ -140,6 +149,8 @@ class Condition(Frozen):
             raise ValueError("a measured condition has neither views nor photons")
         if not (self.measured or simulated):
             raise ValueError("a condition needs views or photons, or measured: true")
+        if self.electronic_noise and self.photons is None:
+            raise ValueError("electronic_noise needs photons")
         return self
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bench.ct import PHYSICS_VERSION
-from bench.ct.dose import Condition, add_noise, degrade
-from bench.ct.geometry import ParallelBeam
+from bench.ct.dose import Condition, Reference, add_noise, degrade, scan
+from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
 from bench.ct.projector import project, reconstruct
 from bench.ct.resample import local_mean
-from bench.ct.units import MU_WATER, effective_photons
+from bench.ct.units import MU_WATER, effective_electronic, effective_photons
 from bench.seeds import generator
 from tests.ct.shapes import disc
 
@@ -115,6 +115,77 @@ def test_counts_are_poisson_and_dark_rays_stay_finite() -> None:
     assert counts.var() == pytest.approx(1e4 * np.exp(-5), rel=2e-2)
 
 
+def test_electronic_noise_adds_its_variance_to_the_quanta() -> None:
+    p, photons, sigma = np.full(400_000, 3.0), 2e4, 25.0
+    read = photons * np.exp(-add_noise(p, photons, generator("read"), sigma).astype(np.float64))
+    expected = photons * np.exp(-3.0)
+    assert read.mean() == pytest.approx(expected, rel=1e-3)
+    assert read.var() == pytest.approx(expected + sigma**2, rel=1e-2)
+    quanta = add_noise(p, photons, generator("read"))
+    assert np.array_equal(add_noise(p, photons, generator("read"), 0.0), quanta)
+    assert not np.array_equal(add_noise(p, photons, generator("read"), 1e-3), quanta)
+    starved = add_noise(np.full(1000, 50.0), 100.0, generator("dark"), 25.0)
+    assert np.isfinite(starved).all()
+    assert starved.max() == pytest.approx(np.log(100.0))  # less than one photon counts as one
+
+
+def test_electronic_noise_keeps_its_share_at_another_size() -> None:
+    for size in (64, 128, 512):
+        photons, sigma = effective_photons(1e5, size), effective_electronic(20.0, size)
+        assert sigma**2 / photons == pytest.approx(20.0**2 / 1e5)
+    beam, image, key = ParallelBeam(64, 60), disc(64, 22.0), [("share",)]
+    clean = degrade(image, [0.6], beam, [Condition("clean", views=60)], key)["clean"]
+    quiet, loud = (
+        (degrade(image, [0.6], beam, [Condition("a", photons=7e6, electronic=sigma)], key)["a"] - clean).std()
+        for sigma in (0.0, 4e3)
+    )
+    assert loud > 2 * quiet
+
+
+SCANS = (ParallelBeam(64, 60), ParallelBeam(64, 60, 180.0, "hann"), FanBeam(64, 60))
+
+
+@pytest.mark.parametrize("geometry", SCANS, ids=lambda scan: f"{type(scan).__name__}-{scan.filter}")
+def test_references_and_the_noise_that_degraded_slices_inherit(geometry: Geometry) -> None:
+    objects = np.repeat(disc(64, 20.0), 2, axis=0)
+    originals, widths, keys = local_mean(objects, 2), [0.5, 0.5], [("ref", 0), ("ref", 1)]
+    few, full = Condition("few", views=30), Condition("full", views=60)
+    plain = scan(objects, widths, geometry, keys)
+    assert np.array_equal(plain.references(originals), originals)
+    clean = scan(objects, widths, geometry, keys, Reference(fbp=True))
+    assert np.array_equal(clean.references(originals), plain.degraded([full])["full"])
+    assert np.array_equal(clean.degraded([few])["few"], plain.degraded([few])["few"])
+    noisy = scan(objects, widths, geometry, keys, Reference(photons=1e8))
+    own = scan(objects, widths, geometry, keys, Reference(fbp=True, photons=1e8))
+    degraded = noisy.degraded([few, full])
+    noise = noisy.references(originals) - originals
+    assert noise.std() > 1e-4
+    assert np.abs(noise[0] - noise[1]).max() > noise.std()  # each slice has its own
+    assert own.references(originals) - clean.references(originals) == pytest.approx(noise, abs=2e-5)
+    assert np.array_equal(degraded["full"], own.references(originals))  # all views, no other noise
+    inherited = degraded["few"] - plain.degraded([few])["few"]
+    assert np.corrcoef(inherited.ravel(), noise.ravel())[0, 1] > 0.3
+    again = degrade(objects[1:], widths[1:], geometry, [few], keys[1:], reference=Reference(photons=1e8))
+    assert np.array_equal(again["few"][0], degraded["few"][1])
+
+
+def test_inherited_noise_adds_to_that_of_a_low_dose() -> None:
+    beam, count = ParallelBeam(64, 90), 12
+    objects, keys = np.repeat(disc(64, 20.0), count, axis=0), [("sum", index) for index in range(count)]
+    low, clean = Condition("low", photons=2e7), Condition("clean", views=90)
+    x = np.arange(64) - 31.5
+    centre = np.hypot(x[:, None], x) < 8
+
+    def variance(reference: Reference, condition: Condition) -> float:
+        found = degrade(objects, np.full(count, 0.3), beam, [condition], keys, reference=reference)
+        gap = found[condition.name] - degrade(objects[:1], [0.3], beam, [clean], keys[:1])["clean"]
+        return float((gap[:, centre] ** 2).mean())
+
+    alone, full = variance(Reference(), low), variance(Reference(photons=2e7), clean)
+    assert full == pytest.approx(alone, rel=0.15)
+    assert variance(Reference(photons=2e7), low) == pytest.approx(alone + full, rel=0.15)
+
+
 @pytest.mark.parametrize(("views", "spokes"), [(60, 30), (90, 45), (45, 45)])
 def test_sparse_views_leave_one_spoke_per_distinct_direction(views: int, spokes: int) -> None:
     beam, point = ParallelBeam(128), np.zeros((1, 256, 256), np.float32)
@@ -176,11 +247,19 @@ def test_local_mean_by_hand() -> None:
         ({"name": "x", "views": 60.0}, "views"),
         ({"name": "x", "photons": 0.0}, "photons"),
         ({"name": "x", "photons": float("nan")}, "photons"),
+        ({"name": "x", "views": 60, "electronic": 5.0}, "needs photons"),
+        ({"name": "x", "photons": 1e5, "electronic": -1.0}, "electronic noise"),
     ],
 )
 def test_impossible_conditions_are_refused(arguments: dict[str, object], word: str) -> None:
     with pytest.raises(ValueError, match=word):
         Condition(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("photons", [0.0, -1.0, float("inf"), float("nan")])
+def test_impossible_references_are_refused(photons: float) -> None:
+    with pytest.raises(ValueError, match="reference photons"):
+        Reference(photons=photons)
 
 
 def test_mistakes_are_refused_before_any_work() -> None:

@@ -55,7 +55,16 @@ def test_names_do_not_depend_on_the_split_or_the_order_of_the_slices(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "changed", [{"size": 9}, {"geometry": spec.Geometry(views=48)}, {"noise_seed": 4}, {"fingerprint": "g"}]
+    "changed",
+    [
+        {"size": 9},
+        {"geometry": spec.Geometry(views=48)},
+        {"geometry": spec.Geometry(views=24, filter="hann")},
+        {"geometry": spec.Geometry(views=24, reference="fbp")},
+        {"geometry": spec.Geometry(views=24, reference_photons=1e6)},
+        {"noise_seed": 4},
+        {"fingerprint": "g"},
+    ],
 )
 def test_every_setting_renames_the_folder(tmp_path: Path, changed: dict) -> None:
     selection = choose(make_refs())
@@ -77,6 +86,8 @@ def test_a_changed_condition_renames_its_own_file_only(tmp_path: Path) -> None:
     before, after = locate(tmp_path, choose(make_refs())), locate(tmp_path, choose(make_refs()), other)
     assert {name for name in before if before[name] != after[name]} == {"dim"}
     assert before["dim"].folder == after["dim"].folder
+    noisier = CONDITIONS | {"dim": spec.Condition(photons=1e8, electronic_noise=5.0)}
+    assert locate(tmp_path, choose(make_refs()), noisier)["dim"] not in (before["dim"], after["dim"])
     relabelled = CONDITIONS | {"dim": spec.Condition(photons=1e8, label="another word")}
     assert locate(tmp_path, choose(make_refs()), relabelled) == before
 

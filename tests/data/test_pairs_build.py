@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import hashlib
 import io
@@ -17,7 +18,7 @@ import pytest
 
 from bench import atomic, seeds, spec
 from bench.ct import dose
-from bench.ct.geometry import ParallelBeam
+from bench.ct.geometry import ParallelBeam, of_spec
 from bench.data import filling, making, manifest, pairs, pairs_build, repair
 from bench.data.catalogue import Catalogue, SliceRef
 from bench.data.splits import Selection
@@ -82,7 +83,15 @@ class Degrade:
     def __init__(self) -> None:
         self.projected: list[tuple[str, tuple[str, ...]]] = []
 
-    def __call__(self, objects, pixel_cm, geometry, conditions, keys):
+    def __call__(self, objects, pixel_cm, geometry, keys, reference):
+        self.objects, self.keys = objects, keys
+        return copy.copy(self)
+
+    def references(self, originals):
+        return originals
+
+    def degraded(self, conditions):
+        objects, keys = self.objects, self.keys
         names = tuple(condition.name for condition in conditions)
         self.projected += [(key[2], names) for key in keys]
         noise = {n: np.array([seeds.generator(*key, n).normal() for key in keys], np.float32) for n in names}
@@ -92,7 +101,7 @@ class Degrade:
 @pytest.fixture
 def degrade(monkeypatch: pytest.MonkeyPatch) -> Degrade:
     fake = Degrade()
-    monkeypatch.setattr(making.dose, "degrade", fake)
+    monkeypatch.setattr(making.dose, "scan", fake)
     monkeypatch.setattr(pairs_build, "SLICES_PER_BATCH", 3)
     return fake
 
@@ -280,7 +289,7 @@ def test_a_condition_added_to_an_interrupted_build_projects_only_what_is_missing
 
 def child(cache: str, fail_at: str) -> None:
     """Run in a process of its own: build and be killed at one slice."""
-    making.dose.degrade = Degrade()
+    making.dose.scan = Degrade()
     pairs_build.SLICES_PER_BATCH, pairs_build.FLUSH_EVERY_S = 3, 0.0
     build(Path(cache), Slices(fail_at=fail_at, how="kill"), threads=1)
 
@@ -442,6 +451,53 @@ def test_the_manifest_says_what_lies_there_and_where_it_comes_from(tmp_path: Pat
     assert value["identity"]["geometry"] == GEOMETRY.model_dump(mode="json")
     assert (value["identity"]["noise_seed"], value["identity"]["source"]) == (NOISE_SEED, "f")
     assert value["versions"]["numpy"] == np.__version__
+
+
+SCANS = [
+    spec.Geometry(preset="fan360", views=24, reference="fbp"),
+    spec.Geometry(preset="parallel180", views=24, filter="hann", reference_photons=1e8),
+    spec.Geometry(views=24, reference="fbp", reference_photons=1e8),
+]
+
+
+@pytest.mark.parametrize("geometry", SCANS, ids=lambda geometry: f"{geometry.preset}-{geometry.reference}")
+def test_every_scan_gives_the_same_bits_on_any_number_of_threads(
+    tmp_path: Path, geometry: spec.Geometry
+) -> None:
+    selection = choose(make_refs(11), train=5, test=3)
+    conditions = CONDITIONS | {"read": spec.Condition(photons=1e8, electronic_noise=100.0)}
+    made = []
+    for threads in (1, 2):
+        files = locate(tmp_path / str(threads), selection, conditions, geometry=geometry)
+        list(pairs_build.build(Slices(), selection, files, SIZE, geometry, conditions, 3, threads=threads))
+        made.append(contents(files))
+    assert made[0] == made[1]
+    opened = pairs.open_pairs(files["few"], pairs.parts_of(selection))
+    ref, row = selection.parts["test"][1], opened.parts["test"][1]
+    fine, original, pixel_cm = Slices().object(ref, SIZE)
+    reference = dose.Reference(geometry.reference == "fbp", geometry.reference_photons)
+    alone = dose.scan(
+        fine[None], [pixel_cm], of_spec(geometry, SIZE), [(3, ref.patient, ref.name)], reference
+    )
+    assert np.array_equal(opened.reference[row], alone.references(original[None])[0])
+    few = dose.Condition("few", views=6)
+    assert np.array_equal(opened.degraded[row], alone.degraded([few])["few"][0])
+    arrays = json.loads((Path(files["few"].folder) / "manifest.json").read_text())["arrays"]
+    words = arrays[files["few"].reference]["content"]
+    full = ", noise of 1e+08 photons per ray at 512 x 512" if geometry.reference_photons else ""
+    made_from = "reconstructed from all views" if geometry.reference == "fbp" else "as in the source"
+    assert words["reference"] == made_from + full
+    assert arrays[files["few"].degraded]["content"].get("inherited", "") == full.removeprefix(", ")
+    read = arrays[files["read"].degraded]["content"]["noise"]
+    assert read == "1e+08 photons per ray at 512 x 512, electronic noise of 100"
+
+
+def test_a_field_that_reaches_the_source_is_an_error_of_one_line(tmp_path: Path) -> None:
+    geometry, refs = spec.Geometry(preset="fan360", views=24), [SliceRef("P", "a", "", 0, 0.0, 150.0)]
+    selection = Selection({"train": tuple(refs), "validation": (), "test": ()}, "hash")
+    files = locate(tmp_path, selection, geometry=geometry)
+    with pytest.raises(BenchError, match=r"slices a to a of patient P: a field of 120\.0 cm reaches"):
+        list(pairs_build.build(Slices(), selection, files, SIZE, geometry, CONDITIONS, 3, threads=1))
 
 
 def test_a_damaged_manifest_vouches_for_nothing(tmp_path: Path, degrade: Degrade) -> None:
