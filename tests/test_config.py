@@ -267,6 +267,18 @@ PLANTED = [
      "must be one of ram-lak, shepp-logan, cosine, hann, not 'hamming'"),
     (D, "conditions:\n", "geometry: {preset: fan360, views: 1000}\nconditions:\n",
      "d.yaml:16: conditions.few.views: 60 views do not divide the 1000 of the geometry; take 50, for example"),
+    (D, "shares, test: 0.25", "kfold", "d.yaml:18: splits.cut: rule kfold needs a whole number for folds"),
+    (D, "shares, test: 0.25", "kfold, folds: 1",
+     "d.yaml:18: splits.cut.folds: must be a whole number at least 2, not 1"),
+    (D, "shares, test: 0.25", "kfold, folds: 5, test: ['0001']",
+     "d.yaml:18: splits.cut: rule kfold has no use for test"),
+    (D, "rule: shares", "rule: order", "d.yaml:18: splits.cut: rule order needs a whole number for test"),
+    (D, "test: 0.25, validation: 0.2", "test: 3, validation: [R3]",
+     "d.yaml:18: splits.cut: rule shares needs a share between 0 and 1 for test and validation"),
+    (D, "shares, test: 0.25, validation: 0.2", "list",
+     "d.yaml:18: splits.cut: rule list needs a path for file"),
+    (D, "shares, test: 0.25, validation: 0.2", "list, file: own.csv, seed: x",
+     "d.yaml:18: splits.cut.seed: must be a whole number, not 'x'"),
 ]  # fmt: skip
 
 

@@ -244,6 +244,44 @@ def test_photons_fall_with_the_number_of_pixels(photons: float, size: int, expec
     assert effective_photons(photons, size) == expected
 
 
+# --- folds ---
+
+
+def folds(tested: tuple[int, ...] = (790, 800)) -> list[spec.DataIdentity]:
+    return [
+        identity(test=count).model_copy(
+            update={"fold": number, "folds": len(tested), "slices": {"train": 1000 * number, "test": count}}
+        )
+        for number, count in enumerate(tested, start=1)
+    ]
+
+
+def test_a_cell_for_each_fold_with_the_updates_of_its_own_slices(tmp_path: Path) -> None:
+    made = expand(read(tmp_path), folds=folds())
+    order = [cell.id.rpartition("-")[0] for cell in made.cells if cell.spec.model != "a-net"]
+    assert order[:6] == [
+        "input-few-f1-s0", "input-few-f2-s0", "input-dim-f1-s0", "input-dim-f2-s0",
+        "b-net-few-f1-s1", "b-net-few-f2-s1",
+    ]  # fmt: skip
+    assert len(made.cells) == len({cell.id for cell in made.cells}) == 20
+    updates = {cell.spec.dataset.data.fold: cell.spec.training.updates_per_epoch for cell in made.cells[4:6]}  # type: ignore[union-attr]
+    assert updates == {1: 267, 2: 534}  # 8 x 1000 / 30 and 8 x 2000 / 30, rounded up
+    assert [data.fold for data in made.folds] == [1, 2]
+
+
+def test_folds_are_not_as_published_and_count_their_slices_together(tmp_path: Path) -> None:
+    made = expand(read(tmp_path), folds=folds())
+    assert made.cells[0].scaled == (
+        "1590 test slices instead of 354", "2-fold by patient instead of one split",
+    )  # fmt: skip
+
+
+def test_why_a_split_is_leaky_is_in_the_plan_and_not_in_the_ids(tmp_path: Path) -> None:
+    found = read(tmp_path)
+    leaky = expand(found, leaky="cut by hand")
+    assert (leaky.leaky, ids(leaky)) == ("cut by hand", ids(expand(found)))
+
+
 # --- ids ---
 
 # These ids name folders of finished cells on users' disks. They may change only when what a cell is made of

@@ -32,6 +32,8 @@ conditions:
   noisy: {photons: 7e4}
 splits:
   phantom: {rule: patients, test: [P001], validation: [P002]}
+  folds: {rule: kfold, folds: 2, validation: 0.3}
+  cut: {rule: order, test: 6, validation: 0.2, leaky: as others cut it}
 """
 EXPERIMENTS = """
 schema: 1
@@ -47,6 +49,8 @@ profiles:
   tiny: {source: phantom, split: phantom, size: 32, budget: {slices_seen: 96, checks: 2}}
   long: {source: phantom, split: phantom, size: 32, budget: {slices_seen: 2000000, checks: 20000}}
   away: {source: away, split: phantom, size: 32}
+  folds: {source: phantom, split: folds, size: 32, budget: {slices_seen: 96, checks: 2}}
+  cut: {source: phantom, split: cut, size: 32, budget: {slices_seen: 96, checks: 2}}
 """
 CELLS = 4  # the input and the network on two conditions
 

@@ -97,7 +97,7 @@ def rmse(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
 
 
 def _folds(plan: Plan) -> str:
-    return f" of all {len(plan.folds)} folds" if len(plan.folds) > 1 else ""
+    return f" of the {len(plan.folds)} folds" if len(plan.folds) > 1 else ""
 
 
 def _scored(

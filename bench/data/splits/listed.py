@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import spec
 from bench.data.catalogue import Catalogue, SliceRef
-from bench.data.splits.named import no_patient
+from bench.data.splits.named import like, no_patient
 from bench.data.splits.selection import COLUMNS, ONE_PART, PARTS, Parts
 from bench.errors import BenchError, BenchErrors
 from bench.explain import suggestion
@@ -53,6 +53,7 @@ def listed(catalogue: Catalogue, split: spec.Split) -> tuple[bool, list[Parts]]:
     rows = read(file)
     numbers = sorted({row.fold or 1 for row in rows})
     found, faults = _place(rows, catalogue, split, file)
+    faults += _tested_again(found, file)
     faults += _pinned(rows, catalogue, file)
     if numbers != list(range(1, len(numbers) + 1)):
         faults.append(BenchError(f"has the folds {numbers}", file=file, remedy="number them from 1"))
@@ -63,7 +64,7 @@ def listed(catalogue: Catalogue, split: spec.Split) -> tuple[bool, list[Parts]]:
         {part: tuple(sorted(found[number].parts[part], key=lambda ref: order[ref])) for part in PARTS}
         for number in numbers
     ]
-    return rows[0].fold is not None, parts
+    return len(numbers) > 1, parts
 
 
 def read(file: Path) -> list[Row]:
@@ -164,7 +165,7 @@ def _fault(
     if own is None:
         return no_patient(catalogue, row.patient)
     if row.name and row.name not in own:
-        return BenchError(f"patient {row.patient} has no slice {row.name}", remedy=suggestion(row.name, own))
+        return BenchError(f"patient {row.patient} has no slice {row.name}", remedy=like(row.name, own))
     if (row.fold is None) != (first.fold is None):
         return BenchError("a fold is given on some lines only", remedy="give it on all lines, or on none")
     asked = [own[row.name]] if row.name else own.values()
@@ -177,6 +178,24 @@ def _fault(
         message = f"patient {row.patient} is in {row.part}, and by line {other.line} in {other.part}"
         return BenchError(message, remedy=ONE_PART)
     return None
+
+
+def _tested_again(found: dict[int, _Lines], file: Path) -> Iterator[BenchError]:
+    """Yield rows that test a slice which another fold tests: scores of all folds are joined slice by slice."""
+    tested: dict[SliceRef, Row] = {}
+    told: set[int] = set()
+    for fold in found.values():
+        for ref in fold.parts["test"]:
+            row = fold.slices[ref]
+            first = tested.setdefault(ref, row)
+            if first is not row and row.line not in told:
+                told.add(row.line)
+                where = f"fold {row.fold}, and by line {first.line} in {first.fold}"
+                message, remedy = (
+                    f"patient {ref.patient} is tested in {where}",
+                    "test a slice in one fold only",
+                )
+                yield BenchError(message, file=file, line=row.line, remedy=remedy)
 
 
 def _pinned(rows: list[Row], catalogue: Catalogue, file: Path) -> Iterator[BenchError]:

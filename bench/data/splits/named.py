@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterable
 
 from bench import seeds, spec
 from bench.data.catalogue import Catalogue, SliceRef
@@ -77,7 +78,11 @@ def nearest(value: float) -> int:
 
 def no_patient(catalogue: Catalogue, patient: str, **place: str | int | None) -> BenchError:
     """Return the error of a patient that the source does not have, with the name most like it."""
-    near = difflib.get_close_matches(patient, catalogue.patients, n=1, cutoff=0.0)
-    remedy = f"the nearest is {near[0]}" if near else None
     message = f"source {catalogue.source} has no patient {patient}"
-    return BenchError(message, remedy=remedy, **place)  # type: ignore[arg-type]
+    return BenchError(message, remedy=like(patient, catalogue.patients), **place)  # type: ignore[arg-type]
+
+
+def like(name: str, known: Iterable[str]) -> str | None:
+    """Return which of the known names is most like ``name``, however unlike; None where there are none."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
+    return f"the nearest is {near[0]}" if near else None

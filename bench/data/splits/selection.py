@@ -92,7 +92,7 @@ def leak(why: str, folds: Iterable[Parts]) -> str:
     cut = {patient: where for parts in folds for patient, where in shared(parts).items()}
     texts = [f"patient {patient} is in {' and '.join(where)}" for patient, where in cut.items()]
     more = [f"{len(texts) - SHOWN} further patients are in two parts"] if len(texts) > SHOWN else []
-    return ": ".join(text for text in (why, ", ".join([*texts[:SHOWN], *more])) if text)
+    return f"{why} ({', '.join([*texts[:SHOWN], *more])})" if texts else why
 
 
 def twice(patient: str, first: str, second: str) -> BenchError:

@@ -1,0 +1,188 @@
+"""A split with folds from its files to its records: plan, run, cache, split file, and what the commands say."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import devices, overview, plan, runner, verify
+from bench.data import pairs
+from bench.data.splits import choose
+from bench.events import RunEnded
+from bench.spec import Counts, Split
+from bench.store import RunStore
+from tests import tiny
+
+ORDER = [
+    "input-sparse-f1-s0", "input-sparse-f2-s0", "input-noisy-f1-s0", "input-noisy-f2-s0",
+    "unet-sparse-f1-s1", "unet-sparse-f2-s1", "unet-noisy-f1-s1", "unet-noisy-f2-s1",
+]  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(devices, "gpus", list)
+    return tiny.write(tmp_path)
+
+
+def run(folder: Path, profile: str, **changes: Any) -> list[Any]:
+    return list(runner.run(tiny.request(folder, profile, **changes)))
+
+
+def names(cells: list[str]) -> list[str]:
+    return [cell.rpartition("-")[0] for cell in cells]
+
+
+def test_one_cell_per_fold_from_one_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tiny.use_fake_worker(monkeypatch)
+    tasks: list[Any] = []
+    written = tiny.write_cell
+    monkeypatch.setattr(tiny, "write_cell", lambda work: tasks.append(work) or written(work))
+    assert run(folder, "folds")[-1] == RunEnded(8, 0)
+    assert names(fake.ran) == ORDER
+    assert len(list((folder / "cache").glob("*/reference.npy"))) == 1
+    tested = []
+    for task in tasks[:2]:
+        opened = pairs.open_pairs(task.files, task.parts)
+        assert opened.reference.shape[0] == 20
+        assert sorted(row for rows in opened.parts.values() for row in rows) == list(range(20))
+        tested += [int(row) for row in opened.parts["test"]]
+    assert sorted(tested) == list(range(20))
+    assert tasks[0].files == tasks[1].files
+
+
+def test_records_and_report_name_the_split_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.use_fake_worker(monkeypatch)
+    run(folder, "folds")
+    store = RunStore(folder / "runs" / "folds")
+    content = (store.root / "split.csv").read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    records = [result.record for result in store.read_all(store.read_plan())]
+    data = [record.spec.dataset.data for record in records if record]
+    assert {(one.split_sha256, one.folds) for one in data} == {(digest, 2)}
+    assert [one.fold for one in data] == [1, 2] * 4
+    page = (folder / "reports" / "folds" / "results.md").read_text()
+    assert digest in page
+    assert "2-fold by patient" in page
+    assert b"\r" not in content
+    rows = list(csv.DictReader(content.decode().splitlines()))
+    assert sorted((row["patient"], row["slice"]) for row in rows if row["part"] == "test") == sorted(
+        (row["patient"], row["slice"]) for row in rows if row["fold"] == "1"
+    )
+
+
+def test_only_takes_every_fold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tiny.use_fake_worker(monkeypatch)
+    run(folder, "folds", only=("unet:noisy",))
+    assert names(fake.ran) == ORDER[6:]
+
+
+def test_a_failed_fold_is_told_in_status_and_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.use_fake_worker(monkeypatch, failing=["unet-noisy-f2"])
+    assert run(folder, "folds")[-1] == RunEnded(7, 1)
+    text = overview.of_run(RunStore(folder / "runs" / "folds"))
+    assert "unet   noisy      2     1     failed" in text
+    assert "fold 2 of 2: failed (epoch 1)" in (folder / "reports" / "folds" / "results.md").read_text()
+
+
+def test_golden_metrics_tell_folds_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.use_fake_worker(monkeypatch)
+    run(folder, "folds")
+    store = RunStore(folder / "runs" / "folds")
+    results = store.read_all(store.read_plan())
+    for result in results:
+        assert result.record is not None
+        record = result.record.model_copy(update={"ranges": {"test": [0.0, 1.0]}})
+        result.folder.write_record(record)
+    golden = verify.make([store.read_all(store.read_plan())], "folds", {})
+    assert "unet:noisy:s1:f2" in golden["cells"]
+    assert len(golden["cells"]) == 8
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> runner.Prepared:
+    return runner.prepare(tiny.request(tiny.write(tmp_path_factory.mktemp("folds")), "folds"))
+
+
+def test_plan_shows_folds(prepared: runner.Prepared) -> None:
+    text = overview.of_plan(prepared)
+    expected = f"""\
+        profile folds
+        source phantom, 32 x 32 pixels; slices: 4 to 8 train, 4 validation, 8 to 12 test
+        split folds: 2-fold by patient; split file {prepared.folds.sha256[:16]} (SHA-256)
+        4 cells to train, and the untreated input scored on each of 2 datasets
+        scaled: size 32 instead of 512; budget of 96 slices seen instead of 2 epochs
+
+        model  condition  fold  seed  updates  epochs  status
+        -----  ---------  ----  ----  -------  ------  ------
+        input  sparse     1     0     -        -       -"""
+    assert text.startswith(textwrap.dedent(expected))
+
+
+def test_data_check_shows_each_fold(prepared: runner.Prepared) -> None:
+    text = overview.of_data(prepared)
+    assert "1     train       4       1         the others" in text
+    assert text.endswith("no patient is in two parts of a fold")
+    tested = [line.split("  ")[-1].strip() for line in text.splitlines() if " test " in line]
+    assert sorted(", ".join(tested).split(", ")) == ["P001", "P002", "P003", "P004", "P005"]
+
+
+def test_updates_follow_the_training_slices_of_the_fold(tmp_path: Path) -> None:
+    """Without a budget: 2 epochs of 4 passes in batches of 4 over 4 and 8 slices."""
+    tiny.write(tmp_path, experiments=tiny.EXPERIMENTS.replace(
+        "split: folds, size: 32, budget: {slices_seen: 96, checks: 2}", "split: folds, size: 32"
+    ))  # fmt: skip
+    made = runner.prepare(tiny.request(tmp_path, "folds")).plan
+    updates = [cell.spec.training.updates_per_epoch for cell in made.cells if cell.spec.training]
+    assert updates == [4, 8, 4, 8]
+
+
+def test_cell_ids_hang_on_members_and_not_on_order(prepared: runner.Prepared, tmp_path: Path) -> None:
+    found = prepared.source.catalogue()
+    split = Split(rule="kfold", folds=2, validation=0.3)
+    ids = [cell.id for cell in prepared.plan.cells]
+    again = runner.prepare(tiny.request(tiny.write(tmp_path), "folds"))
+    assert [cell.id for cell in again.plan.cells] == ids
+    other = choose(found, split.model_copy(update={"seed": 3}), Counts())
+    assert other.sha256 != prepared.folds.sha256
+    assert len(set(ids)) == 8
+    assert {cell.id for cell in plan.select(prepared.plan, [("unet", "noisy")])} == set(ids[6:])
+
+
+def test_a_leaky_split_is_told_by_every_command_and_record(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.use_fake_worker(monkeypatch)
+    why = "as others cut it (patient P004 is in train and test)"
+    prepared = runner.prepare(tiny.request(folder, "cut"))
+    for text in (overview.of_plan(prepared), overview.of_data(prepared)):
+        assert f"leaky: {why}" in " ".join(text.split()) or f"leaky, as declared: {why}" in " ".join(
+            text.split()
+        )
+        assert max(map(len, text.splitlines())) <= 80
+    run(folder, "cut")
+    store = RunStore(folder / "runs" / "cut")
+    assert {result.record.leaky for result in store.read_all(store.read_plan()) if result.record} == {why}
+    assert why in (folder / "reports" / "cut" / "results.tex").read_text()
+
+
+def test_the_split_file_can_be_shown_written_and_given_back(folder: Path) -> None:
+    shown = tiny.bench(folder, "data", "split", "--profile", "folds")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    written = tiny.bench(folder, "data", "split", "--profile", "folds", "--into", "mine.csv")
+    content = (folder / "mine.csv").read_bytes()
+    assert content.decode() == shown.stdout
+    digest = hashlib.sha256(content).hexdigest()
+    assert written.stdout == f"wrote mine.csv, SHA-256 {digest}\n"
+    before = runner.prepare(tiny.request(folder, "folds"))
+    rule = "folds: {rule: kfold, folds: 2, validation: 0.3}"
+    assert rule in tiny.DATASETS
+    tiny.write(folder, tiny.DATASETS.replace(rule, "folds: {rule: list, file: mine.csv}"))
+    again = runner.prepare(tiny.request(folder, "folds"))
+    assert again.folds.sha256 == digest
+    assert [cell.id for cell in again.plan.cells] == [cell.id for cell in before.plan.cells]
