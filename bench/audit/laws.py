@@ -20,8 +20,6 @@ import numpy as np
 
 from bench.audit.objects import Real
 
-RAMP_G = 1.0 / 12.0
-RAMP_K = 2.0 / 3.0 - 2.0 / math.pi**2  # 0.464
 _NODES = 2048
 
 
