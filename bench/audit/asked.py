@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bench import spec
-from bench.audit.suite import Setup
+from bench.audit.simulator import Setup
 from bench.config import Config
 from bench.ct.geometry import of_spec
-from bench.data.pairs_build import dose_conditions
+from bench.data.pairs_build import dose_conditions, dose_reference
 
 SIZES = (64, 128)
 """The audited size is the profile's, but no smaller and no larger than these: at 64 pixels an edge still leaves an
@@ -28,4 +28,5 @@ def setup(settings: Config, profile: spec.Profile) -> Setup:
     scan = of_spec(settings.datasets.geometry, size)
     names = settings.experiments.experiments[profile.experiment].conditions
     asked = {name: settings.datasets.conditions[name] for name in names}
-    return Setup(scan, tuple(dose_conditions(asked, scan).values()), profile.noise_seed)
+    conditions = tuple(dose_conditions(asked, scan).values())
+    return Setup(scan, conditions, profile.noise_seed, dose_reference(settings.datasets.geometry))

@@ -42,6 +42,7 @@ def counts(simulator: Simulator) -> Iterator[Check]:
         "Gaussian of the right variance fails",
     )  # fmt: skip
     yield dark(simulator)
+    yield electronic(simulator)
 
 
 def dark(simulator: Simulator) -> Check:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from bench.audit.check import Check
-from bench.audit.suite import Setup
+from bench.audit.simulator import Setup
 
 PAGE = 80
 _WIDTHS = (27, 10, 25)

@@ -15,9 +15,8 @@ from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, Real, disc, distance
 from bench.audit.rays import Rays
 from bench.audit.simulator import Simulator
-from bench.ct.dose import Condition
 from bench.ct.geometry import Geometry
-from bench.ct.units import MU_WATER, effective_electronic, effective_photons
+from bench.ct.units import MU_WATER
 from bench.seeds import generator
 
 LEVELS = (1e4, 1e5, 1e6)  # photons per ray of the audited slice, not scaled from 512
@@ -26,7 +25,7 @@ _RING = (
     0.04,
     0.1,
 )  # of the size: where it is measured; pixels too near the centre keep a place between two bins
-_SAMPLES = 8000  # pixels x draws: the variance is known to about 3 %
+SAMPLES = 8000  # pixels x draws: the variance is known to about 3 %
 _POWER_PIXELS = 1 << 20  # pixels x draws: each ring is known to a few per cent
 _BATCH = 16  # slices reconstructed at once
 
@@ -75,7 +74,7 @@ def slope(found: Sequence[Level]) -> float:
 
 
 def levels(
-    simulator: Simulator, geometry: Geometry, photons: Sequence[float] = LEVELS, samples: int = _SAMPLES
+    simulator: Simulator, geometry: Geometry, photons: Sequence[float] = LEVELS, samples: int = SAMPLES
 ) -> list[Level]:
     """Return variance and law for each number of photons, by ``add_noise`` and ``reconstruct``."""
     size, pixel = geometry.size, pixel_cm(geometry.size)
@@ -88,31 +87,13 @@ def levels(
             for draw in range(count)
         ]
         images = simulator.reconstruct(np.stack(noisy), geometry, np.full(count, pixel))
-        found.append(Level(i0, _variance(images), _law(geometry, i0)))
+        found.append(Level(i0, variance(images), law(geometry, i0)))
     return found
-
-
-def of_condition(simulator: Simulator, geometry: Geometry, condition: Condition, noise_seed: int) -> Check:
-    """Return the variance of one condition as it is built for training, against the law for its views and photons."""
-    size, pixel = geometry.size, pixel_cm(geometry.size)
-    assert condition.photons is not None
-    photons = effective_photons(condition.photons, size)
-    used = geometry.every(condition.stride(geometry))
-    count = draws(size, _SAMPLES)
-    objects = np.repeat(disc(size, RADIUS_CM / pixel), count, axis=0)
-    keys = [(noise_seed, "audit", f"{draw}") for draw in range(count)]
-    images = simulator.degrade(objects, np.full(count, pixel), geometry, [condition], keys)[condition.name]
-    ratio = _variance(images) / _law(used, photons, condition_electronic(condition, size))
-    return between(
-        f"noise.level[{condition.name}]", ratio, (0.85, 1.15), "of law",
-        f"the same with the {used.views} views and {condition.photons:g} photons at 512 ({photons:.4g} here) of this "
-        "condition, through the code that builds the pairs",
-    )  # fmt: skip
 
 
 def draws(size: int, samples: int) -> int:
     """Return how many draws give so many samples of the ring."""
-    return math.ceil(samples / np.count_nonzero(_ring(size)))
+    return math.ceil(samples / np.count_nonzero(ring(size)))
 
 
 def spectrum(simulator: Simulator, geometry: Geometry) -> tuple[Real, Real, Real]:
@@ -155,27 +136,24 @@ def _rings(*planes: Real) -> list[Real]:
     return [means[0], *(values / values.sum() for values in means[1:])]
 
 
-def _ring(size: int) -> NDArray[np.bool_]:
+def ring(size: int) -> NDArray[np.bool_]:
+    """Return which pixels of a slice the noise is measured in, (size, size)."""
     away = distance(size)
     found: NDArray[np.bool_] = (away > _RING[0] * size) & (away < _RING[1] * size)
     return found
 
 
-def _variance(images: Image) -> float:
-    return float(images[:, _ring(images.shape[1])].astype(np.float64).var(axis=0, ddof=1).mean())
+def variance(images: Image) -> float:
+    """Return the variance of (draws, size, size) images over draws, as the mean over the ring, in 1/cm^2."""
+    return float(images[:, ring(images.shape[1])].astype(np.float64).var(axis=0, ddof=1).mean())
 
 
-def _law(geometry: Geometry, photons: float, electronic: float = 0.0) -> float:
+def law(geometry: Geometry, photons: float, electronic: float = 0.0) -> float:
     """Return the law's variance, averaged over the rays through the ring of the disc."""
     size, pixel = geometry.size, pixel_cm(geometry.size)
     away = np.linspace(0.0, _RING[1] * size * pixel, 9)
     paths = 2.0 * MU_WATER * np.sqrt(RADIUS_CM**2 - away**2)
     each = [laws.log_count_variance(photons * math.exp(-path), electronic) for path in paths]
     turn = np.cos((np.arange(64) + 0.5) * (math.pi / 128))
-    ray = float(np.interp(np.outer(distance(size)[_ring(size)] * pixel, turn), away, each).mean())
+    ray = float(np.interp(np.outer(distance(size)[ring(size)] * pixel, turn), away, each).mean())
     return laws.noise_variance(geometry.filter, ray, geometry.views, Rays(geometry, pixel).pitch * pixel)
-
-
-def condition_electronic(condition: Condition, size: int) -> float:
-    """Return the electronic noise of a condition at ``size``, in photons."""
-    return effective_electronic(condition.electronic, size)

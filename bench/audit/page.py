@@ -9,8 +9,7 @@ from pathlib import Path
 from bench import atomic
 from bench.audit import pictures, spokes
 from bench.audit.check import Check
-from bench.audit.simulator import Simulator
-from bench.audit.suite import Setup
+from bench.audit.simulator import Setup, Simulator
 from bench.ct.units import effective_photons
 from bench.report import html, svg
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.audit import discs, laws, noise, spokes, suite
+from bench.audit import discs, laws, noise, spokes
 from bench.audit.objects import FINER, Real
 from bench.audit.rays import Rays
-from bench.audit.simulator import Simulator
+from bench.audit.simulator import Setup, Simulator
 from bench.ct.geometry import Geometry
 from bench.ct.units import MU_WATER, effective_photons
 from bench.report import svg
@@ -34,7 +34,7 @@ def disc_profile(simulator: Simulator, geometry: Geometry) -> str:
         edge, inside = figure.subplots(1, 2)
         near = np.abs(away - found.radius) < 4.5
         edge.plot(np.concatenate([-x[::-1], x]), -1000.0 * np.concatenate([1 - rise[::-1], rise]), **_LAW)
-        edge.plot(away[near] - found.radius, values[near], **{**_DOTS, "markersize": 1.8})
+        edge.plot(away[near][::5] - found.radius, values[near][::5], **{**_DOTS, "markersize": 2.6})
         svg.dress(edge, "Distance from the rim (pixels)", "CT number (HU)")
         edge.set_xlim(-4.5, 4.5)
         steps = np.arange(0.0, found.radius - discs.MARGIN, 1.0)
@@ -48,7 +48,7 @@ def disc_profile(simulator: Simulator, geometry: Geometry) -> str:
         return svg.text(figure)
 
 
-def noise_against_dose(simulator: Simulator, setup: suite.Setup) -> str:
+def noise_against_dose(simulator: Simulator, setup: Setup) -> str:
     """Return the standard deviation in the middle of a water disc against the photons per ray, as SVG."""
     geometry = setup.geometry
     scale = effective_photons(1.0, geometry.size)
@@ -90,7 +90,7 @@ def fourier_plane(simulator: Simulator, geometry: Geometry, views: int) -> str:
     return slice_png(decibel.astype(np.float32), Window("spokes", "", -15.0, 30.0, 1.0))
 
 
-def sparse_scan(setup: suite.Setup) -> tuple[Geometry, int]:
+def sparse_scan(setup: Setup) -> tuple[Geometry, int]:
     """Return scan and views of the sparsest condition whose spokes can be told apart, else about 30 directions."""
     geometry = setup.geometry
     divisors = [count for count in range(1, geometry.views + 1) if geometry.views % count == 0]

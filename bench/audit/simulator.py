@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from bench.ct import dose, projector
+from bench.ct.geometry import Geometry
 from bench.ct.kernels import Array
 
 
@@ -22,3 +23,13 @@ class Simulator:
     reconstruct: Callable[..., Array] = projector.reconstruct
     add_noise: Callable[..., Array] = dose.add_noise
     degrade: Callable[..., dict[str, Array]] = dose.degrade
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The configuration it is audited for: a scan, the conditions made with it, the seed of their noise."""
+
+    geometry: Geometry
+    conditions: Sequence[dose.Condition] = ()
+    noise_seed: int = 1
+    reference: dose.Reference = field(default_factory=dose.Reference)

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
 
-from bench.audit import counts, discs, draws, noise, second, sinograms, spokes, symmetry
+from bench.audit import conditions, counts, discs, draws, noise, second, sinograms, symmetry
 from bench.audit.check import Check
-from bench.audit.simulator import Simulator
-from bench.ct.dose import Condition
-from bench.ct.geometry import Geometry
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What is audited: a scan, the conditions made with it, and the seed of their noise."""
-
-    geometry: Geometry
-    conditions: Sequence[Condition] = ()
-    noise_seed: int = 1
+from bench.audit.simulator import Setup, Simulator
 
 
 def run(
@@ -31,17 +19,6 @@ def run(
     simulator = simulator or Simulator()
     for name in GROUPS if only is None else only:
         yield from GROUPS[name](simulator, setup)
-
-
-def _conditions(simulator: Simulator, setup: Setup) -> Iterator[Check]:
-    geometry = setup.geometry
-    for condition in setup.conditions:
-        if condition.photons is not None:
-            yield noise.of_condition(simulator, geometry, condition, setup.noise_seed)
-        if condition.views is not None:
-            scan = spokes.scan_for(geometry, condition.views)
-            if scan is not None:
-                yield spokes.spokes(simulator, scan, condition.views, condition.name)
 
 
 def _draws(simulator: Simulator, setup: Setup) -> Iterator[Check]:
@@ -58,7 +35,7 @@ GROUPS: dict[str, Group] = {
     "object": lambda simulator, setup: symmetry.symmetry(simulator, setup.geometry),
     "counts": lambda simulator, setup: counts.counts(simulator),
     "noise": lambda simulator, setup: noise.noise(simulator, setup.geometry),
-    "conditions": _conditions,
+    "conditions": conditions.conditions,
     "draws": _draws,
 }
 """The checks by group, each yielding those of one file."""

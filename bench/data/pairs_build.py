@@ -66,8 +66,7 @@ def build(
     folder = Path(next(iter(wanted.values())).folder)
     scan = of_spec(geometry, size)
     doses = dose_conditions(conditions, scan)
-    reference = dose.Reference(geometry.reference == "fbp", geometry.reference_photons)
-    maker = Maker(source, bool(source.conditions), scan, doses, noise_seed, reference)
+    maker = Maker(source, bool(source.conditions), scan, doses, noise_seed, dose_reference(geometry))
     refs = sorted(selection.refs, key=lambda ref: (ref.patient, ref.name))
     with cache_lock(folder):
         wanted = {name: files[name] for name in missing(files)}
@@ -182,6 +181,11 @@ def _jobs(refs: list[SliceRef], fillings: Mapping[str | None, Filling]) -> Itera
         for start in range(0, len(rows), SLICES_PER_BATCH):
             batch = tuple(rows[start : start + SLICES_PER_BATCH])
             yield Job(batch, tuple(refs[row] for row in batch), keys)
+
+
+def dose_reference(geometry: spec.Geometry) -> dose.Reference:
+    """Return what ``datasets.yaml`` wants degraded slices held against."""
+    return dose.Reference(geometry.reference == "fbp", geometry.reference_photons)
 
 
 def dose_conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) -> dict[str, dose.Condition]:

@@ -200,3 +200,22 @@ def other_fan(kind: type[FanBeam], *, projects: bool) -> Simulator:
             values, other(fan), pixel, stride=stride
         ),
     )
+
+
+def forgets_the_reference() -> Simulator:
+    """Degraded slices of a scan without the noise of the full dose."""
+    return replace(REAL, degrade=lambda *arguments, reference=None: REAL.degrade(*arguments))
+
+
+def noise_drawn_anew() -> Simulator:
+    """A full dose whose noise is drawn anew for every condition."""
+
+    def degrade(objects: Any, pixel: Any, geometry: Any, conditions: Any, keys: Any, **asked: Any) -> Any:
+        return {
+            c.name: REAL.degrade(objects, pixel, geometry, [c], [(*key, c.name) for key in keys], **asked)[
+                c.name
+            ]
+            for c in conditions
+        }
+
+    return replace(REAL, degrade=degrade)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bench.audit import suite
-from bench.audit.simulator import Simulator
-from bench.ct.dose import Condition
+from bench.audit.simulator import Setup, Simulator
+from bench.ct.dose import Condition, Reference
 from tests.audit import faults, plain
 from tests.audit.faults import counted, imaged, keyed, measured, projected
 from tests.audit.setups import BEAMS, beam
@@ -81,6 +81,10 @@ FAULTS = {
         counted(lambda p, photons, *rest: faults.poisson(p + np.log(2), photons, *rest)), "counts.mean"
     ),
     "logarithm of zero": Fault(counted(faults.unguarded), "counts.dark"),
+    "electronic noise left out": Fault(
+        counted(lambda p, photons, random, electronic: faults.poisson(p, photons, random, 0.0)),
+        "counts.electronic",
+    ),
     "one draw for all views": Fault(counted(faults.same_for_all_rays), "noise.level"),
     "photons not scaled with the size": Fault(faults.photons_not_scaled(), "noise.level[low]"),
     "half of the views": Fault(faults.half_of_the_views(), "spokes[sparse]"),
@@ -102,13 +106,26 @@ def group(check: str) -> str:
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_planted_fault_turns_its_check_red(name: str, kind: str) -> None:
     fault = FAULTS[name]
-    setup = suite.Setup(beam(kind), CONDITIONS)
+    setup = Setup(beam(kind), CONDITIONS)
     found = {check.name: check for check in suite.run(setup, fault.simulator, [group(fault.red)])}
     assert not found[fault.red].passed, found[fault.red]
 
 
 def test_plain_reconstruction_passes_so_that_only_its_faults_are_red() -> None:
     sound = replace(Simulator(), reconstruct=plain.filtered_back_projection())
-    setup = suite.Setup(beam("parallel360"), CONDITIONS)
+    setup = Setup(beam("parallel360"), CONDITIONS)
     for check in suite.run(setup, sound, ["second", "water", "disc", "object", "noise"]):
         assert check.passed, check
+
+
+@pytest.mark.parametrize(
+    ("simulator", "red"),
+    [
+        (faults.forgets_the_reference(), "noise.level[reference]"),
+        (faults.noise_drawn_anew(), "noise.inherited"),
+    ],
+)
+def test_planted_fault_of_the_full_dose_turns_its_check_red(simulator: Simulator, red: str) -> None:
+    setup = Setup(beam("parallel360"), [], 1, Reference(photons=2e6))
+    found = {check.name: check for check in suite.run(setup, simulator, ["conditions"])}
+    assert not found[red].passed, found[red]
