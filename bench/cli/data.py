@@ -50,6 +50,31 @@ def data_build(**options: Any) -> None:
     say(f"all pairs of profile {prepared.request.profile} are in {options['cache']}")
 
 
+@data.command("export")
+@inputs
+@threads_option
+@click.option("--into", type=File, required=True, metavar="DIR", help="A folder that is not there yet.")
+@click.option("--layout", type=click.Choice(["study"]), default="study", show_default=True)
+@click.option("--fold", type=int, help="Which fold of a split with several, from 1.")
+def data_export(into: Path, layout: str, fold: int | None, **options: Any) -> None:
+    """Write the pairs of a profile as files in the published study's layout."""
+    from bench import runner
+    from bench.data import export
+
+    prepared = runner.prepare(request(**options))
+    asked = export.Export(
+        profile=prepared.request.profile,
+        source=prepared.source,
+        selection=export.one_fold(prepared.folds, fold),
+        files=prepared.files,
+        conditions={name: prepared.config.datasets.conditions[name] for name in prepared.files},
+        size=prepared.profile.size,
+    )
+    export.check(asked, into)
+    show(runner.build(prepared))
+    show(export.study(asked, into))
+
+
 @data.command("check")
 @inputs
 def data_check(**options: Any) -> None:
