@@ -209,11 +209,9 @@ def test_interrupted_it_leaves_nothing(asked: export.Export, here: Path) -> None
 
 
 def test_a_fold_must_be_named_where_there_are_several(here: Path) -> None:
-    text = tiny.DATASETS + "  folds: {rule: kfold, folds: 3, validation: 0.3}\n"
-    tiny.write(here, text, tiny.EXPERIMENTS + "  folds: {source: phantom, split: folds, size: 32}\n")
     folds = runner.prepare(tiny.request(here, "folds")).folds
-    with pytest.raises(BenchError, match="the split has folds; name one of 1 to 3 with --fold"):
+    with pytest.raises(BenchError, match="the split has folds; name one of 1 to 2 with --fold"):
         export.one_fold(folds, None)
-    with pytest.raises(BenchError, match="has no fold 4; name one of 1 to 3"):
-        export.one_fold(folds, 4)
+    with pytest.raises(BenchError, match="has no fold 3; name one of 1 to 2"):
+        export.one_fold(folds, 3)
     assert export.one_fold(folds, 2).fold == 2
