@@ -15,6 +15,8 @@ Image = npt.NDArray[np.float32]
 Real = npt.NDArray[np.float64]
 
 FINER = 2
+BLOBS = ((0.2, 0.1, 0.06, 0.2), (-0.15, 0.22, 0.09, 0.3), (0.05, -0.25, 0.05, 0.4))
+"""Centre x and y, width (all in sizes) and height in 1/cm of each Gaussian of ``blobs``."""
 _OVER = 8  # points along a side of a pixel over which an edge is averaged
 
 
@@ -40,11 +42,11 @@ def disc(size: int, radius: float, x: float = 0.0, y: float = 0.0) -> Image:
     return found
 
 
-def blobs(size: int) -> Image:
-    """Return three Gaussians without any symmetry in 1/cm, shape (1, 2 size, 2 size)."""
-    columns, rows = coordinates(FINER * size, size)
-    found = np.zeros((FINER * size, FINER * size))
-    for x, y, width, height in ((0.2, 0.1, 0.06, 0.2), (-0.15, 0.22, 0.09, 0.3), (0.05, -0.25, 0.05, 0.4)):
+def blobs(size: int, factor: int = FINER) -> Image:
+    """Return three Gaussians without any symmetry in 1/cm, shape (1, factor size, factor size)."""
+    columns, rows = coordinates(factor * size, size)
+    found = np.zeros((factor * size, factor * size))
+    for x, y, width, height in BLOBS:
         square = (columns - x * size) ** 2 + (rows - y * size) ** 2
         found += height * np.exp(-square / (2 * (width * size) ** 2))
     return found.astype(np.float32)[None]

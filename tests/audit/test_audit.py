@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.audit import suite
@@ -39,3 +41,32 @@ def test_noise_of_the_full_dose_is_inherited(kind: str) -> None:
     found = {check.name: check for check in suite.run(setup, only=["conditions"])}
     assert set(found) == {"noise.level[low]", "noise.level[reference]", "noise.inherited"}
     assert [check for check in found.values() if not check.passed] == []
+
+
+MARGINS = {  # what the simulator reaches, far inside what the audit allows: a loss of accuracy is seen at once
+    "sinogram.chord": 0.006,
+    "sinogram.mass": 1e-4,
+    "sinogram.centre": 2e-3,
+    "water.mean": 0.3,
+    "water.cupping": 0.5,
+    "water.air": 0.5,
+    "disc.centroid": 0.01,
+    "disc.radius": 0.02,
+    "object.turn": 1e-5,
+    "object.superposition": 2e-5,
+}
+
+
+@pytest.mark.parametrize("kind", BEAMS)
+def test_accuracy_is_far_inside_the_bounds(kind: str) -> None:
+    found = suite.run(Setup(beam(kind)), only=["sinogram", "water", "disc", "object"])
+    measured = {check.name: abs(check.measured) for check in found}
+    worse = {name: measured[name] for name, margin in MARGINS.items() if measured[name] > margin}
+    assert not worse
+
+
+def test_every_check_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")
+    setup = Setup(beam("parallel360"), CONDITIONS, 1, Reference(photons=2e6))
+    for check in suite.run(setup):
+        assert f"`{check.name.partition('[')[0]}" in text, check.name

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.audit.objects import BLOBS, blobs, coordinates, disc
 from bench.ct import fan
 from bench.ct.geometry import FanBeam, ParallelBeam
 from bench.ct.projector import project, reconstruct
 from bench.ct.units import MU_WATER
-from tests.ct.shapes import BLOBS, blobs, coordinates, disc
 
 
 def rays(scan: FanBeam, pixel: float, within: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +103,7 @@ def test_rough_objects_agree_with_a_slow_sum_along_rays() -> None:
 
 def test_a_point_comes_back_to_its_place() -> None:
     scan, at = FanBeam(128), (31.3, -20.7)
-    image = reconstruct(project(disc(128, 3.0, at=at), scan, [0.3]), scan, [0.3])[0].astype(np.float64)
+    image = reconstruct(project(disc(128, 3.0, *at), scan, [0.3]), scan, [0.3])[0].astype(np.float64)
     x, y = coordinates(128, 128)
     near = image * (np.hypot(x - at[0], y - at[1]) < 8)
     assert [(near * axis).sum() / near.sum() for axis in (x, y)] == pytest.approx(at, abs=0.01)
