@@ -17,7 +17,7 @@ import pytest
 
 from bench import metrics, runner, verify
 from bench.data.pairs import PairSet
-from bench.data.splits import Selection
+from bench.data.splits import Folds
 from bench.events import CellEnded, Event
 from bench.store import Result, RunStore
 from bench.task import Task
@@ -165,16 +165,16 @@ def test_split_moved_by_one_patient_is_red(reds: Reds, tmp_path: Path) -> None:
 def test_split_moved_by_one_slice_is_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = runner.choose
 
-    def moved(*arguments: Any) -> Selection:
-        chosen = whole(*arguments)
+    def moved(*arguments: Any) -> Folds:
+        (chosen,) = whole(*arguments).selections
         parts = dict(chosen.parts)
         parts["train"], parts["test"] = (*parts["train"], parts["test"][0]), parts["test"][1:]
-        return dataclasses.replace(chosen, parts=parts)
+        return Folds((dataclasses.replace(chosen, parts=parts),))
 
     monkeypatch.setattr(runner, "choose", moved)
     found = reds()
     assert set(found) == ALL
-    assert all({"slices", "slices per part", "pair names"} <= metrics for metrics in found.values())
+    assert all({"split", "slices", "slices per part", "pair names"} <= metrics for metrics in found.values())
 
 
 def test_another_noise_is_red_where_there_is_noise(reds: Reds, tmp_path: Path) -> None:
