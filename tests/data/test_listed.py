@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bench import config
@@ -156,6 +156,7 @@ SPLITS = st.sampled_from(
 )
 
 
+@example([3, 3, 3, 3, 3], Split(rule="order", test=4, validation=0.2, leaky="so"), 1)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(3, 9), min_size=5, max_size=9), SPLITS, st.none() | st.integers(1, 9))
 def test_a_split_file_given_back_is_the_same_split(

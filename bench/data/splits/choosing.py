@@ -38,7 +38,8 @@ def choose(catalogue: Catalogue, split: spec.Split, counts: spec.Counts) -> Fold
         )
         for number, parts in enumerate(found, start=1)
     )
-    return Folds(selections, leak(split.leaky, found) if split.leaky else "")
+    used = [one.parts for one in selections]
+    return Folds(selections, leak(split.leaky, used) if split.leaky else "")
 
 
 def _by_rule(catalogue: Catalogue, split: spec.Split) -> list[Parts]:
