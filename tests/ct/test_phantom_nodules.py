@@ -42,9 +42,9 @@ def test_place_size_and_contrast_are_those_of_the_list() -> None:
                 continue  # the blur takes height and width from the smallest
             got = Measured(patient, lesion)
             off[lesion.kind].append(got.contrast - lesion.contrast_hu)
-            assert np.hypot(*got.place) < 0.5, lesion
             # a liver lesion stands only about five deviations of the texture above its surroundings
             wide = 0.9 if lesion.kind == "liver" else 0.45
+            assert np.hypot(*got.place) < wide, lesion
             assert got.diameter == pytest.approx(lesion.diameter_mm, abs=wide), lesion
             assert abs(off[lesion.kind][-1]) < near[lesion.kind], lesion
             of_liver = lesion.kind == "liver"
@@ -94,7 +94,7 @@ def test_no_tube_enters_a_lesion() -> None:
     a = phantom.anatomy("P001", 0)
     tubes = vessels(a)
     for n in phantom.nodules("P001"):
-        centre = np.array([n.x_mm, n.y_mm, n.z_mm])
+        centre = np.array([n.x_mm, n.y_mm, n.z_mm]) - (*a.shift(n.z_mm), 0.0)
         assert depths(tubes.lung, centre).min() > 0.5 * n.diameter_mm + 1.0
         straight = np.array([[*(centre - 30.0), *(centre + 31.0), 1.0, 1.0]])
         assert depths(straight, centre).min() < 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from math import sqrt
+from math import pi, sin, sqrt
 
 import numpy as np
 
@@ -65,13 +65,18 @@ class Tissues:
     trabecular: Tissue
     cortical: Tissue
     cartilage: Tissue
+    endplate: Tissue
+    gland: Tissue
     couch: Tissue
     foam: Tissue
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Measures of one patient in mm; heights (``_t``) as fractions of ``length``."""
+    """Measures of one patient in mm; heights (``_t``) as fractions of ``length``.
+
+    Everything is described in the patient's own frame; ``shift`` tells where that lies in the field.
+    """
 
     patient: str
     seed: int
@@ -79,11 +84,14 @@ class Anatomy:
     length: float
     blur: float
     contrast: bool
+    disease: str
+    grade: float
     breasts: float
+    arms: bool
     half_width: float
     half_depth: float
     body_y: float
-    power: float
+    powers: tuple[float, float]
     lumps: tuple[tuple[float, float], ...]
     fat: float
     cage_width: float
@@ -102,6 +110,8 @@ class Anatomy:
     heart_size: float
     carina_t: float
     arch_t: float
+    vessel: float
+    bends: tuple[tuple[float, float, float], ...]
     tissues: Tissues
 
     def at(self, x: float, y: float, t: float) -> tuple[float, float, float]:
@@ -111,6 +121,11 @@ class Anatomy:
     def rng(self, what: str) -> np.random.Generator:
         """The generator of this patient for one named purpose."""
         return generator("phantom", self.seed, self.patient, what)
+
+    def shift(self, z: float) -> tuple[float, float]:
+        """Where the patient's frame lies at height z: x and y in mm from the centre of the field."""
+        x, y = (offset + swing * sin(2.0 * pi * z / 420.0 + phase) for offset, swing, phase in self.bends)
+        return x, y
 
 
 @dataclass(frozen=True)
@@ -140,37 +155,49 @@ def anatomy(patient: str, seed: int) -> Anatomy:
     """Draw the measures of ``patient``; equal arguments give equal patients in any order of calls."""
     rng = generator("phantom", seed, patient, "body")
     u = rng.uniform
-    fov = u(320.0, 420.0)
-    width = fov * u(0.405, 0.455)
-    depth = width * u(0.68, 0.76)
-    fat = width * u(0.04, 0.13)
-    wall_front, wall_back, wall_side = u(11.0, 15.0), u(25.0, 31.0), u(12.0, 17.0)
-    cage_width = width - fat - wall_side
-    cage_depth = depth - 0.85 * fat - 0.5 * (wall_front + wall_back)
-    body_y = -fov * u(0.02, 0.05)
+    cage_width = u(106.0, 142.0)
+    cage_depth = cage_width * u(0.63, 0.80)
+    scale = cage_width / 130.0
+    fat = float(5.0 + 38.0 * u(0.0, 1.0) ** 1.8)
+    wall_front, wall_back, wall_side = u(13.0, 17.0), u(31.0, 37.0), u(15.0, 21.0)
+    width = cage_width + wall_side + fat
+    depth = cage_depth + 0.5 * (wall_front + wall_back) + 0.75 * fat
+    arms = bool(u(0.0, 1.0) < 0.4) and width < 152.0
+    bends = (
+        (float(rng.normal(0.0, 4.0)), float(rng.normal(0.0, 3.0)), u(0.0, 6.283)),
+        (float(rng.normal(0.0, 5.0)), u(0.0, 7.0), u(-0.8, 0.8)),
+    )
+    reach = max(width + (84.0 if arms else 6.0), 182.0 * scale + 0.5 * fat + 18.0)
+    reach += abs(bends[0][0]) + abs(bends[0][1])
+    fov = 2.0 * reach + float(6.0 + 95.0 * u(0.0, 1.0) ** 2.0)
     length = u(300.0, 350.0)
-    right = u(0.57, 0.63)
+    right = u(0.56, 0.62)
     arch = u(0.185, 0.215)
     contrast = bool(generator("phantom", seed, patient, "contrast").random() < 0.5)
+    disease, grade = _disease(patient, seed)
+    body_y = -u(0.0, 14.0)
     return Anatomy(
         patient=patient,
         seed=seed,
-        fov=fov,
+        fov=min(500.0, fov),
         length=length,
-        blur=u(0.45, 0.9),
+        blur=u(0.5, 0.9),
         contrast=contrast,
+        disease=disease,
+        grade=grade,
         breasts=float(max(0.0, u(-1.0, 1.0))),
+        arms=arms,
         half_width=width,
         half_depth=depth,
         body_y=body_y,
-        power=u(2.1, 2.45),
-        lumps=tuple((float(rng.normal(0.0, 0.007)), float(u(0.0, 6.283))) for _ in range(4)),
+        powers=(u(2.05, 2.35), u(2.5, 2.9)),
+        lumps=tuple((float(rng.normal(0.0, 0.010)), float(u(0.0, 6.283))) for _ in range(4)),
         fat=fat,
         cage_width=cage_width,
         cage_depth=cage_depth,
-        cage_y=body_y + 0.5 * (wall_front - wall_back),
+        cage_y=body_y + 0.5 * (wall_front - wall_back) + 0.15 * fat,
         cage_power=u(2.1, 2.35),
-        scale=cage_width / 130.0,
+        scale=scale,
         pitch=length * u(0.074, 0.082),
         first_rib=-length * u(0.19, 0.26),
         rib_drop=length * u(0.32, 0.39),
@@ -178,12 +205,22 @@ def anatomy(patient: str, seed: int) -> Anatomy:
         dome_left=right + u(0.02, 0.06),
         dome_fall=length * u(0.13, 0.18),
         heart_t=right - u(0.06, 0.09),
-        heart_x=u(10.0, 18.0),
-        heart_size=u(0.92, 1.08),
+        heart_x=u(4.0, 16.0),
+        heart_size=u(0.88, 1.16),
         carina_t=arch + u(0.10, 0.13),
         arch_t=arch,
+        vessel=u(0.92, 1.18),
+        bends=bends,
         tissues=_tissues(patient, seed, contrast),
     )
+
+
+def _disease(patient: str, seed: int) -> tuple[str, float]:
+    """What ails the lungs, or "", and how much of it there is, 0 to 1."""
+    rng = generator("phantom", seed, patient, "disease")
+    kind, grade = float(rng.random()), float(rng.uniform(0.3, 1.0))
+    kinds = ((0.22, "emphysema"), (0.38, "fibrosis"), (0.54, "infiltrates"), (0.64, "effusion"))
+    return next((name for limit, name in kinds if kind < limit), ""), grade
 
 
 def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
@@ -193,7 +230,7 @@ def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
         skin=Tissue(Label.SOFT, u(10.0, 40.0), 5.0),
         fat=Tissue(Label.FAT, u(-113.0, -97.0), 4.0, 5.0),
         muscle=Tissue(Label.MUSCLE, u(47.0, 63.0), 5.0, 5.0),
-        lung=Tissue(Label.LUNG, u(-880.0, -805.0), 20.0, 10.0),
+        lung=Tissue(Label.LUNG, u(-875.0, -815.0), 22.0, 14.0),
         blood=Tissue(Label.BLOOD, blood, 3.0, 2.0),
         late_blood=Tissue(Label.BLOOD, max(152.0, blood * u(0.7, 0.9)) if contrast else blood, 3.0, 3.0),
         myocardium=Tissue(Label.HEART, u(90.0, 120.0) if contrast else u(46.0, 54.0), 4.0, 4.0),
@@ -204,9 +241,11 @@ def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
         fluid=Tissue(Label.SOFT, u(5.0, 25.0), 3.0, 3.0),
         bowel=Tissue(Label.SOFT, u(-40.0, 30.0), 60.0, 60.0),
         gas=Tissue(Label.GAS, -985.0),
-        trabecular=Tissue(Label.TRABECULAR, u(135.0, 235.0), 28.0, 18.0),
+        trabecular=Tissue(Label.TRABECULAR, u(135.0, 235.0), 32.0, 9.0),
         cortical=Tissue(Label.CORTICAL, u(800.0, 1500.0), 60.0, 40.0),
         cartilage=Tissue(Label.SOFT, u(75.0, 120.0), 10.0, 10.0),
-        couch=Tissue(Label.COUCH, u(-350.0, -150.0)),
+        endplate=Tissue(Label.TRABECULAR, u(230.0, 300.0), 40.0, 10.0),
+        gland=Tissue(Label.SOFT, u(5.0, 35.0), 8.0, 5.0),
+        couch=Tissue(Label.COUCH, u(-150.0, 150.0)),
         foam=Tissue(Label.COUCH, u(-960.0, -920.0)),
     )

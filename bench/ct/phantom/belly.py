@@ -9,9 +9,9 @@ from bench.ct.phantom.canvas import View
 from bench.ct.phantom.fields import Array, Ellipsoid, smooth_max
 from bench.ct.phantom.lesions import paint_nodules
 from bench.ct.phantom.liver import gall_bladder, kidneys, lobes_distance
+from bench.ct.phantom.section import Section
 from bench.ct.phantom.shapes import Belly, belly
-from bench.ct.phantom.trunk import Section
-from bench.ct.phantom.tubes import tube_cover
+from bench.ct.phantom.tubes import tube_cover, tubes_distance
 
 
 def _blob(s: Section, body: Ellipsoid, room: float = 2.2) -> tuple[View, Array] | None:
@@ -41,9 +41,9 @@ def paint_belly(s: Section) -> None:
     canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.pancreas) * inside, tissues.soft)
     canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.mesentery) * inside, tissues.late_blood)
     _paint_loops(s, organs, inside)
-    _paint(s, organs.spleen, tissues.spleen)
-    _paint_colon(s, organs, inside)
     _paint_stomach(s, organs)
+    _paint_colon(s, organs, inside)
+    _paint_spleen(s, organs)
     _paint_liver(s, organs)
     _paint_kidneys(s)
     _paint(s, gall_bladder(s.a), tissues.fluid)
@@ -63,17 +63,30 @@ def _paint_liver(s: Section, organs: Belly) -> None:
 
 
 def _paint_stomach(s: Section, organs: Belly) -> None:
-    found = _blob(s, organs.stomach)
-    if found is None:
+    """Wall with folds, contents, and gas above the level of the fluid."""
+    canvas, tissues, view = s.canvas, s.a.tissues, s.canvas.whole
+    distance = tubes_distance(view.x, view.y, s.z, organs.stomach)
+    if not (distance < 2.0).any():
         return
-    view, distance = found
-    canvas, tissues = s.canvas, s.a.tissues
+    distance = smooth_max(distance + np.float32(2.5) * canvas.swell, s.belly + np.float32(2.5), 5.0)
     canvas.paint(view, canvas.cover(distance - np.float32(2.5)), tissues.fat)
     canvas.paint(view, canvas.cover(distance), tissues.soft)
-    lumen = distance + np.float32(4.0)
+    lumen = distance + np.float32(4.5) + np.float32(1.2) * canvas.middle + np.float32(1.0) * canvas.coarse
     canvas.paint(view, canvas.cover(lumen), tissues.fluid)
+    food = np.maximum(lumen + np.float32(2.0), np.float32(4.0) - np.float32(9.0) * canvas.coarse)
+    canvas.paint(view, canvas.cover(food), tissues.bowel)
     air = np.maximum(lumen, view.y - np.float32(organs.air_y))
     canvas.paint(view, canvas.cover(air), tissues.gas)
+
+
+def _paint_spleen(s: Section, organs: Belly) -> None:
+    whole, hollow = organs.spleen
+    found = None if whole.misses(s.z) else _blob(s, whole)
+    if found is not None:
+        view, distance = found
+        cut = smooth_max(distance, -hollow.distance(view.x, view.y, s.z), 8.0)
+        s.canvas.paint(view, s.canvas.cover(cut - np.float32(1.5)), s.a.tissues.fat)
+        s.canvas.paint(view, s.canvas.cover(cut), s.a.tissues.spleen)
 
 
 def _paint_colon(s: Section, organs: Belly, inside: Array) -> None:
@@ -102,8 +115,11 @@ def _paint_kidneys(s: Section) -> None:
             continue
         view, distance = found
         canvas = s.canvas
-        canvas.paint(view, canvas.cover(distance - np.float32(3.5)), s.a.tissues.fat)
+        canvas.paint(view, canvas.cover(distance - np.float32(6.0)), s.a.tissues.fat)
         canvas.paint(view, canvas.cover(distance), s.a.tissues.kidney)
+        noise = canvas.middle[view.rows, view.columns] + canvas.coarse[view.rows, view.columns]
+        pyramids = np.maximum(distance + np.float32(6.5), np.float32(1.0) - np.float32(4.0) * noise)
+        canvas.paint(view, canvas.cover(pyramids), s.a.tissues.kidney, -0.28 * s.a.tissues.kidney.hu)
         side = np.sign(kidney.centre[0])
         inner = (kidney.centre[0] - side * 0.45 * kidney.semi[0], kidney.centre[1] - 3.0, kidney.centre[2])
         sinus = Ellipsoid(

@@ -19,7 +19,7 @@ FINE = 1024  # pixels from which a slice is drawn on its own grid
 
 @dataclass(frozen=True)
 class View:
-    """A rectangle of the fine grid: x as a row and y as a column, in mm."""
+    """A rectangle of the fine grid: x as a row and y as a column, in mm of the patient's frame."""
 
     rows: slice
     columns: slice
@@ -30,7 +30,7 @@ class View:
 class Canvas:
     """The fine grid of one slice at height ``z`` mm, filled with air of exactly -1000 HU.
 
-    ``fine``, ``coarse`` and ``swell`` are noise of unit variance: two textures and one that bends shapes.
+    ``fine``, ``middle``, ``coarse`` and ``swell`` are noise of unit variance, correlated over ever longer ways.
 
     Two or more fine pixels per pixel and direction, none wider than 1/256 of the field of view. From 1024 on
     one is enough: surfaces are drawn by the share of a pixel they cover, and the blur is wider than a pixel.
@@ -44,8 +44,12 @@ class Canvas:
         self.z = z
         self.hu: Array = np.full((self.pixels, self.pixels), AIR_HU, np.float32)
         self.label: NDArray[np.int8] = np.full((self.pixels, self.pixels), Label.AIR, np.int8)
-        self.axis: Array = ((np.arange(self.pixels) + 0.5 - 0.5 * self.pixels) * self.step).astype(np.float32)
+        axis = (np.arange(self.pixels) + 0.5 - 0.5 * self.pixels) * self.step
+        self.shift = a.shift(z)
+        self.xs: Array = (axis - self.shift[0]).astype(np.float32)
+        self.ys: Array = (axis - self.shift[1]).astype(np.float32)
         fine, middle, coarse, swell = (lattice_noise(a, z, s, self.pixels, self.step) for s in SPACINGS)
+        self.middle: Array = middle
         self.fine: Array = np.float32(0.8) * fine + np.float32(0.6) * middle
         self.coarse: Array = coarse
         self.swell: Array = swell
@@ -53,14 +57,15 @@ class Canvas:
 
     def window(self, x: float, y: float, reach: float) -> View:
         """The part of the grid within ``reach`` mm of (x, y) along both axes."""
-        return self._view(self._span(y, reach), self._span(x, reach))
+        return self._view(self._span(self.ys, y, reach), self._span(self.xs, x, reach))
 
-    def _span(self, centre: float, reach: float) -> slice:
-        low, high = np.searchsorted(self.axis, (centre - reach - 2.0, centre + reach + 2.0))
+    @staticmethod
+    def _span(axis: Array, centre: float, reach: float) -> slice:
+        low, high = np.searchsorted(axis, (centre - reach - 2.0, centre + reach + 2.0))
         return slice(int(low), int(high))
 
     def _view(self, rows: slice, columns: slice) -> View:
-        return View(rows, columns, self.axis[None, columns], self.axis[rows, None])
+        return View(rows, columns, self.xs[None, columns], self.ys[rows, None])
 
     def cover(self, distance: Array) -> Array:
         """Share of each fine pixel inside the surface where ``distance`` (mm) is zero."""

@@ -8,7 +8,8 @@ from bench.ct.phantom.anatomy import Anatomy
 from bench.ct.phantom.belly import paint_belly
 from bench.ct.phantom.canvas import Canvas
 from bench.ct.phantom.heart import paint_heart
-from bench.ct.phantom.lungs import paint_lungs
+from bench.ct.phantom.lungs import paint_effusion, paint_lungs
+from bench.ct.phantom.section import section
 from bench.ct.phantom.skeleton import (
     paint_clavicles,
     paint_ribs,
@@ -16,8 +17,8 @@ from bench.ct.phantom.skeleton import (
     paint_spine,
     paint_sternum,
 )
-from bench.ct.phantom.trunk import paint_cavity, paint_couch, paint_wall, section
 from bench.ct.phantom.vessels import paint_airway, paint_great_vessels, paint_lung_vessels
+from bench.ct.phantom.wall import paint_arms, paint_cavity, paint_couch, paint_wall
 
 SMALLEST, LARGEST = 16, 2048
 
@@ -30,6 +31,7 @@ def draw(a: Anatomy, z: float, size: int, *, labelled: bool = False) -> Canvas:
     shared = section(a, canvas)
     for paint in (
         paint_couch,
+        paint_arms,
         paint_wall,
         paint_cavity,
         paint_lungs,
@@ -37,6 +39,7 @@ def draw(a: Anatomy, z: float, size: int, *, labelled: bool = False) -> Canvas:
         paint_heart,
         paint_great_vessels,
         paint_lung_vessels,
+        paint_effusion,
         paint_airway,
         paint_ribs,
         paint_spine,

@@ -42,8 +42,17 @@ def smooth_max(a: Array, b: Array, radius: float) -> Array:
     return result
 
 
-def superellipse(x: Array, y: Array, a: float | Array, b: float | Array, power: float) -> Array:
-    """Distance along the ray from the centre to the curve |x/a|^power + |y/b|^power = 1."""
+def superellipse(
+    x: Array, y: Array, a: float | Array, b: float | Array, power: float, behind: float | None = None
+) -> Array:
+    """Distance along the ray from the centre to the curve |x/a|^power + |y/b|^power = 1.
+
+    ``behind`` is the power of the half with y > 0, if it has another.
+    """
+    if behind is not None:
+        split = int(np.searchsorted(y[:, 0], 0.0))
+        halves = [superellipse(x, v, a, b, p) for v, p in ((y[:split], power), (y[split:], behind))]
+        return np.vstack(halves)
     total = (np.abs(x) / a) ** power + (np.abs(y) / b) ** power
     level = np.maximum(total, np.float32(1e-6)) ** np.float32(1.0 / power)
     result: Array = np.sqrt(x * x + y * y) * (np.float32(1.0) - np.float32(1.0) / level)

@@ -6,6 +6,7 @@ around them and no other texture is laid over them: the listed contrast is that 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil
 
@@ -17,7 +18,7 @@ from bench.ct.phantom.canvas import Canvas, View
 from bench.ct.phantom.fields import Array, step
 from bench.ct.phantom.liver import liver_distance
 from bench.ct.phantom.routes import airway, great_arteries, great_veins
-from bench.ct.phantom.trunk import gravity, lung_distance
+from bench.ct.phantom.thorax import fluid_distance, gravity, lung_distance
 from bench.ct.phantom.tubes import Segments, depths
 
 SMALLEST_MM, LARGEST_MM = 3.0, 20.0  # diameters of lung nodules
@@ -26,6 +27,7 @@ _APART = 10.0  # mm between the surfaces of two lesions
 
 Points = NDArray[np.float64]
 Point = tuple[float, float, float]
+Shift = tuple[float, float]
 
 
 def lung_points(a: Anatomy, what: str, side: float, count: int, depth: float) -> Points:
@@ -77,6 +79,8 @@ def nodules_of(a: Anatomy) -> tuple[Nodule, ...]:
         radius = 0.5 * SMALLEST_MM * ratio
         place = lung_points(a, f"nodule {number}", side, 40, radius + 6.0)
         place = place[np.abs(place[:, 2] - 0.5 * a.length) < 0.5 * a.length - radius]
+        if a.disease == "effusion":
+            place = place[fluid_distance(a, *place.astype(np.float32).T) > radius + 18.0]
         for x, y, z in _first(place, radius, found, tubes):
             around = a.tissues.lung.hu + float(gravity(a, y))
             kind, value = ("solid", hu) if solid else ("ground-glass", around + above)
@@ -86,12 +90,22 @@ def nodules_of(a: Anatomy) -> tuple[Nodule, ...]:
         place = _liver_points(a, f"liver lesion {number}", 40, radius + 12.0)
         for x, y, z in _first(place, radius, found, tubes):
             found.append(Nodule("liver", x, y, z, 2.0 * radius, a.tissues.liver.hu - below, -below))
-    return tuple(found)
+    return tuple(_moved(n, a.shift(n.z_mm)) for n in found)
+
+
+def _moved(n: Nodule, way: Shift) -> Nodule:
+    return replace(n, x_mm=n.x_mm + way[0], y_mm=n.y_mm + way[1])
+
+
+def _seen(n: Nodule, shift: Shift) -> Nodule:
+    """A lesion in the patient's frame, which lies at ``shift`` in the field."""
+    return _moved(n, (-shift[0], -shift[1]))
 
 
 def paint_nodules(a: Anatomy, canvas: Canvas, organ: str) -> None:
     """The lesions of ``organ``, lung or liver, that the slice cuts."""
-    for n in nodules_of(a):
+    for known in nodules_of(a):
+        n = _seen(known, canvas.shift)
         if (n.kind == "liver") != (organ == "liver") or abs(canvas.z - n.z_mm) > 0.5 * n.diameter_mm + 1.0:
             continue
         view = canvas.window(n.x_mm, n.y_mm, 0.5 * n.diameter_mm)
@@ -118,7 +132,8 @@ def _tissue(a: Anatomy, n: Nodule) -> Tissue:
 def calm(a: Anatomy, canvas: Canvas) -> Array:
     """0 at the lung nodules of this slice and their surroundings, 1 from there on, on the whole grid."""
     result: Array = np.ones_like(canvas.hu)
-    for n in nodules_of(a):
+    for known in nodules_of(a):
+        n = _seen(known, canvas.shift)
         reach = 0.5 * n.diameter_mm + 12.0
         if n.kind == "liver" or abs(canvas.z - n.z_mm) > reach:
             continue
@@ -129,7 +144,8 @@ def calm(a: Anatomy, canvas: Canvas) -> Array:
 
 def lead_around(a: Anatomy, segments: Segments) -> Segments:
     """Return ``segments`` (n, 8) bent so that none enters a lesion or the tissue close to it."""
-    for n in nodules_of(a):
+    for known in nodules_of(a):
+        n = _seen(known, a.shift(known.z_mm))
         centre, clear = np.array([n.x_mm, n.y_mm, n.z_mm]), 0.5 * n.diameter_mm + _ROOM
         close = depths(segments, centre) < 2.0 * clear + segments[:, 6:].max(axis=1)
         if close.any():

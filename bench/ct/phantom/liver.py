@@ -31,18 +31,18 @@ def organ(
 def liver_lobes(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
     """The right and the left lobe."""
     top, s = a.dome_right, 1.0 / a.scale
-    right = (86.0, 1.10 * a.cage_depth * s, 0.31 * a.length * s)
-    left = (62.0, 0.40 * a.cage_depth * s, 0.15 * a.length * s)
+    right = (74.0, 0.97 * a.cage_depth * s, 0.235 * a.length * s)
+    left = (60.0, 0.36 * a.cage_depth * s, 0.135 * a.length * s)
     return (
-        organ(a, "liver", (-62, 0.0, top + 0.23), (3, 0.03, 0.0), right, pitch=0.28),
-        organ(a, "left liver", (-6, -0.52, top + 0.15), (8, 0.04, 0.0), left, yaw=-0.15),
+        organ(a, "liver", (-64, 0.04, top + 0.185), (3, 0.03, 0.01), right, pitch=0.25),
+        organ(a, "left liver", (2, -0.48, top + 0.14), (8, 0.04, 0.01), left, yaw=-0.12),
     )
 
 
 @lru_cache(maxsize=64)
 def gall_bladder(a: Anatomy) -> Ellipsoid:
     """The gall bladder, in the lower side of the liver."""
-    return organ(a, "gall", (-42, -0.42, 0.95), (5, 0.05, 0.01), (13, 17, 22), yaw=0.6)
+    return organ(a, "gall", (-38, -0.40, a.dome_right + 0.33), (5, 0.05, 0.01), (13, 18, 24), yaw=0.6)
 
 
 @lru_cache(maxsize=64)
@@ -60,8 +60,11 @@ def lobes_distance(a: Anatomy, x: Array, y: Array, z: float | Array, rough: floa
     """Distance to both lobes together, with ``rough`` mm added, kept away from the spine."""
     first, second = liver_lobes(a)
     both = smooth_min(first.distance(x, y, z), second.distance(x, y, z), 12.0) + rough
-    away = np.float32(34.0 * a.scale) - np.hypot(x - 6.0, y - spine_centre(a, z))
-    return smooth_max(both, away, 10.0)
+    away = np.float32(36.0 * a.scale) - np.hypot(x - 6.0, y - spine_centre(a, z))
+    cleft = np.abs(x + np.float32(14.0 * a.scale) + 0.2 * (y - a.cage_y)) - np.float32(1.2)
+    cleft = np.maximum(cleft, y - np.float32(a.cage_y - 0.25 * a.cage_depth))
+    cleft = np.maximum(cleft, np.float32((a.dome_right + 0.12) * a.length) - z)
+    return smooth_max(smooth_max(both, away, 10.0), -cleft, 5.0)
 
 
 def liver_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:

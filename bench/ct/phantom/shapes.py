@@ -29,9 +29,9 @@ class Bowel:
 class Belly:
     """The organs below the diaphragm of one patient."""
 
-    stomach: Ellipsoid
+    stomach: Segments
     air_y: float
-    spleen: Ellipsoid
+    spleen: tuple[Ellipsoid, Ellipsoid]
     liver_vessels: Segments
     bowel: Bowel
     crura: Segments
@@ -41,17 +41,23 @@ class Belly:
 def belly(a: Anatomy) -> Belly:
     """Draw the abdominal organs of a patient."""
     stomach, liver = _stomach(a), liver_lobes(a)[0]
-    air_y = stomach.centre[1] - 0.42 * stomach.semi[1] + float(a.rng("air").normal(0.0, 4.0))
+    air_y = a.cage_y + a.cage_depth * float(a.rng("air").uniform(-0.55, -0.15))
     cloud = a.rng("liver vessels").uniform(-0.75, 0.75, (70, 3)) * np.array(liver.semi)
     root = np.array(a.at(-24, 0.10, a.dome_right + 0.06))
     vessels = lead_around(a, tree(root, np.array(liver.centre) + cloud, 0.95 * a.scale))
-    spleen = organ(a, "spleen", (92, 0.42, a.dome_right + 0.22), (3, 0.05, 0.015), (25, 44, 42), yaw=-0.6)
-    return Belly(stomach, air_y, spleen, vessels, _bowel(a), _crura(a))
+    spleen = organ(a, "spleen", (86, 0.34, a.dome_right + 0.2), (3, 0.04, 0.012), (44, 60, 50), yaw=-0.3)
+    (x, y, z), k = spleen.centre, a.scale
+    hollow = Ellipsoid((x - 50.0 * k, y - 34.0 * k, z), (50.0 * k, 60.0 * k, 90.0 * k), yaw=-0.5)
+    return Belly(stomach, air_y, (spleen, hollow), vessels, _bowel(a), _crura(a))
 
 
-def _stomach(a: Anatomy) -> Ellipsoid:
-    semi = (36.0, 0.46 * a.cage_depth / a.scale, 0.17 * a.length / a.scale)
-    return organ(a, "stomach", (54, -0.22, a.dome_right + 0.22), (4, 0.05, 0.01), semi, yaw=0.5, pitch=-0.2)
+def _stomach(a: Anatomy) -> Segments:
+    """From the fundus behind the left dome forwards and down to the outlet right of the midline."""
+    top, size = a.dome_right, float(a.rng("stomach").uniform(0.75, 1.1))
+    way = [(56, 0.22, 0.07), (60, 0.10, 0.13), (58, -0.18, 0.21), (44, -0.46, 0.28), (10, -0.54, 0.33)]
+    way.append((-24, -0.36, 0.335))
+    points = [a.at(x, y, top + t) for x, y, t in way]
+    return smooth_chain(points, [a.scale * size * v for v in (26, 36, 35, 29, 21, 13)])
 
 
 def _bowel(a: Anatomy) -> Bowel:
@@ -72,7 +78,7 @@ def _bowel(a: Anatomy) -> Bowel:
 def _loop(a: Anatomy, number: int) -> Segments:
     """A winding piece of small bowel that goes down through the left and middle of the belly."""
     rng = a.rng(f"bowel {number}")
-    xs, ys, ts = rng.uniform(-25.0, 78.0, 9), rng.uniform(-0.62, 0.2, 9), np.linspace(0.93, 1.2, 9)
+    xs, ys, ts = rng.uniform(-25.0, 78.0, 9), rng.uniform(-0.62, 0.2, 9), np.linspace(0.9, 1.2, 9)
     points = [a.at(float(x), float(y), float(t)) for x, y, t in zip(xs, ys, ts, strict=True)]
     return smooth_chain(points, list(a.scale * rng.uniform(9.0, 13.0, 9)))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import cos, sin
+
 import numpy as np
 
 from bench.ct.phantom.canvas import View
-from bench.ct.phantom.fields import Array, bump, capsule, smooth_max, smooth_min, step
-from bench.ct.phantom.trunk import Section, cage_frame, spine_centre
+from bench.ct.phantom.fields import Array, Ellipsoid, bump, capsule, smooth_max, smooth_min, step
+from bench.ct.phantom.section import Section
+from bench.ct.phantom.trunk import cage_frame, girdle, spine_centre
 from bench.ct.phantom.tubes import smooth_chain, tube_cover
 
 RIBS = 12
@@ -16,6 +19,8 @@ _CARTILAGE_END = np.array([2.95] * 7 + [2.7, 2.55, 2.4, 1.5, 1.05], np.float32)
 
 def paint_bone(s: Section, view: View, distance: Array, shell: float) -> None:
     """A bone: trabecular inside, cortical within ``shell`` mm of its surface."""
+    if not (distance < 1.0).any():
+        return
     outer = s.canvas.cover(distance)
     inner = s.canvas.cover(distance + np.float32(shell))
     s.canvas.paint(view, outer, s.a.tissues.cortical)
@@ -38,8 +43,12 @@ def paint_spine(s: Section) -> None:
     s.canvas.paint(view, s.canvas.cover(body), a.tissues.cartilage)
     s.canvas.paint(view, s.canvas.cover(canal), a.tissues.fat)
     s.canvas.paint(view, s.canvas.cover(canal + np.float32(2.0)), a.tissues.soft)
-    ends = np.float32((2.6 - min(phase, 1.0 - phase) * a.pitch) / 1.6)
-    paint_bone(s, view, np.maximum(body, ends), 1.1)
+    edge = min(phase, 1.0 - phase) * a.pitch - 2.6  # mm inside the nearer end of the vertebra
+    bony, plate = float(step((edge + 1.0) / 2.0)), max(0.0, 1.0 - abs(edge - 0.9) / 1.6)
+    s.canvas.paint(view, s.canvas.cover(body) * np.float32(bony), a.tissues.cortical)
+    inner = s.canvas.cover(body + np.float32(1.1)) * np.float32(bony)
+    s.canvas.paint(view, inner, a.tissues.trabecular)
+    s.canvas.paint(view, inner * np.float32(plate), a.tissues.endplate)
     deep = s.muscle[view.rows, view.columns] + np.float32(2.0)
     paint_bone(s, view, np.maximum(_arch(s, x, y, canal, canal_y, phase), deep), 1.3)
 
@@ -123,21 +132,31 @@ def paint_clavicles(s: Section) -> None:
 
 
 def paint_shoulder_blades(s: Section) -> None:
-    """A thin curved plate outside the ribs on each side, thicker at its outer border."""
-    a, k = s.a, s.a.scale
+    """A thin bent plate in the muscles outside the ribs, thicker at its outer border, with its ridge above."""
+    a, k, canvas = s.a, s.a.scale, s.canvas
     t = s.z / a.length
-    width, _, centre = (float(v) for v in cage_frame(a, s.z))
-    present = float(step((0.40 - t) / 0.2))
+    present = float(step((0.40 - t) / 0.22))
     if present <= 0.0:
         return
-    view = s.canvas.window(0.0, centre, width + 45.0 * k)
-    angle = s.angle[view.rows, view.columns]
-    mean = 1.15 + 0.15 * (1.0 - present)
-    along = (angle - np.float32(mean)) * np.float32(0.8 * width)
-    half = 34.0 * k * present + 2.0
-    thick = 1.6 + 3.2 * step((along / half + 0.1) / 1.0)
-    level = 18.0 * k - 0.004 / k * along * along
-    radial = s.cage[view.rows, view.columns] - level
-    blade = np.hypot(np.maximum(np.abs(along) - half, 0.0), radial) - thick
-    blade = np.maximum(blade, s.muscle[view.rows, view.columns] + np.float32(2.0))
-    paint_bone(s, view, blade + np.float32(6.0 * (1.0 - min(1.0, 2.0 * present))), 1.1)
+    home, shoulder = girdle(a)
+    c, n = cos(home.yaw), sin(home.yaw)
+    x, y = np.abs(canvas.whole.x) - home.centre[0], canvas.whole.y - home.centre[1]
+    along: Array = (x * c + y * n).astype(np.float32)
+    out: Array = (y * c - x * n).astype(np.float32)
+    half = 41.0 * k * present
+    u = along + np.float32(6.0 * k)
+    level = np.float32(k * (-2.0 - 9.0 * (1.0 - present))) - np.float32(0.004 / k) * u * u
+    thick = np.float32(1.5) + np.float32(3.4 * k) * step((u / half - 0.35) / 0.6)
+    thick = thick + np.float32(1.6 * k) * step((-u / half - 0.75) / 0.25)
+    blade = np.hypot(np.maximum(np.abs(u) - half, 0.0), out - level) - thick
+    high = np.float32(9.0 * (1.0 - float(step((0.17 - t) / 0.1))))
+    ridge = capsule(along, out, (-12.0 * k, 0.0), (18.0 * k, 21.0 * k), 2.6 * k) + high
+    glenoid = np.hypot(along - 40.0 * k, out + 8.0 * k) - np.float32(11.0 * k)
+    glenoid = glenoid + np.float32(14.0 * (1.0 - float(step((0.09 - t) / 0.06))))
+    bone = smooth_min(smooth_min(blade, ridge, 4.0), glenoid, 6.0)
+    bone = np.maximum(bone + np.float32(6.0 * (1.0 - min(1.0, 2.5 * present))), s.shoulders + np.float32(3.0))
+    bone = np.maximum(bone, np.float32(11.5) - s.cage)
+    paint_bone(s, canvas.whole, bone, 1.1)
+    head = Ellipsoid(shoulder.centre, (22.0 * k, 23.0 * k, 27.0 * k))
+    if not head.misses(s.z):
+        paint_bone(s, canvas.whole, head.distance(np.abs(canvas.whole.x), canvas.whole.y, s.z), 1.6)

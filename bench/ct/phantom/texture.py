@@ -13,7 +13,7 @@ from bench.ct.phantom.fields import Array
 from bench.seeds import generator
 
 SPACINGS = (2.2, 5.5, 18.0, 45.0)  # mm between lattice points, finest first
-_REACH = 215.0  # mm from the centre that every lattice covers, half the widest field and a little
+_REACH = 255.0  # mm from the centre that every lattice covers, half the widest field and a little
 _KERNEL_VARIANCE = 151.0 / 315.0  # mean over position of the sum of squared cubic B-spline weights
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from bench.ct.phantom.anatomy import Anatomy
 from bench.ct.phantom.lesions import lead_around, lung_points, paint_nodules
 from bench.ct.phantom.routes import airway, great_arteries, great_veins, gullet
-from bench.ct.phantom.trunk import Section
+from bench.ct.phantom.section import Section
 from bench.ct.phantom.tubes import Segments, tree, tube_cover
 
-LEAVES = 1400  # end branches of each of the four lung trees
+SLAB = 0.8  # mm of half a slice's thickness, over which a lung vessel is seen
+LEAVES = 1900  # end branches of each of the four lung trees
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +32,13 @@ class Vessels:
 def _lung_trees(a: Anatomy) -> tuple[Segments, Segments]:
     trees, airways = [], []
     h = a.heart_t
-    tip = 0.5 * a.scale
+    tip = 0.46 * a.scale
     for side, name in ((-1.0, "right"), (1.0, "left")):
         hilum = np.array(a.at(side * 44, 0.10, h - (0.13 if side < 0 else 0.165)))
         veins = np.array(a.at(side * 46, 0.0, h - 0.08))
         arteries = tree(hilum, lung_points(a, f"{name} arteries", side, LEAVES, 4.0), tip)
         trees += [arteries, tree(veins, lung_points(a, f"{name} veins", side, LEAVES, 4.0), tip)]
-        wide = arteries[arteries[:, 6] > 2.4 * tip].copy()
+        wide = arteries[arteries[:, 6] > 3.4 * tip].copy()
         wide[:, [0, 3]] -= side * (1.7 * wide[:, [6, 7]])
         wide[:, [1, 4]] += 0.9 * wide[:, [6, 7]]
         wide[:, 6:] *= 0.8
@@ -67,8 +68,8 @@ def paint_lung_vessels(s: Section) -> None:
     inside = canvas.cover(s.lung - np.float32(1.5))
     if not inside.any():
         return
-    canvas.paint(canvas.whole, tube_cover(canvas, v.lung) * inside, tissues.late_blood)
-    canvas.paint(canvas.whole, tube_cover(canvas, v.bronchi, 0.75) * inside, tissues.soft)
+    canvas.paint(canvas.whole, tube_cover(canvas, v.lung, slab=SLAB) * inside, tissues.late_blood)
+    canvas.paint(canvas.whole, tube_cover(canvas, v.bronchi, 0.6) * inside, tissues.soft)
     canvas.paint(canvas.whole, tube_cover(canvas, v.bronchi) * inside, tissues.gas)
     paint_nodules(s.a, canvas, "lung")
 

@@ -1,0 +1,65 @@
+"""The fields of the trunk at one height, which the painters of a slice share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.ct.phantom.anatomy import Anatomy
+from bench.ct.phantom.canvas import Canvas
+from bench.ct.phantom.fields import Array, smooth_max, smooth_min, step
+from bench.ct.phantom.thorax import lung_inside
+from bench.ct.phantom.trunk import (
+    belly_distance,
+    body_distance,
+    breast_distance,
+    cage_distance,
+    cage_frame,
+    girdle_distance,
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """The canvas, and distances in mm on its whole grid; ``angle`` runs from 0 (back) to pi (front)."""
+
+    a: Anatomy
+    canvas: Canvas
+    z: float
+    body: Array
+    shoulders: Array
+    muscle: Array
+    angle: Array
+    cage: Array
+    belly: Array
+    lung: Array
+
+
+def section(a: Anatomy, canvas: Canvas) -> Section:
+    """Evaluate the fields of the trunk on the whole grid of ``canvas``."""
+    x, y, z = canvas.whole.x, canvas.whole.y, canvas.z
+    shoulders = girdle_distance(a, x, y, z) + np.float32(2.0) * canvas.swell
+    trunk = body_distance(a, x, y, z, shoulders)
+    cage = cage_distance(a, x, y, z) + np.float32(1.5) * canvas.swell
+    belly = np.maximum(belly_distance(a, x, y, z, cage) + np.float32(3.0) * canvas.swell, cage)
+    lung = smooth_max(
+        lung_inside(a, x, y, z, cage, belly) + np.float32(0.8) * canvas.coarse, cage + np.float32(2.5), 3.0
+    )
+    breasts = breast_distance(a, x, y, z)
+    body = trunk if breasts is None else smooth_min(trunk, breasts, 16.0)
+    width, depth, centre = (float(v) for v in cage_frame(a, z))
+    angle = np.arctan2(np.abs(x) / np.float32(width), (y - np.float32(centre)) / np.float32(depth))
+    wall = _wall(a, z, angle) + np.float32(1.5) * canvas.swell
+    muscle = smooth_max(cage - wall, trunk + np.float32(0.55 * a.fat + 2.0), 8.0)
+    return Section(a, canvas, z, body, shoulders, muscle, angle, cage, belly, lung)
+
+
+def _wall(a: Anatomy, z: float, angle: Array) -> Array:
+    """Thickness in mm of ribs and muscle outside the cage; ``angle`` runs from 0 (back) to pi (front)."""
+    t, k = z / a.length, a.scale
+    flank = 9.0 * k * float(step((t - 0.3) / 0.3)) * np.exp(-(((angle - 1.2) / 0.5) ** 2))
+    back = 26.0 * k * np.exp(-((angle / 0.5) ** 4))
+    chest = 15.0 * k * float(step((0.46 - t) / 0.25)) * np.exp(-(((angle - 2.3) / 0.42) ** 2))
+    wall: Array = np.float32(10.5) + np.maximum(np.maximum(flank, back), chest)
+    return wall
