@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ct.phantom.anatomy import Anatomy, Label, Nodule, anatomy
+from bench.ct.phantom.anatomy import Anatomy, Label, anatomy
+from bench.ct.phantom.nodule import Nodule
 
 __all__ = [
     "PHANTOM_VERSION",

@@ -1,11 +1,11 @@
-"""What is drawn once per patient: body measures, landmarks and tissue values; what a lesion is."""
+"""What is drawn once per patient: body measures, landmarks and tissue values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from math import pi, sin, sqrt
+from math import pi, sin
 
 import numpy as np
 
@@ -128,26 +128,7 @@ class Anatomy:
         return x, y
 
 
-@dataclass(frozen=True)
-class Nodule:
-    """A sphere in the lung or the liver.
-
-    ``x_mm`` and ``y_mm`` count from the centre of the field, x to image right and y down; ``z_mm`` is the
-    height below the top slice. ``hu`` is its mean, ``contrast_hu`` its mean less that of the tissue around.
-    """
-
-    kind: str  # solid, ground-glass or liver
-    x_mm: float
-    y_mm: float
-    z_mm: float
-    diameter_mm: float
-    hu: float
-    contrast_hu: float
-
-    def diameter_at(self, z: float) -> float:
-        """Diameter in mm of the disc that the plane at height ``z`` mm cuts out; 0 where it passes by."""
-        half = (0.5 * self.diameter_mm) ** 2 - (z - self.z_mm) ** 2
-        return 2.0 * sqrt(max(0.0, half))
+WIDEST = 498.0  # mm; what lies farther out, a clinical fan beam does not see
 
 
 @lru_cache(maxsize=256)
@@ -155,21 +136,21 @@ def anatomy(patient: str, seed: int) -> Anatomy:
     """Draw the measures of ``patient``; equal arguments give equal patients in any order of calls."""
     rng = generator("phantom", seed, patient, "body")
     u = rng.uniform
-    cage_width = u(106.0, 142.0)
-    cage_depth = cage_width * u(0.63, 0.80)
+    cage_width = u(108.0, 138.0)
+    cage_depth = cage_width * u(0.60, 0.75)
     scale = cage_width / 130.0
-    fat = float(5.0 + 38.0 * u(0.0, 1.0) ** 1.8)
+    fat = float(5.0 + 36.0 * u(0.0, 1.0) ** 2.2)
     wall_front, wall_back, wall_side = u(13.0, 17.0), u(31.0, 37.0), u(15.0, 21.0)
     width = cage_width + wall_side + fat
-    depth = cage_depth + 0.5 * (wall_front + wall_back) + 0.75 * fat
-    arms = bool(u(0.0, 1.0) < 0.4) and width < 152.0
+    depth = cage_depth + 0.5 * (wall_front + wall_back) + 0.65 * fat
+    arms = bool(u(0.0, 1.0) < 0.6) and width < 148.0
     bends = (
-        (float(rng.normal(0.0, 4.0)), float(rng.normal(0.0, 3.0)), u(0.0, 6.283)),
-        (float(rng.normal(0.0, 5.0)), u(0.0, 7.0), u(-0.8, 0.8)),
+        (u(-5.0, 5.0), u(-4.0, 4.0), u(0.0, 6.283)),
+        (u(-8.0, 8.0), u(0.0, 7.0), u(-0.8, 0.8)),
     )
     reach = max(width + (84.0 if arms else 6.0), 182.0 * scale + 0.5 * fat + 18.0)
     reach += abs(bends[0][0]) + abs(bends[0][1])
-    fov = 2.0 * reach + float(6.0 + 95.0 * u(0.0, 1.0) ** 2.0)
+    fov = 2.0 * reach + float(6.0 + 70.0 * u(0.0, 1.0) ** 2.5)
     length = u(300.0, 350.0)
     right = u(0.56, 0.62)
     arch = u(0.185, 0.215)
@@ -179,7 +160,7 @@ def anatomy(patient: str, seed: int) -> Anatomy:
     return Anatomy(
         patient=patient,
         seed=seed,
-        fov=min(500.0, fov),
+        fov=min(WIDEST, fov),
         length=length,
         blur=u(0.5, 0.9),
         contrast=contrast,
@@ -242,7 +223,7 @@ def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
         bowel=Tissue(Label.SOFT, u(-40.0, 30.0), 60.0, 60.0),
         gas=Tissue(Label.GAS, -985.0),
         trabecular=Tissue(Label.TRABECULAR, u(135.0, 235.0), 32.0, 9.0),
-        cortical=Tissue(Label.CORTICAL, u(800.0, 1500.0), 60.0, 40.0),
+        cortical=Tissue(Label.CORTICAL, u(950.0, 1600.0), 60.0, 40.0),
         cartilage=Tissue(Label.SOFT, u(75.0, 120.0), 10.0, 10.0),
         endplate=Tissue(Label.TRABECULAR, u(230.0, 300.0), 40.0, 10.0),
         gland=Tissue(Label.SOFT, u(5.0, 35.0), 8.0, 5.0),

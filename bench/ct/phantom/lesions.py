@@ -13,10 +13,11 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ct.phantom.anatomy import Anatomy, Label, Nodule, Tissue
+from bench.ct.phantom.anatomy import Anatomy, Label, Tissue
 from bench.ct.phantom.canvas import Canvas, View
 from bench.ct.phantom.fields import Array, step
 from bench.ct.phantom.liver import liver_distance
+from bench.ct.phantom.nodule import Nodule
 from bench.ct.phantom.routes import airway, great_arteries, great_veins
 from bench.ct.phantom.thorax import fluid_distance, gravity, lung_distance
 from bench.ct.phantom.tubes import Segments, depths

@@ -36,7 +36,7 @@ def paint_spine(s: Section) -> None:
     grow = 1.0 + 0.22 * s.z / a.length
     x, y = view.x, view.y
     waist = 1.0 + 0.07 * abs(phase - 0.5) * 2.0
-    body = np.hypot(x / 1.16, y - centre) - np.float32(14.5 * k * grow * waist)
+    body = np.hypot(x / 1.18, y - centre) - np.float32(15.2 * k * grow * waist)
     canal_y = centre + 21.0 * k * grow
     canal = np.hypot(x / 1.1, y - canal_y) - np.float32(8.0 * k)
     body = smooth_max(body, -canal, 3.0)
@@ -95,7 +95,7 @@ def paint_ribs(s: Section) -> None:
     bone = np.maximum(np.maximum(ring, start), (angle - _BONE_END[index]) * np.float32(width))
     gristle = np.maximum(np.maximum(ring, start), (angle - _CARTILAGE_END[index]) * np.float32(width))
     canvas.paint(view, canvas.cover(gristle), a.tissues.cartilage)
-    paint_bone(s, view, bone, 1.2)
+    paint_bone(s, view, bone, 1.4)
 
 
 def paint_sternum(s: Section) -> None:

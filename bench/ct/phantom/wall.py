@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 
 from bench.ct.phantom.fields import capsule
@@ -78,7 +80,7 @@ def paint_couch(s: Section) -> None:
     bent, thick, wall, gap, flat = a.rng("couch").uniform(0.0, 1.0, 5)
     view, across = canvas.whole, canvas.whole.x + np.float32(canvas.shift[0])
     lowest = a.body_y + a.half_depth + 2.0 - canvas.shift[1] + a.shift(0.0)[1] + abs(a.bends[1][1])
-    side = min(0.46 * a.fov, 170.0 + 45.0 * thick)
+    side = min(170.0 + 45.0 * thick, sqrt((0.49 * a.fov) ** 2 - (lowest + canvas.shift[1] + 30.0) ** 2))
     if flat < 0.45:
         trough = np.maximum(np.abs(across) - np.float32(90.0), np.float32(0.0)) * np.float32(0.45 * bent)
     else:
