@@ -22,7 +22,7 @@ Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 _VIEWS, _LINES = 16, 8  # views and lines of pixels that are projected together, to stay in the cache
-_ROWS, _COLUMNS = 16, 32  # pixels of the block that is back-projected at once
+_ROWS, _COLUMNS = 8, 32  # pixels of the block that is back-projected at once
 
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
@@ -103,6 +103,7 @@ def project(
     views, edges = slopes.shape
     lines, width = spans.shape[0], (spans.shape[0] + 2) * LANES
     line = np.empty(edges * LANES, np.float32)
+    places, shares = np.empty(edges, np.int32), np.empty(edges, np.float32)
     for near in range(0, views, _VIEWS):
         for top in range(0, lines, _LINES):
             for v in range(near, min(near + _VIEWS, views)):
@@ -113,13 +114,19 @@ def project(
                         low, high = _seen(
                             (first - sources[v, 0]) / away, (last - sources[v, 0]) / away, slopes[v], uses[v]
                         )
-                        for b in range(low, high + 1):
-                            t = min(max(sources[v, 0] + away * slopes[v, b], first), last)
-                            k = int(t)
-                            _put(line, b * LANES, sums, i * width + k * LANES, np.float32(t - k))
-                        scale, start = np.float32(1.0 / away), v * (edges - 1) * LANES
-                        for b in range(low * LANES, high * LANES):
-                            out[start + b] += (line[b + LANES] - line[b]) * scale
+                        begin, end = np.float64(first), np.float64(last)
+                        slope = slopes[v, low : high + 1]
+                        for b in range(slope.size):
+                            t = sources[v, 0] + away * slope[b]
+                            t = begin if t < begin else end if t > end else t
+                            places[b] = np.int32(t)
+                            shares[b] = np.float32(t - np.int32(t))
+                        for b in range(slope.size):
+                            _put(line, b * LANES, sums, i * width + places[b] * LANES, shares[b])
+                        here = out[(v * (edges - 1) + low) * LANES : (v * (edges - 1) + high) * LANES]
+                        scale = np.float32(1.0 / away)
+                        for b in range(here.size):
+                            here[b] += (line[b + LANES] - line[b]) * scale
 
 
 @_compiled
@@ -142,39 +149,48 @@ def back_project(
     L is the distance between source and pixel. ``fan``: the distance of the source from the origin in pixels,
     bins per radian, and the place of the central line among the bins. ``arctangent``: coefficients c of
     atan(r) / r = c0 + c1 r^2 + c2 r^4 ..., good up to r = 0.65, beyond the edge of the fan.
+
+    A view meets a pixel as the view a quarter of a turn on meets the pixel a quarter of a turn on, so where
+    views and pixels allow it their rays are found once for four.
     """
-    slices, size = images.shape[0], images.shape[1]
-    block = np.empty(_ROWS * _COLUMNS * LANES, np.float32)
+    count, size = directions.shape[0], images.shape[1]
+    turns = 4 if count % 4 == 0 and size % 2 == 0 else 1
+    whole = size // 2 if turns == 4 else size  # side of the square whose turns are the image
+    block = np.empty(turns * _ROWS * _COLUMNS * LANES, np.float32)
     places, shares = np.empty(_COLUMNS, np.int32), np.empty(_COLUMNS, np.float32)
     weights = np.empty(_COLUMNS, np.float32)
-    middle = (size - 1) / 2
-    for top in range(0, size, _ROWS):
-        rows = min(_ROWS, size - top)
-        for left in range(0, size, _COLUMNS):
-            columns = min(_COLUMNS, size - left)
+    for top in range(0, whole, _ROWS):
+        rows = min(_ROWS, whole - top)
+        for left in range(0, whole, _COLUMNS):
+            columns = min(_COLUMNS, whole - left)
             block[:] = 0.0
-            for v in range(directions.shape[0]):
+            for v in range(count):
                 for i in range(rows):
-                    x, y = left - middle, middle - top - i
-                    _rays(
-                        x,
-                        y,
-                        directions[v, 0],
-                        directions[v, 1],
-                        fan,
-                        arctangent,
-                        bins,
-                        places,
-                        shares,
-                        weights,
-                    )
-                    for j in range(columns):
-                        at = (i * _COLUMNS + j) * LANES
-                        _add(block, at, views, (v * bins + places[j]) * LANES, shares[j], weights[j])
-            for lane in range(slices):
-                for i in range(rows):
-                    for j in range(columns):
-                        images[lane, top + i, left + j] += block[(i * _COLUMNS + j) * LANES + lane]
+                    x, y = left - (size - 1) / 2, (size - 1) / 2 - top - i
+                    cos, sin = directions[v, 0], directions[v, 1]
+                    _rays(x, y, cos, sin, fan, arctangent, bins, places, shares, weights)
+                    for turn in range(turns):
+                        view = (v + turn * (count // turns)) % count * bins
+                        row = (turn * _ROWS + i) * _COLUMNS
+                        for j in range(columns):
+                            start = (view + places[j]) * LANES
+                            _add(block, (row + j) * LANES, views, start, shares[j], weights[j])
+            _unload(block, turns, top, left, rows, columns, images)
+
+
+@_compiled
+def _unload(block: Array, turns: int, top: int, left: int, rows: int, columns: int, images: Array) -> None:
+    """Add a block and its turns to their places in the images, counter-clockwise."""
+    last = images.shape[1] - 1
+    for turn in range(turns):
+        for i in range(rows):
+            for j in range(columns):
+                at = ((turn * _ROWS + i) * _COLUMNS + j) * LANES
+                row, column = top + i, left + j
+                for _ in range(turn):
+                    row, column = last - column, row
+                for lane in range(images.shape[0]):
+                    images[lane, row, column] += block[at + lane]
 
 
 @_compiled
