@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.ct.units import effective_photons
+from bench.ct.units import effective_electronic, effective_photons
 from bench.report import gather, numbers
 from bench.report.gather import PSNR, RMSE, SSIM, Line
 from bench.report.groups import Group
@@ -62,7 +62,9 @@ def row_label(plan: Plan, line: Line) -> Entry:
     }
     photons = min(stated) if stated else effective_photons(asked, dataset.size)
     at = "" if dataset.size == FULL_SIZE else f" at {dataset.size} × {dataset.size}"  # noqa: RUF001
-    return label(text, f"{numbers.whole(photons)} photons per ray{at}")
+    read = effective_electronic(dataset.electronic_noise, dataset.size)
+    more = f", electronic noise {read:.3g}" if read else ""
+    return label(text, f"{numbers.whole(photons)} photons per ray{more}{at}")
 
 
 def row_label_short(plan: Plan, line: Line) -> Entry:
