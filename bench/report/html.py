@@ -72,6 +72,7 @@ def render(plan: Plan, results: Sequence[Result], table: Table) -> str:
             table=table,
             samples=samples,
             slices=range(1, 1 + max((len(found) for _, found in samples), default=0)),
+            folds=len(plan.folds),
             windows=figures.WINDOWS,
             restricted=restricted,
             credit=_credit(plan),

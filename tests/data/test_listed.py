@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from bench import config
 from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.located import located_split
-from bench.data.splits import choose
+from bench.data.sources import open_source
+from bench.data.splits import PARTS, choose
 from bench.errors import BenchError
-from bench.spec import Counts, Split
-from tests import tiny
+from bench.spec import Counts, FolderSource, Split
+from tests import dicoms, tiny
 
 SIZES = {"A": 3, "B": 2, "C": 2, "Müller, K.": 2}
 
@@ -142,6 +143,28 @@ def test_what_is_no_table_is_one_line(tmp_path: Path, content: bytes) -> None:
         choose(make(SIZES), Split(rule="list", file=str(place)), Counts())
     assert str(caught.value).startswith(f"{place}: cannot be read (")
     assert "\n" not in str(caught.value)
+
+
+def test_series_of_dicom_files_are_held_against_their_pins(tmp_path: Path) -> None:
+    for number, patient in enumerate(("A", "B", "C"), start=1):
+        header = {"number": number, "PatientID": patient, "SeriesInstanceUID": dicoms.uid(1000 + number)}
+        dicoms.write_ct(
+            tmp_path / "scans" / f"{patient}.dcm", dicoms.unsigned(0).repeat(2, 0).repeat(2, 1), **header
+        )
+    source = FolderSource(kind="dicom", path="scans", matrix=2)
+    found = open_source("scans", source, base=tmp_path, index_cache=None).catalogue()
+    pins = [
+        f"{part},{p},{dicoms.uid(1000 + n)}"
+        for n, (part, p) in enumerate(zip(PARTS, "ABC", strict=True), start=1)
+    ]
+    text = "\n".join(["part,patient,series_uid", *pins])
+    assert len(choose(found, listed(tmp_path, text), Counts()).refs) == 3
+    other = text.replace(dicoms.uid(1002), "1.2.3")
+    with pytest.raises(BenchError) as caught:
+        choose(found, listed(tmp_path, other), Counts())
+    assert str(caught.value).startswith(
+        f"{tmp_path}/own.csv:3: patient B has series {dicoms.uid(1002)} in source scans, pinned is 1.2.3; get"
+    )
 
 
 # --- a split file is a list ---

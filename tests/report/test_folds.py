@@ -11,6 +11,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench import report
@@ -158,6 +159,20 @@ def test_every_table_of_a_leaky_split_says_so(filled: Any, tmp_path: Path) -> No
     assert written[".tex"].count(f"Leaky split split: {LEAK}.") == grids
     rows = list(csv.DictReader(io.StringIO(written[".csv"])))
     assert {row["leaky"] for row in rows} == {LEAK}
+
+
+def test_the_page_says_that_its_images_are_of_the_first_fold(
+    folded: Any, filled: Any, tmp_path: Path
+) -> None:
+    image = {key: np.zeros((1, 8, 8)) for key in ("input", "output", "reference")}
+    for fold, name in ((1, "p1/a"), (2, "p3/d")):
+        for model in ("input", "unet", "ddnet"):
+            folded.run.cell(f"{model}-sv60-f{fold}-s1-0").write_samples([name], image)
+    report.write(folded.save(), tmp_path)
+    page = (tmp_path / "results.html").read_text(encoding="utf-8")
+    assert "Test slices of the first fold fixed by rule" in page
+    assert "Slice p1/a." in page
+    assert "Slice p3/d." not in page
 
 
 def test_a_clean_split_says_nothing_of_leaks(filled: Any) -> None:
