@@ -61,9 +61,14 @@ def test_command_loads_no_backend_and_nothing_slow(
 
 
 @pytest.mark.parametrize(
-    "arguments", [("report", "--profile", "tiny"), ("run", "--all", "--profile", "tiny")]
+    "arguments",
+    [
+        ("report", "--profile", "tiny"),
+        ("run", "--all", "--profile", "tiny"),
+        ("data", "audit", "--profile", "tiny"),
+    ],
 )
-def test_tables_and_a_run_with_nothing_to_do_load_no_backend(
+def test_tables_the_audit_and_a_run_with_nothing_to_do_load_no_backend(
     folder: Path, arguments: tuple[str, ...]
 ) -> None:
     found, modules = loaded(folder, *arguments)

@@ -57,7 +57,7 @@ def inheritance(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     apart = [(values[:, ring] - values[:, ring].mean(axis=0)).ravel() for values in images.values()]
     expected = float(np.sqrt(own / law_of(setup, low)))
     yield within(
-        "noise.inherited", np.corrcoef(apart)[0, 1] - expected, 0.06, "1",
+        "noise.inherited", np.corrcoef(apart)[0, 1] - expected, 0.06, "",
         f"correlation of the noise of full dose and of half of it against {expected:.2f}: the root of the share that "
         "the degraded slice inherits",
     )  # fmt: skip

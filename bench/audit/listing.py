@@ -15,9 +15,8 @@ _WIDTHS = (27, 10, 25)
 def head(profile: str, setup: Setup) -> str:
     """Return what is audited and the heading of the table."""
     scan = setup.geometry
-    beam = {"ParallelBeam": "parallel beam", "FanBeam": "fan beam"}[type(scan).__name__]
     text = (
-        f"profile {profile}: {beam}, {scan.views} views over {scan.arc_degrees:g} degrees, {scan.filter}, "
+        f"profile {profile}: {setup.scan}, {scan.filter}, "
         f"{len(setup.conditions)} conditions, audited at {scan.size} x {scan.size} pixels"
     )
     titles = _row("check", "measured", "bound", "verdict")

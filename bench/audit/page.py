@@ -10,6 +10,7 @@ from bench import atomic
 from bench.audit import pictures, spokes
 from bench.audit.check import Check
 from bench.audit.simulator import Setup, Simulator
+from bench.ct.dose import Condition
 from bench.ct.units import effective_photons
 from bench.report import html, svg
 
@@ -56,20 +57,27 @@ def _facts(setup: Setup, size: int) -> list[tuple[str, str]]:
     audited = f"{scan.size} x {scan.size} pixels"
     if size != scan.size:
         audited += f" (the profile: {size} x {size}; the laws do not depend on the size, the time does)"
-    named = []
-    for condition in setup.conditions:
-        parts = [f"{condition.views} views"] if condition.views is not None else []
-        if condition.photons is not None:
-            scaled = effective_photons(condition.photons, scan.size)
-            parts.append(f"{condition.photons:g} photons per ray at 512, {scaled:,.0f} here")
-        named.append(f"{condition.name}: {', '.join(parts)}")
-    beam = {"ParallelBeam": "parallel beam", "FanBeam": "fan beam"}[type(scan).__name__]
-    return [
-        ("scan", f"{beam}, {scan.views} views over {scan.arc_degrees:g} degrees, {scan.bins} bins"),
+    facts = [
+        ("scan", f"{setup.scan}, {scan.bins} bins"),
         ("filter", scan.filter),
         ("audited at", audited),
-        ("conditions", "; ".join(named)),
+        ("conditions", "; ".join(_words(condition, scan.size) for condition in setup.conditions)),
     ]
+    if setup.reference.photons is not None:
+        facts.append(
+            ("full dose", f"{setup.reference.photons:,.0f} photons per ray, inherited by every condition")
+        )
+    return facts
+
+
+def _words(condition: Condition, size: int) -> str:
+    parts = [f"{condition.views} views"] if condition.views is not None else []
+    if condition.photons is not None:
+        scaled = effective_photons(condition.photons, size)
+        parts.append(f"{condition.photons:,.0f} photons per ray ({scaled:,.0f} at this size)")
+    if condition.electronic:
+        parts.append(f"electronic noise of {condition.electronic:g} photons")
+    return f"{condition.name}: {', '.join(parts)}"
 
 
 def _pictures(simulator: Simulator, setup: Setup) -> list[Picture]:

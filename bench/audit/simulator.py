@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.ct import dose, projector
-from bench.ct.geometry import Geometry
+from bench.ct.geometry import FanBeam, Geometry
 from bench.ct.kernels import Array
 
 
@@ -33,3 +33,9 @@ class Setup:
     conditions: Sequence[dose.Condition] = ()
     noise_seed: int = 1
     reference: dose.Reference = field(default_factory=dose.Reference)
+
+    @property
+    def scan(self) -> str:
+        """The scan in words: beam, views and the angle over which they are spread."""
+        beam = "fan beam" if isinstance(self.geometry, FanBeam) else "parallel beam"
+        return f"{beam}, {self.geometry.views} views over {self.geometry.arc_degrees:g} degrees"
