@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 
 ROOT = "1.2.826.0.1.3680043.8.498."
 
@@ -60,3 +61,44 @@ def signed(*values: int) -> np.ndarray:
 
 def unsigned(*values: int) -> np.ndarray:
     return np.array([values], np.uint16)
+
+
+def transcode(path: Path, syntax: UID) -> Path:
+    """Write a plain little-endian file again in another transfer syntax; compressed ones are lossless."""
+    data = pydicom.dcmread(path)
+    pixels = np.frombuffer(data.PixelData, np.dtype(f"<u{data.BitsAllocated // 8}"))
+    if syntax == RLELossless:
+        data.compress(syntax)
+    elif syntax.is_compressed and not syntax.is_deflated:
+        return _by_gdcm(path, syntax)
+    elif syntax == ExplicitVRBigEndian:
+        data.PixelData = pixels.astype(pixels.dtype.newbyteorder(">")).tobytes()
+    list(data.iterall())  # values are decoded as they were written, so that they can be written otherwise
+    data.file_meta.TransferSyntaxUID = syntax
+    encoding = {"implicit_vr": syntax.is_implicit_VR, "little_endian": syntax.is_little_endian}
+    pydicom.dcmwrite(path, data, **encoding, force_encoding=True)
+    return path
+
+
+def _by_gdcm(path: Path, syntax: UID) -> Path:
+    """Compress with GDCM: pydicom encodes no JPEG."""
+    import gdcm
+
+    known = {
+        "1.2.840.10008.1.2.4.57": gdcm.TransferSyntax.JPEGLosslessProcess14,
+        "1.2.840.10008.1.2.4.70": gdcm.TransferSyntax.JPEGLosslessProcess14_1,
+        "1.2.840.10008.1.2.4.80": gdcm.TransferSyntax.JPEGLSLossless,
+        "1.2.840.10008.1.2.4.90": gdcm.TransferSyntax.JPEG2000Lossless,
+    }
+    reader, writer = gdcm.ImageReader(), gdcm.ImageWriter()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(known[str(syntax)]))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(str(path))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    return path

@@ -6,7 +6,6 @@ C.8.2.1 (CT image). ``scan_dicom`` reads a header and sorts the image out; ``rea
 
 from __future__ import annotations
 
-import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 
+from bench.data.axial import normal, numbers, refusal
 from bench.errors import BenchError
 
 SUFFIXES = (".dcm", ".ima")  # files of these names must be DICOM; others are skipped where they are not
@@ -36,9 +36,7 @@ PIXEL_KEYWORDS = (
 _ONE_AT_A_TIME = threading.Lock()
 _REPLACE = "replace or remove it"
 AIR_HU = -1024.0  # what padding becomes
-STEEPEST = math.cos(math.radians(35))  # a gantry tilts by up to 30 degrees; a reformat stands at 90
-_REFORMATS = ("REFORMAT", "MPR", "MIP", "MINIP", "AVERAGE", "CURVED", "VRT", "SSD", "PROJECTION IMAGE", "CSA")
-_NOT_HU = {"MGML", "PCT", "Z_EFF", "ED", "EDW", "HU_MOD", "OD", "US"}
+TISSUE_HU = (-900.0, 4000.0)  # from lung to tooth and metal: no padding value lies between
 
 
 def scan_dicom(path: Path) -> dict[str, Any]:
@@ -122,54 +120,13 @@ def _as_stored(value: int, whole: int, signed: int) -> int:
     return value + whole if not signed and value < 0 else value
 
 
-def refusal(data: Dataset) -> str | None:
-    """Return why an image is not an original axial CT slice in HU, or None where it is one.
-
-    The standard calls a lossily compressed original DERIVED; as PRIMARY and AXIAL it counts as an original.
-    """
-    modality = str(data.get("Modality"))
-    if modality != "CT":
-        return f"modality {modality}, not CT"
-    kinds = [str(k).strip().upper() for k in _several(data.get("ImageType"))]
-    name = "\\".join(kinds)
-    if "LOCALIZER" in kinds or "SCOUT" in kinds:
-        return f"localizer ({name})"
-    if "SECONDARY" in kinds[1:2] or any(kind.startswith(_REFORMATS) for kind in kinds[2:]):
-        return f"derived image ({name})"
-    lossy = str(data.get("LossyImageCompression", "")) == "01" and kinds[1:3] == ["PRIMARY", "AXIAL"]
-    if kinds[:1] == ["DERIVED"] and not lossy:
-        return f"derived image ({name})"
-    if int(data.get("NumberOfFrames") or 1) > 1 or int(data.get("SamplesPerPixel") or 1) != 1:
-        return "several frames or colours in one file"
-    rescaled = str(data.get("RescaleType") or "HU").strip().upper()
-    return f"values in {rescaled}, not HU" if rescaled in _NOT_HU else _plane_refusal(data)
-
-
-def _plane_refusal(data: Dataset) -> str | None:
-    normal = _normal(data)
-    if normal is None or len(_numbers(data.get("ImagePositionPatient"))) != 3:
-        return "no position or orientation"
-    return None if abs(normal[2]) >= STEEPEST else "not axial (coronal, sagittal or oblique)"
-
-
-def _normal(data: Dataset) -> npt.NDArray[np.float64] | None:
-    values = _numbers(data.get("ImageOrientationPatient"))
-    if len(values) != 6:
-        return None
-    normal = np.cross(values[:3], values[3:])
-    length = float(np.linalg.norm(normal))
-    if not 0.9 < length < 1.1:
-        return None
-    return np.asarray(normal / length if normal[2] >= 0 else -normal / length, np.float64)
-
-
 def _header(data: Dataset, path: Path) -> dict[str, Any]:
-    normal = _normal(data)
-    position = _numbers(data.ImagePositionPatient)
+    across = normal(data)
+    position = numbers(data.ImagePositionPatient)
     uid = str(data.get("SOPInstanceUID") or "")
-    if normal is None or not uid:
+    if across is None or not uid:
         raise BenchError("has no SOPInstanceUID", file=path, remedy=_REPLACE)
-    spacing = _numbers(data.get("PixelSpacing"))
+    spacing = numbers(data.get("PixelSpacing"))
     return {
         "uid": uid,
         "series": str(data.get("SeriesInstanceUID") or ""),
@@ -179,7 +136,7 @@ def _header(data: Dataset, path: Path) -> dict[str, Any]:
         "shape": [int(data.Rows), int(data.Columns)],
         "spacing_mm": spacing if len(spacing) == 2 else None,
         "corner_mm": position[:2],
-        "z_mm": round(float(np.dot(normal, position)), 4),
+        "z_mm": round(float(np.dot(across, position)), 4),
     }
 
 
@@ -200,6 +157,7 @@ def _check_pixels(data: Dataset, path: Path) -> None:
     absent = [k for k in PIXEL_KEYWORDS if data.get(k) is None or data.get(k) == ""]
     if absent:
         raise BenchError(f"truncated or incomplete: no {', '.join(absent)}", file=path, remedy=_REPLACE)
+    _check_padding(data, path)
     syntax = data.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise BenchError("names no transfer syntax", file=path, remedy=_REPLACE)
@@ -209,6 +167,18 @@ def _check_pixels(data: Dataset, path: Path) -> None:
     missing = int(data.Rows) * int(data.Columns) * int(data.BitsAllocated) // 8 - len(data.PixelData)
     if missing > 0:
         raise BenchError(f"truncated: {missing} bytes of pixels are missing", file=path, remedy=_REPLACE)
+
+
+def _check_padding(data: Dataset, path: Path) -> None:
+    """Refuse a padding value that tissue has too: which pixels are padding could not be told."""
+    padding = padding_range(data)
+    if padding is None:
+        return
+    low, high = sorted(float(data.RescaleSlope) * end + float(data.RescaleIntercept) for end in padding)
+    if high > TISSUE_HU[0] and low < TISSUE_HU[1]:
+        message = f"its padding value {padding[1]} is {high:g} HU, which tissue has too"
+        remedy = "remove it, or its tag PixelPaddingValue where no pixel is padding"
+        raise BenchError(message, file=path, remedy=remedy)
 
 
 def _check_decoder(syntax: Any, path: Path) -> None:
@@ -222,20 +192,6 @@ def _check_decoder(syntax: Any, path: Path) -> None:
             file=path,
             remedy="install the extra dicom (python-gdcm)",
         )
-
-
-def _several(value: Any) -> list[Any]:
-    if value is None or value == "":
-        return []
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _numbers(value: Any) -> list[float]:
-    try:
-        numbers = [float(v) for v in _several(value)]
-    except (TypeError, ValueError):
-        return []
-    return numbers if all(math.isfinite(n) for n in numbers) else []
 
 
 @contextmanager
