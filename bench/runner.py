@@ -107,6 +107,7 @@ def run(request: Request) -> Generator[Event, None, None]:
         prepared.store.write_plan(prepared.plan)
         prepared.store.write_split(prepared.folds.text)
         todo = [cell for cell in prepared.chosen if _is_open(prepared, cell)]
+        yield from _remarks(prepared)
         if todo:
             yield from build(prepared, {cell.spec.dataset.condition for cell in todo})
             yield from _run_cells(prepared, todo)
@@ -135,6 +136,15 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[E
             prepared.profile.noise_seed,
             threads=threads,
         )
+
+
+def _remarks(prepared: Prepared) -> Iterator[Message]:
+    """Say that something about the source should be known before its slices are used."""
+    remarks = prepared.source.catalogue().remarks
+    if remarks:
+        command = f"bench data check --profile {prepared.request.profile}"
+        more = f" (and {len(remarks) - 1} more remarks: {command})" if len(remarks) > 1 else ""
+        yield Message(f"remark: {remarks[0]}{more}")
 
 
 def _is_open(prepared: Prepared, cell: PlannedCell) -> bool:

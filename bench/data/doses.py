@@ -212,4 +212,4 @@ def _alone(reference: Scans, doses: Mapping[str, Scans], whole: list[str]) -> li
     patients = sorted({*reference, *(p for scans in doses.values() for p in scans)} - set(whole))
     if not patients:
         return []
-    return [f"{len(patients)} patients without every dose are left out: {', '.join(patients)}"]
+    return [f"left out for lack of a dose: {', '.join(patients)}"]

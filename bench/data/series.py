@@ -111,8 +111,8 @@ def _gaps(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
             missing = sum(round(steps[i] / usual) - 1 for i in wide)
             first = wide[0]
             yield (
-                f"series {uid} of patient {scans[0]['patient']}: about {missing} slices missing in "
-                f"{len(wide)} gaps, the first between z {heights[first]:g} and {heights[first + 1]:g} mm"
+                f"series {uid} of patient {scans[0]['patient']}: {_count(missing, 'slice')} missing in "
+                f"{_count(len(wide), 'gap')}, the first between z {heights[first]:g} and {heights[first + 1]:g} mm"
             )
 
 
@@ -126,9 +126,14 @@ def _twice(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
         repeated = len(places) - len(set(places))
         if repeated:
             names = " and ".join(
-                f"{scans[0]['description'] or scans[0]['series']} ({len(scans)} slices)" for scans in several
+                f"{scans[0]['description'] or scans[0]['series']} ({_count(len(scans), 'slice')})"
+                for scans in several
             )
             yield (
-                f"patient {patient}: {names} are series of one study and share {repeated} positions; all "
+                f"patient {patient}: {names} are series of one study and share {_count(repeated, 'position')}; all "
                 "slices are used, in one part; name the series you want under series:"
             )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -111,7 +111,7 @@ def test_projections_are_not_looked_into_and_patients_of_one_dose_are_left_out(t
     other.write_bytes(b"no image at all")
     found = opened(tmp_path).catalogue()
     assert found.patients == ("L001",)
-    assert found.remarks == ("1 patients without every dose are left out: L002",)
+    assert found.remarks == ("left out for lack of a dose: L002",)
 
 
 def test_a_changed_slice_changes_the_fingerprint(tmp_path: Path) -> None:
