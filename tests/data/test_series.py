@@ -156,4 +156,4 @@ def test_what_a_person_sees_of_a_source(tmp_path: Path) -> None:
         "1 files are not used",
     ]
     text = overview.of_source(catalogue(tmp_path), source)
-    assert text.endswith("of patient P1: 1 slice missing in\n  1 gap, the first between z 2 and 6 mm")
+    assert text.endswith("of patient P1: 1 slice missing in 1\n  gap, the first between z 2 and 6 mm")
