@@ -206,8 +206,11 @@ def test_photons_at_this_size_stand_in_the_row(filled: Callable[..., Any]) -> No
     made = grid(build(filled()), "scores").rows
     assert made[1][0].detail == "1,094 photons per ray at 64 × 64"  # noqa: RUF001  70,000 / 64
     assert made[0][0].detail == ""
-    read = grid(build(filled(electronic=20.0)), "scores").rows
-    assert read[1][0].detail == "1,094 photons per ray, electronic noise 2.5 at 64 × 64"  # noqa: RUF001
+
+
+def test_electronic_noise_at_this_size_stands_in_the_row(filled: Callable[..., Any]) -> None:
+    made = grid(build(filled(electronic=20.0)), "scores").rows
+    assert made[1][0].detail == "1,094 photons per ray, electronic noise 2.5 at 64 × 64"  # noqa: RUF001
 
 
 def test_cost_by_hand(filled: Callable[..., Any]) -> None:
