@@ -61,10 +61,11 @@ def test_physics_gives_the_pixels_of_its_version() -> None:
         )
 
 
-def test_noise_keeps_its_level_at_another_size() -> None:
+@pytest.mark.parametrize("kind", [ParallelBeam, FanBeam])
+def test_noise_keeps_its_level_at_another_size(kind: type[ParallelBeam] | type[FanBeam]) -> None:
     found = []
     for size in (64, 128):
-        beam, pixel = ParallelBeam(size, 90), 25.6 / size
+        beam, pixel = kind(size, 90), 25.6 / size
         parts = degrade(
             np.repeat(disc(size, 0.3 * size), 6, axis=0),
             np.full(6, pixel),

@@ -76,6 +76,15 @@ def test_disc_has_its_chords_and_is_water(radius: float) -> None:
     assert not outside.size or abs(outside.mean()) < 0.5
 
 
+@pytest.mark.parametrize(("size", "views"), [(64, 720), (65, 720), (64, 722), (33, 361)])
+def test_water_on_any_grid_with_any_number_of_views(size: int, views: int) -> None:
+    scan, pixel = FanBeam(size, views), 30.0 / size  # only even grids with whole quarters of views share rays
+    image = reconstruct(project(disc(size, 0.3 * size), scan, [pixel]), scan, [pixel])[0]
+    distance = np.hypot(*coordinates(size, size))
+    assert np.abs(image[distance < 0.3 * size - 4] / MU_WATER - 1).max() < 0.004
+    assert np.abs(image[(distance > 0.3 * size + 4) & (distance < 0.5 * size)]).max() < 0.004 * MU_WATER
+
+
 def test_gaussians_have_their_closed_form_integrals() -> None:
     scan, pixel = FanBeam(64, 36), 0.7
     angle, t = rays(scan, pixel)
