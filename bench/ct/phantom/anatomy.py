@@ -136,19 +136,19 @@ def anatomy(patient: str, seed: int) -> Anatomy:
     """Draw the measures of ``patient``; equal arguments give equal patients in any order of calls."""
     rng = generator("phantom", seed, patient, "body")
     u = rng.uniform
-    cage_width = u(108.0, 138.0)
+    cage_width = u(112.0, 144.0)
     cage_depth = cage_width * u(0.60, 0.75)
     scale = cage_width / 130.0
     fat = float(5.0 + 36.0 * u(0.0, 1.0) ** 2.2)
     wall_front, wall_back, wall_side = u(13.0, 17.0), u(31.0, 37.0), u(15.0, 21.0)
     width = cage_width + wall_side + fat
     depth = cage_depth + 0.5 * (wall_front + wall_back) + 0.65 * fat
-    arms = bool(u(0.0, 1.0) < 0.6) and width < 148.0
+    arms = bool(u(0.0, 1.0) < 0.6) and width < 150.0
     bends = (
         (u(-5.0, 5.0), u(-4.0, 4.0), u(0.0, 6.283)),
         (u(-8.0, 8.0), u(0.0, 7.0), u(-0.8, 0.8)),
     )
-    reach = max(width + (84.0 if arms else 6.0), 182.0 * scale + 0.5 * fat + 18.0)
+    reach = max(width + (84.0 if arms else 6.0), 168.0 * scale + 0.5 * fat + 14.0)
     reach += abs(bends[0][0]) + abs(bends[0][1])
     fov = 2.0 * reach + float(6.0 + 70.0 * u(0.0, 1.0) ** 2.5)
     length = u(300.0, 350.0)
@@ -187,10 +187,10 @@ def anatomy(patient: str, seed: int) -> Anatomy:
         dome_fall=length * u(0.13, 0.18),
         heart_t=right - u(0.06, 0.09),
         heart_x=u(4.0, 16.0),
-        heart_size=u(0.88, 1.16),
+        heart_size=u(0.95, 1.15) * (cage_depth / cage_width / 0.675) ** 0.5,
         carina_t=arch + u(0.10, 0.13),
         arch_t=arch,
-        vessel=u(0.92, 1.18),
+        vessel=u(1.0, 1.28),
         bends=bends,
         tissues=_tissues(patient, seed, contrast),
     )
@@ -227,6 +227,6 @@ def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
         cartilage=Tissue(Label.SOFT, u(75.0, 120.0), 10.0, 10.0),
         endplate=Tissue(Label.TRABECULAR, u(230.0, 300.0), 40.0, 10.0),
         gland=Tissue(Label.SOFT, u(5.0, 35.0), 8.0, 5.0),
-        couch=Tissue(Label.COUCH, u(-150.0, 150.0)),
+        couch=Tissue(Label.COUCH, u(0.0, 400.0)),
         foam=Tissue(Label.COUCH, u(-960.0, -920.0)),
     )

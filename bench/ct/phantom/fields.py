@@ -49,10 +49,15 @@ def superellipse(
 
     ``behind`` is the power of the half with y > 0, if it has another.
     """
-    if behind is not None:
+    if behind is not None and y.ndim == 2 and y.shape[1] == 1:  # a grid: each half by itself
         split = int(np.searchsorted(y[:, 0], 0.0))
-        halves = [superellipse(x, v, a, b, p) for v, p in ((y[:split], power), (y[split:], behind))]
-        return np.vstack(halves)
+        rows = (slice(None, split), slice(split, None))
+        wide = [a if isinstance(a, float) or a.ndim == 0 else a[r] for r in rows]
+        halves = zip(rows, wide, (power, behind), strict=True)
+        return np.vstack([superellipse(x, y[r], w, b, p) for r, w, p in halves])
+    if behind is not None:
+        front, back = (superellipse(x, y, a, b, p) for p in (power, behind))
+        return np.where(y < 0.0, front, back)
     total = (np.abs(x) / a) ** power + (np.abs(y) / b) ** power
     level = np.maximum(total, np.float32(1e-6)) ** np.float32(1.0 / power)
     result: Array = np.sqrt(x * x + y * y) * (np.float32(1.0) - np.float32(1.0) / level)

@@ -19,7 +19,7 @@ def _near_spine(a: Anatomy, x: float, ahead: float, t: float) -> Point:
 def great_arteries(a: Anatomy) -> Segments:
     """Aorta with its branches, pulmonary trunk and both pulmonary arteries."""
     s, arch, h = a.scale, a.arch_t, a.heart_t
-    r = s * float(a.rng("aorta").uniform(0.92, 1.12))
+    r = s * a.vessel
     aorta = smooth_chain(
         [
             a.at(4, -0.15, h - 0.06),

@@ -59,7 +59,7 @@ def _wall(a: Anatomy, z: float, angle: Array) -> Array:
     """Thickness in mm of ribs and muscle outside the cage; ``angle`` runs from 0 (back) to pi (front)."""
     t, k = z / a.length, a.scale
     flank = 9.0 * k * float(step((t - 0.3) / 0.3)) * np.exp(-(((angle - 1.2) / 0.5) ** 2))
-    back = 26.0 * k * np.exp(-((angle / 0.5) ** 4))
+    back = k * (26.0 * np.exp(-((angle / 0.5) ** 4)) + 22.0 * np.exp(-((angle / 0.27) ** 2)))
     chest = 15.0 * k * float(step((0.46 - t) / 0.25)) * np.exp(-(((angle - 2.3) / 0.42) ** 2))
     wall: Array = np.float32(10.5) + np.maximum(np.maximum(flank, back), chest)
     return wall

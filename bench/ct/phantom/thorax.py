@@ -59,7 +59,7 @@ def mediastinum_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Ar
     septum = np.abs(x - 5.0 * s) - s * (1.5 + 9.0 * step((0.16 - t) / 0.2))
     septum = np.maximum(septum, y - centre + 0.2 * depth)
     spine_y = spine_centre(a, z)
-    wedge = np.float32(19.0 * s) + np.float32(0.55) * np.clip(y - spine_y, 0.0, 40.0 * s)
+    wedge = np.float32(19.0 * s) + np.float32(0.45) * np.clip(y - spine_y, 0.0, 40.0 * s)
     spine = np.maximum(np.abs(x) - wedge, spine_y - 19.0 * s - y)
     spine = smooth_max(spine, np.hypot(x, np.minimum(y - spine_y, 0.0)) - np.float32(21.0 * s), 6.0)
     core = np.hypot(0.9 * x, y - spine_y + 26.0 * s) - np.float32(12.0 * s)

@@ -26,16 +26,16 @@ def cage_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
     """
     width, depth, centre = cage_frame(a, z)
     v = (y - centre) / depth
-    oval = superellipse(x, y - centre, width * (np.float32(1.0) + np.float32(0.05) * v), depth, a.cage_power)
-    across = x / (np.float32(0.36) * width)
-    dent: Array = np.float32(17.0 * a.scale) * np.exp(-across * across) * step(v / np.float32(0.7))
+    oval = superellipse(x, y - centre, width * (1.0 + 0.05 * v), depth, a.cage_power, 2.7)
+    across = x / (np.float32(0.30) * width)
+    dent: Array = np.float32(25.0 * a.scale) * np.exp(-across * across) * step(v / np.float32(0.7))
     return oval + dent
 
 
 def spine_centre(a: Anatomy, z: float | Array) -> Array:
     """The y of the middle of the vertebral body at height z, in mm."""
     _, depth, centre = cage_frame(a, z)
-    return centre + depth - np.float32(36.0 * a.scale) - 4.0 * a.scale * step((z / a.length - 0.55) / 0.5)
+    return centre + depth - np.float32(46.0 * a.scale) - 4.0 * a.scale * step((z / a.length - 0.55) / 0.5)
 
 
 @lru_cache(maxsize=64)
@@ -43,7 +43,7 @@ def girdle(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
     """The muscles about the left shoulder blade and those of the left shoulder; mirrored for the right."""
     k = a.scale
     blade = Ellipsoid(a.at(119.0, 0.50, 0.0), (70.0 * k, 31.0 * k, 0.44 * a.length), yaw=-0.86, pitch=0.10)
-    shoulder = Ellipsoid(a.at(138.0, 0.10, -0.06), (44.0 * k, 46.0 * k, 0.17 * a.length))
+    shoulder = Ellipsoid(a.at(127.0, 0.10, -0.06), (41.0 * k, 45.0 * k, 0.17 * a.length))
     return blade, shoulder
 
 
