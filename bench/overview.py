@@ -94,9 +94,11 @@ def _part(part: str, refs: Sequence[SliceRef], by_name: bool) -> tuple[str, str,
 
 def _split(prepared: Prepared) -> str:
     """Return what a split is, in a line."""
-    folds = len(prepared.folds.selections)
+    folds, known = len(prepared.folds.selections), prepared.plan.folds[0].patients_known
     words = [
-        f"{folds}-fold by patient" if folds > 1 else "",
+        f"{folds}-fold by {'patient' if known and not prepared.folds.leaky else 'slice'}"
+        if folds > 1
+        else "",
         f"split file {prepared.folds.sha256[:16]} (SHA-256)",
         f"leaky: {prepared.folds.leaky}" if prepared.folds.leaky else "",
     ]

@@ -53,7 +53,7 @@ def of_data(config: Config, profile: spec.Profile, folds: Sequence[spec.DataIden
     ):
         found.append(f"{tested} test slices instead of {published.test_slices}")
     if published is not None and len(folds) > 1:
-        found.append(f"{len(folds)}-fold by patient instead of one split")
+        found.append(f"{len(folds)} folds instead of one split")
     return tuple(found)
 
 

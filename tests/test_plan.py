@@ -272,7 +272,7 @@ def test_a_cell_for_each_fold_with_the_updates_of_its_own_slices(tmp_path: Path)
 def test_folds_are_not_as_published_and_count_their_slices_together(tmp_path: Path) -> None:
     made = expand(read(tmp_path), folds=folds())
     assert made.cells[0].scaled == (
-        "1590 test slices instead of 354", "2-fold by patient instead of one split",
+        "1590 test slices instead of 354", "2 folds instead of one split",
     )  # fmt: skip
 
 

@@ -61,8 +61,9 @@ def _facts(plan: Plan, patients_known: bool) -> tuple[tuple[str, str], ...]:
         who = patients if patients_known else "unknown patients"
         facts.append(("Tested on", f"{test} of {who}, {size} × {size} pixels"))  # noqa: RUF001
         if len(folds) > 1:
-            text = f"{len(folds)}-fold by patient: each slice once, by a network that did not train on its patient"
-            facts.append(("Split", text))
+            apart = patients_known and not plan.leaky
+            text = "by patient: each slice once, by a network that did not train on its patient"
+            facts.append(("Split", f"{len(folds)}-fold {text if apart else 'by slice: each slice once'}"))
     facts.append(("Settings", scaled(plan)))
     if len(plan.seeds) > 1:
         facts.append(("Seeds", ", ".join(str(seed) for seed in plan.seeds)))

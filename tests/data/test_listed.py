@@ -104,7 +104,7 @@ def test_a_list_of_folds(tmp_path: Path) -> None:
     [
         ("test,B,2", "test,B,", "5: a fold is given on some lines only; give it on all lines, or on none"),
         ("test,B,2\nvalidation,A,2", "validation,B,2\ntest,A,2",
-         "6: patient A is tested in fold 2, and by line 2 in 1; test a slice in one fold only"),
+         "6: patient A is tested in fold 2, and by line 2 in another; test it in one fold only"),
         (",2\n", ",3\n", " has the folds [1, 3]; number them from 1"),
     ],
 )  # fmt: skip

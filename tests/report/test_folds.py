@@ -78,6 +78,8 @@ def test_what_the_page_says_of_folds(folded: Any) -> None:
     facts = dict(built(folded).facts)
     assert facts["Tested on"].startswith("8 slices of 4 patients")  # 2 x (4 slices of 2 patients) are planned
     assert facts["Split"].startswith("2-fold by patient: each slice once")
+    folded.leaky = LEAK
+    assert dict(built(folded).facts)["Split"] == "2-fold by slice: each slice once"
     cost = next(grid for grid in built(folded).grids if grid.name == "cost")
     assert [row[1].detail for row in cost.rows] == ["fold 1 of 2", "fold 2 of 2"] * 2
 

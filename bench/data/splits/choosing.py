@@ -25,21 +25,14 @@ def choose(catalogue: Catalogue, split: spec.Split, counts: spec.Counts) -> Fold
             as leaky, too few patients, an empty part, or a list that is faulty or of other series.
     """
     catalogue = replace(catalogue, refs=tuple(sorted(catalogue.refs, key=order)))
-    several = split.rule == "kfold"
-    if split.rule == "list":
-        several, found = listed(catalogue, split)
-    else:
-        found = _by_rule(catalogue, split)
+    found = listed(catalogue, split) if split.rule == "list" else _by_rule(catalogue, split)
+    selections = []
     for number, parts in enumerate(found, start=1):
-        _check(catalogue, parts, split, number if several else None)
-    selections = tuple(
-        Selection(
-            {part: thin(parts[part], getattr(counts, part)) for part in PARTS}, number if several else None
-        )
-        for number, parts in enumerate(found, start=1)
-    )
-    used = [one.parts for one in selections]
-    return Folds(selections, leak(split.leaky, used) if split.leaky else "")
+        fold = number if len(found) > 1 else None
+        _check(catalogue, parts, split, fold)
+        selections.append(Selection({part: thin(parts[part], getattr(counts, part)) for part in PARTS}, fold))
+    why = leak(split.leaky, [one.parts for one in selections]) if split.leaky else ""
+    return Folds(tuple(selections), why)
 
 
 def _by_rule(catalogue: Catalogue, split: spec.Split) -> list[Parts]:

@@ -43,8 +43,8 @@ class _Lines:
     patients: dict[str, Row] = field(default_factory=dict)
 
 
-def listed(catalogue: Catalogue, split: spec.Split) -> tuple[bool, list[Parts]]:
-    """Return whether the list has folds, and the parts of each; patients that it does not list are left out.
+def listed(catalogue: Catalogue, split: spec.Split) -> list[Parts]:
+    """Return the parts of each fold, or of the whole; patients that the list does not name are left out.
 
     Raises:
         BenchErrors: every fault of the file, each with its line.
@@ -53,18 +53,17 @@ def listed(catalogue: Catalogue, split: spec.Split) -> tuple[bool, list[Parts]]:
     rows = read(file)
     numbers = sorted({row.fold or 1 for row in rows})
     found, faults = _place(rows, catalogue, split, file)
-    faults += _tested_again(found, file)
+    faults += _tested_again(found, catalogue.patients_known, file)
     faults += _pinned(rows, catalogue, file)
     if numbers != list(range(1, len(numbers) + 1)):
         faults.append(BenchError(f"has the folds {numbers}", file=file, remedy="number them from 1"))
     if faults:
         raise _together(faults, file)
     order = {ref: place for place, ref in enumerate(catalogue.refs)}
-    parts = [
+    return [
         {part: tuple(sorted(found[number].parts[part], key=lambda ref: order[ref])) for part in PARTS}
         for number in numbers
     ]
-    return len(numbers) > 1, parts
 
 
 def read(file: Path) -> list[Row]:
@@ -180,22 +179,20 @@ def _fault(
     return None
 
 
-def _tested_again(found: dict[int, _Lines], file: Path) -> Iterator[BenchError]:
-    """Yield rows that test a slice which another fold tests: scores of all folds are joined slice by slice."""
-    tested: dict[SliceRef, Row] = {}
+def _tested_again(found: dict[int, _Lines], known: bool, file: Path) -> Iterator[BenchError]:
+    """Yield rows that test who another fold tests: the scores of all folds are joined, each patient once."""
+    tested: dict[object, Row] = {}
     told: set[int] = set()
     for fold in found.values():
         for ref in fold.parts["test"]:
             row = fold.slices[ref]
-            first = tested.setdefault(ref, row)
-            if first is not row and row.line not in told:
+            first = tested.setdefault(ref.patient if known else ref, row)
+            if first.fold != row.fold and row.line not in told:
                 told.add(row.line)
-                where = f"fold {row.fold}, and by line {first.line} in {first.fold}"
-                message, remedy = (
-                    f"patient {ref.patient} is tested in {where}",
-                    "test a slice in one fold only",
+                message = (
+                    f"patient {ref.patient} is tested in fold {row.fold}, and by line {first.line} in another"
                 )
-                yield BenchError(message, file=file, line=row.line, remedy=remedy)
+                yield BenchError(message, file=file, line=row.line, remedy="test it in one fold only")
 
 
 def _pinned(rows: list[Row], catalogue: Catalogue, file: Path) -> Iterator[BenchError]:
@@ -204,7 +201,7 @@ def _pinned(rows: list[Row], catalogue: Catalogue, file: Path) -> Iterator[Bench
     for ref in catalogue.refs:
         own.setdefault(ref.patient, []).append(ref)
     remedy = "get the pinned series, or list your own patients"
-    for row in rows:
+    for row in (row for row in rows if row.pins):
         refs, wanted = own.get(row.patient, []), row.pins.get("series_uid")
         other = next((ref.series for ref in refs if wanted and ref.series != wanted), wanted)
         if other != wanted:
