@@ -19,8 +19,9 @@ from bench.data.dicom import read_hu, scan_dicom
 from bench.data.folders import READER_VERSION, list_files, pixel_mm, refuse_crops, require_folder
 from bench.data.index import FileIndex
 from bench.data.patients import PatientTable, find_table, patient_of
+from bench.data.pins import Pin, wanted_series
 from bench.data.resize import Image, to_size
-from bench.data.series import Found, check_places, gaps
+from bench.data.series import Found, check_places, check_wanted, gaps
 from bench.errors import BenchError
 
 TOLERANCE_MM = 0.05  # between the positions of one slice in two series
@@ -86,7 +87,9 @@ class DosePairs:
     def _build(self, index: FileIndex) -> Catalogue:
         require_folder(self._root, self.spec)
         table = find_table(self.spec.patients, self._root, self._base)
-        found, refused = _scan(self._root, self.spec, index)
+        wanted = wanted_series(self.spec.series, self._base)
+        found, refused = _scan(self._root, self.spec, wanted, index)
+        check_wanted(self.name, wanted, [one for files in found.values() for one in files], self._root)
         doses = {
             dose: _by_patient(files, words, table, self._root)
             for (dose, words), files in zip(_words(self.spec).items(), found.values(), strict=True)
@@ -136,7 +139,7 @@ def _words(source: spec.PairsSource) -> dict[str, str]:
 
 
 def _scan(
-    root: Path, source: spec.PairsSource, index: FileIndex
+    root: Path, source: spec.PairsSource, wanted: Mapping[str, Pin | None] | None, index: FileIndex
 ) -> tuple[dict[str, Found], list[tuple[str, str]]]:
     """Return the slices of each dose, told apart by their folders, or by their headers where no folder fits."""
     words = _words(source)
@@ -152,6 +155,8 @@ def _scan(
             continue
         known = dose if by_folder else _dose(words, [str(scan.get("description", ""))])
         reason = scan.get("refused") or (None if known is not None else "of no dose that the source names")
+        if reason is None and wanted is not None and scan["series"] not in wanted:
+            reason = "of a series that the source does not name"
         if reason is not None or known is None:
             refused.append((file, str(reason)))
         else:

@@ -30,18 +30,22 @@ def choose(
             series of a source that must be ``complete``.
     """
     wanted = wanted_series(source.series, base)
-    used = [(file, scan) for file, scan in found if wanted is None or scan["series"] in wanted]
-    reason = "of a series that the source does not name"
-    left_out = [(file, reason) for file, scan in found if wanted is not None and scan["series"] not in wanted]
+    used, left_out = named(found, wanted)
     check_places(used, folder)
-    by_series = _by_series(used)
-    if wanted is not None:
-        _check_wanted(name, wanted, by_series, folder)
+    check_wanted(name, wanted, used, folder)
     missing = gaps(used)
     if missing and source.complete:
         remedy = "fetch the series anew, or set complete: false"
         raise BenchError(missing[0], file=folder, remedy=remedy)
-    return used, left_out, (*missing, *_twice(by_series))
+    return used, left_out, (*missing, *_twice(_by_series(used)))
+
+
+def named(found: Found, wanted: Mapping[str, Pin | None] | None) -> tuple[Found, list[tuple[str, str]]]:
+    """Return the files of the wanted series (None: all are), and the others with a reason."""
+    used = [(file, scan) for file, scan in found if wanted is None or scan["series"] in wanted]
+    reason = "of a series that the source does not name"
+    left_out = [(file, reason) for file, scan in found if wanted is not None and scan["series"] not in wanted]
+    return used, left_out
 
 
 def check_places(found: Iterable[tuple[str, Mapping[str, Any]]], folder: Path) -> None:
@@ -58,6 +62,21 @@ def check_places(found: Iterable[tuple[str, Mapping[str, Any]]], folder: Path) -
         if other != relative:
             message = f"lies at the same position of its series (z {scan['z_mm']:g} mm) as {other}"
             raise BenchError(message, file=folder / relative, remedy="remove one")
+
+
+def check_wanted(name: str, wanted: Mapping[str, Pin | None] | None, used: Found, folder: Path) -> None:
+    """Raise a ``BenchError`` where a wanted series is not there or not as pinned."""
+    by_series = _by_series(used)
+    absent = [uid for uid in wanted or () if uid not in by_series]
+    if wanted is not None and absent:
+        pin = wanted[absent[0]]
+        first = f"series {absent[0]}" + (f" of patient {pin.patient}" if pin else "")
+        message = f"{len(absent)} of {len(wanted)} series are not there, first {first}"
+        remedy = f"get them with: bench data fetch {name}" if pin else "correct series"
+        raise BenchError(message, file=folder, remedy=remedy)
+    for uid, pin in (wanted or {}).items():
+        if pin is not None:
+            check_pin(pin, by_series[uid], folder)
 
 
 def check_pin(pin: Pin, scans: Sequence[Mapping[str, Any]], place: Path | str) -> None:
@@ -84,21 +103,6 @@ def _by_series(used: Found) -> dict[str, list[dict[str, Any]]]:
     for _, scan in used:
         found.setdefault(scan["series"], []).append(scan)
     return {uid: sorted(scans, key=lambda scan: float(scan["z_mm"])) for uid, scans in sorted(found.items())}
-
-
-def _check_wanted(
-    name: str, wanted: Mapping[str, Pin | None], by_series: Mapping[str, list[dict[str, Any]]], folder: Path
-) -> None:
-    absent = [uid for uid in wanted if uid not in by_series]
-    if absent:
-        pin = wanted[absent[0]]
-        first = f"series {absent[0]}" + (f" of patient {pin.patient}" if pin else "")
-        message = f"{len(absent)} of {len(wanted)} series are not there, first {first}"
-        remedy = f"get them with: bench data fetch {name}" if pin else "correct series"
-        raise BenchError(message, file=folder, remedy=remedy)
-    for uid, pin in wanted.items():
-        if pin is not None:
-            check_pin(pin, by_series[uid], folder)
 
 
 def _gaps(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:

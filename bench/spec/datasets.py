@@ -82,6 +82,7 @@ class PairsSource(Source):
     reference: str | None = None
     degraded: dict[str, str] = {}
     patients: str | None = None
+    series: str | None = None  # layout dicom: a pin file, as for kind dicom
     matrix: Positive | None = None  # side of a slice; the layouts study and dicom have 512 unless said
 
     @model_validator(mode="before")
@@ -96,6 +97,8 @@ class PairsSource(Source):
     def _folders_are_named(self) -> PairsSource:
         if self.layout == "dicom" and self.unit != "HU":
             raise ValueError("layout dicom is in HU")
+        if self.layout != "dicom" and self.series is not None:
+            raise ValueError("series is for layout dicom")
         if self.layout == "folders" and (self.reference is None or not self.degraded):
             raise ValueError("layout folders needs the keys reference and degraded")
         return self

@@ -123,6 +123,25 @@ def test_the_packaged_pins_are_47_patients_and_3954_slices() -> None:
         assert 2500 < pin.size_bytes / pin.slices - 2 * 512 * 512 < 5000
 
 
+@pytest.mark.parametrize(
+    ("name", "slices", "size_bytes"),
+    [("ldct-abdomen", 16318, 8_593_127_298), ("ldct-chest", 34626, 18_234_304_616)],
+)
+def test_the_packaged_doses_are_two_equal_series_of_50_patients(
+    name: str, slices: int, size_bytes: int
+) -> None:
+    pins = read_pins(find_pins(f"{name}.csv", Path("nowhere")))
+    assert sum(pin.slices for pin in pins) == slices
+    assert sum(pin.size_bytes for pin in pins) == pytest.approx(size_bytes, abs=100)
+    by_patient: dict[str, list[Pin]] = {}
+    for pin in pins:
+        by_patient.setdefault(pin.patient, []).append(pin)
+    assert len(by_patient) == 50
+    for low, full in by_patient.values():
+        assert (low.slices, low.study) == (full.slices, full.study)
+        assert low.series != full.series
+
+
 def test_its_default_place_is_that_of_the_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
     asked = fetch.order(config.load(config.packaged("datasets.yaml")), "qin-lung-ct", None)
@@ -226,6 +245,48 @@ def test_ctrl_c_leaves_nothing_half_done(here: Path) -> None:
     assert placed(folder) == ALL[:1]
     run(here, Standin())
     assert placed(folder) == ALL
+
+
+class DoseStandin:
+    """An archive of two patients with a series of each dose."""
+
+    def download(self, pin: Pin, folder: Path) -> None:
+        low = pin.series.endswith("2")
+        description = "Low Dose Images" if low else "Full Dose Images"
+        for z in range(SLICES):
+            keys = {"PatientID": pin.patient, "StudyInstanceUID": pin.study, "SeriesInstanceUID": pin.series}
+            number = int(pin.series.rpartition(".")[2]) * 10 + z
+            pixels = np.full((8, 8), z - 1000 * low, np.int16)
+            write_ct(
+                folder / f"{number}.dcm", pixels, number=number, z=z, SeriesDescription=description, **keys
+            )
+
+
+def test_series_of_two_doses_are_fetched_and_become_pairs(here: Path) -> None:
+    source = "\n  doses: {kind: pairs, layout: dicom, path: doses, series: doses.csv, matrix: 8}"
+    text = (here / "datasets.yaml").read_text().replace("\nsources:", f"\nsources:{source}")
+    (here / "datasets.yaml").write_text(
+        text.replace("\nconditions:", "\nconditions:\n  quarter_dose: {measured: true}")
+    )
+    rows = ["patient_id,study_instance_uid,series_instance_uid,slices,size_mb"]
+    for patient, number in (("A", 11), ("B", 21)):
+        for series in (number, number + 1):
+            pin = Pin(patient, uid(number), uid(series), SLICES, 1)
+            place = here / "archive" / f"{series}"
+            DoseStandin().download(pin, place)
+            size = sum(path.stat().st_size for path in place.iterdir())
+            rows.append(f"{patient},{pin.study},{pin.series},{SLICES},{size / 1e6:.6f}")
+    (here / "doses.csv").write_text("\n".join(rows) + "\n")
+    asked = fetch.order(config.load(here / "datasets.yaml", here / "experiments.yaml"), "doses", None)
+    events = list(fetch.fetch(asked, lambda pins: DoseStandin()))
+    assert events[-1] == Progress("fetch", "doses", 16, 16)
+    found = asked.catalogue(None)
+    assert (len(found.refs), found.patients, found.kind, found.remarks) == (8, ("A", "B"), "pairs", ())
+    shutil.rmtree(here / "doses" / "B" / uid(22))
+    with pytest.raises(
+        BenchError, match=r"1 of 4 series are not there, .* of patient B; .*bench data fetch doses"
+    ):
+        asked.catalogue(None)
 
 
 # --- broken downloads ---

@@ -21,6 +21,7 @@ from bench.data.sources import open_source
 from bench.errors import BenchError, BenchErrors
 from bench.events import Event, Message, Progress
 
+Fetched = spec.FolderSource | spec.PairsSource
 TRIES = 2  # downloads of a series that arrives broken
 _SPARE_BYTES = 64 << 20  # what the file system keeps for itself, and the index of headers
 _ELSEWHERE = "name a larger disk with --into"
@@ -38,7 +39,7 @@ class Order:
     """What is fetched where: a source of ``datasets.yaml``, the series of its pin file, the folder."""
 
     name: str
-    source: spec.FolderSource
+    source: Fetched
     pins: tuple[Pin, ...]
     folder: Path
     base: Path
@@ -57,12 +58,12 @@ def order(settings: config.Config, name: str, into: Path | None) -> Order:
     """
     source = settings.datasets.sources.get(name)
     file = settings.datasets_file
-    pinned = {
-        key: value
+    pinned = [
+        key
         for key, value in settings.datasets.sources.items()
-        if isinstance(value, spec.FolderSource) and isinstance(value.series, str)
-    }
-    if not isinstance(source, spec.FolderSource) or name not in pinned:
+        if isinstance(value, Fetched) and isinstance(value.series, str)
+    ]
+    if not isinstance(source, Fetched) or name not in pinned:
         message = f"unknown source {name!r}" if source is None else "names no pin file under series"
         key = None if source is None else f"sources.{name}"
         remedy = f"sources that can be fetched: {', '.join(sorted(pinned)) or 'none'}"
@@ -131,7 +132,7 @@ def _broken(faults: Mapping[Pin, BenchError], count: int, folder: Path) -> Bench
     return BenchError(message, file=folder, remedy="run the same command again, it continues")
 
 
-def _located(settings: config.Config, name: str) -> spec.FolderSource:
+def _located(settings: config.Config, name: str) -> Fetched:
     """Return the source with its path filled in; the remedy names ``--into``."""
     try:
         source = settings.source(name)
@@ -141,7 +142,7 @@ def _located(settings: config.Config, name: str) -> spec.FolderSource:
         raise BenchError(
             first.message, file=first.file, line=first.line, key=first.key, remedy=remedy
         ) from None
-    assert isinstance(source, spec.FolderSource)
+    assert isinstance(source, Fetched)
     return source
 
 
