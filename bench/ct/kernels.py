@@ -144,6 +144,7 @@ def back_project(views: Array, directions: Directions, bins: int, images: Array)
     """Add flat (directions, bins, lane) ``views`` into the (slices, n, n) ``images``."""
     slices, size = images.shape[0], images.shape[1]
     block = np.empty(_ROWS * _COLUMNS * LANES, np.float32)
+    places, shares = np.empty(_COLUMNS, np.int32), np.empty(_COLUMNS, np.float32)
     middle = (size - 1) / 2
     for top in range(0, size, _ROWS):
         rows = min(_ROWS, size - top)
@@ -154,16 +155,13 @@ def back_project(views: Array, directions: Directions, bins: int, images: Array)
                 right, up = directions[d, 0], directions[d, 1]
                 for i in range(rows):
                     start = (left - middle) * right + (middle - top - i) * up + (bins - 1) / 2
-                    for j in range(columns):
+                    for j in range(_COLUMNS):
                         t = start + j * right
-                        k = int(t)
-                        _gather(
-                            block,
-                            (i * _COLUMNS + j) * LANES,
-                            views,
-                            (d * bins + k) * LANES,
-                            np.float32(t - k),
-                        )
+                        places[j] = np.int32(t)
+                        shares[j] = np.float32(t - np.int32(t))
+                    for j in range(columns):
+                        at = (i * _COLUMNS + j) * LANES
+                        _gather(block, at, views, (d * bins + places[j]) * LANES, shares[j])
             for lane in range(slices):
                 for i in range(rows):
                     for j in range(columns):
