@@ -41,7 +41,8 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: runner.Prepare
         source phantom, 32 x 32 pixels; slices: 12 train, 4 validation, 4 test
         split phantom: split file {prepared.folds.sha256[:16]} (SHA-256)
         2 cells to train, and the untreated input scored on each of 2 datasets
-        scaled: size 32 instead of 512; budget of 96 slices seen instead of 2 epochs
+        scaled: size 32 instead of 512; 90 views instead of 720; budget of 96 slices
+          seen instead of 2 epochs
 
         model  condition  seed  updates  epochs  status
         -----  ---------  ----  -------  ------  ------

@@ -185,11 +185,11 @@ def test_another_noise_is_red_where_there_is_noise(reds: Reds, tmp_path: Path) -
 
 
 def test_gain_of_one_hundredth_is_red(reds: Reds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.data import making
+    from bench.ct import dose
 
-    whole = making.dose.degrade
+    whole = dose.Scans.degraded
     monkeypatch.setattr(
-        making.dose, "degrade", lambda *a: {name: 1.01 * image for name, image in whole(*a).items()}
+        dose.Scans, "degraded", lambda *a: {name: 1.01 * image for name, image in whole(*a).items()}
     )
     found = reds(cache=tmp_path / "cache")
     assert all({RMSE, SSIM, COLUMN} <= found[cell] for cell in INPUTS)  # a network may learn to undo a gain
