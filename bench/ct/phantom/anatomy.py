@@ -67,6 +67,7 @@ class Tissues:
     cartilage: Tissue
     endplate: Tissue
     gland: Tissue
+    plaque: Tissue
     couch: Tissue
     foam: Tissue
 
@@ -227,6 +228,7 @@ def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
         cartilage=Tissue(Label.SOFT, u(75.0, 120.0), 10.0, 10.0),
         endplate=Tissue(Label.TRABECULAR, u(230.0, 300.0), 40.0, 10.0),
         gland=Tissue(Label.SOFT, u(5.0, 35.0), 8.0, 5.0),
+        plaque=Tissue(Label.CORTICAL, u(450.0, 900.0), 60.0),
         couch=Tissue(Label.COUCH, u(0.0, 400.0)),
         foam=Tissue(Label.COUCH, u(-960.0, -920.0)),
     )

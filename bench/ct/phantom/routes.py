@@ -16,11 +16,10 @@ def _near_spine(a: Anatomy, x: float, ahead: float, t: float) -> Point:
     return x * a.scale, float(spine_centre(a, t * a.length)) - ahead * a.scale, t * a.length
 
 
-def great_arteries(a: Anatomy) -> Segments:
-    """Aorta with its branches, pulmonary trunk and both pulmonary arteries."""
-    s, arch, h = a.scale, a.arch_t, a.heart_t
-    r = s * a.vessel
-    aorta = smooth_chain(
+def aorta(a: Anatomy) -> Segments:
+    """From the valve over the arch down to the belly."""
+    arch, h, r = a.arch_t, a.heart_t, a.scale * a.vessel
+    return smooth_chain(
         [
             a.at(4, -0.15, h - 0.06),
             a.at(-7, -0.34, h - 0.14),
@@ -36,6 +35,12 @@ def great_arteries(a: Anatomy) -> Segments:
         ],
         [r * v for v in (15, 15, 14.5, 14, 13, 12.5, 12, 11.5, 11, 10, 9)],
     )
+
+
+def great_arteries(a: Anatomy) -> Segments:
+    """Aorta with its branches, pulmonary trunk and both pulmonary arteries."""
+    s, arch, h = a.scale, a.arch_t, a.heart_t
+    r = s * a.vessel
     branches: list[Chain] = [
         (
             [a.at(-4, -0.27, arch + 0.01), a.at(-13, -0.22, arch - 0.09), a.at(-24, -0.12, -0.08)],
@@ -65,7 +70,7 @@ def great_arteries(a: Anatomy) -> Segments:
         [r * v for v in (11, 10, 8.0)],
     )
     chains = [smooth_chain(points, [s * v for v in radii]) for points, radii in branches]
-    return np.vstack([aorta, trunk, right, left, *chains])
+    return np.vstack([aorta(a), trunk, right, left, *chains])
 
 
 def great_veins(a: Anatomy) -> Segments:

@@ -46,8 +46,18 @@ def heart_distance(a: Anatomy, x: Array, y: Array, z: float | Array, fillet: flo
 
 @lru_cache(maxsize=64)
 def _pipes(a: Anatomy) -> Segments:
-    way = [a.at(0, -0.15, -0.02), a.at(-4, -0.15, a.arch_t), a.at(-3, -0.1, a.carina_t)]
-    fat = smooth_chain([*way, a.at(2, -0.05, a.heart_t - 0.12)], [a.scale * r for r in (8, 11, 13, 12)])
+    s, h = a.scale, a.heart_t
+    way = [
+        a.at(0, -0.15, -0.02),
+        a.at(-4, -0.15, a.arch_t),
+        a.at(-3, -0.1, a.carina_t),
+        a.at(2, -0.05, h - 0.12),
+    ]
+    behind = [
+        (-2.0 * s, float(spine_centre(a, t * a.length)) - 42.0 * s, t * a.length) for t in (h, h + 0.1, 0.8)
+    ]
+    above = smooth_chain(way, [s * r for r in (8, 11, 13, 12)])
+    fat = np.vstack([above, smooth_chain(behind, [s * r for r in (13, 15, 13)])])
     return np.vstack([great_arteries(a), great_veins(a), airway(a), gullet(a), fat])
 
 

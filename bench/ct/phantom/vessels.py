@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.ct.phantom.anatomy import Anatomy
 from bench.ct.phantom.lesions import lead_around, lung_points, paint_nodules
-from bench.ct.phantom.routes import airway, great_arteries, great_veins, gullet
+from bench.ct.phantom.routes import airway, aorta, great_arteries, great_veins, gullet
 from bench.ct.phantom.section import Section
 from bench.ct.phantom.tubes import Segments, tree, tube_cover
 
@@ -22,6 +22,7 @@ class Vessels:
     """Segments of every tube of a patient, by what fills them."""
 
     arteries: Segments
+    aorta: Segments
     veins: Segments
     airway: Segments
     gullet: Segments
@@ -50,7 +51,7 @@ def _lung_trees(a: Anatomy) -> tuple[Segments, Segments]:
 def vessels(a: Anatomy) -> Vessels:
     """All tubes of a patient; built once and kept."""
     lung, bronchi = _lung_trees(a)
-    return Vessels(great_arteries(a), great_veins(a), airway(a), gullet(a), lung, bronchi)
+    return Vessels(great_arteries(a), aorta(a), great_veins(a), airway(a), gullet(a), lung, bronchi)
 
 
 def paint_great_vessels(s: Section) -> None:
@@ -59,7 +60,12 @@ def paint_great_vessels(s: Section) -> None:
     canvas.paint(canvas.whole, tube_cover(canvas, v.gullet), tissues.soft)
     canvas.paint(canvas.whole, tube_cover(canvas, v.gullet, -4.2), tissues.gas)
     canvas.paint(canvas.whole, tube_cover(canvas, v.veins), tissues.late_blood)
-    canvas.paint(canvas.whole, tube_cover(canvas, v.arteries), tissues.blood)
+    arteries = tube_cover(canvas, v.arteries)
+    canvas.paint(canvas.whole, arteries, tissues.blood)
+    some = np.float32(s.a.rng("plaques").uniform(1.2, 3.5))  # few to none
+    wall = arteries * (np.float32(1.0) - tube_cover(canvas, v.aorta, -1.3)) * tube_cover(canvas, v.aorta)
+    spots = canvas.cover((some - canvas.coarse - 0.6 * canvas.swell) * np.float32(4.0))
+    canvas.paint(canvas.whole, wall * spots, tissues.plaque)
 
 
 def paint_lung_vessels(s: Section) -> None:

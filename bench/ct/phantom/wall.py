@@ -6,7 +6,6 @@ from math import sqrt
 
 import numpy as np
 
-from bench.ct.phantom.fields import capsule
 from bench.ct.phantom.section import Section
 from bench.ct.phantom.trunk import breast_distance
 from bench.ct.phantom.tubes import smooth_chain, tube_cover
@@ -20,7 +19,7 @@ def paint_wall(s: Section) -> None:
     canvas.paint(canvas.whole, under, tissues.fat)
     strands = np.abs(canvas.coarse - 0.6 * canvas.swell + 0.25 * canvas.middle) * np.float32(3.0)
     canvas.paint(
-        canvas.whole, under * canvas.cover(strands - np.float32(0.2)) * np.float32(0.3), tissues.soft
+        canvas.whole, under * canvas.cover(strands - np.float32(0.2)) * np.float32(0.22), tissues.soft
     )
     _paint_gland(s)
     shoulders = canvas.cover(s.shoulders) * under
@@ -94,7 +93,3 @@ def paint_couch(s: Section) -> None:
     canvas.paint(view, canvas.cover(pad), a.tissues.foam)
     canvas.paint(view, canvas.cover(bed), a.tissues.couch)
     canvas.paint(view, canvas.cover(bed + np.float32(0.9 + 1.0 * wall)), a.tissues.foam)
-    for way in (-1.0, 1.0):
-        start, end = (way * 0.7 * side, lowest + 14.0), (way * 0.45 * side, lowest + 14.0 + float(half))
-        rail = np.maximum(capsule(across, view.y, start, end, 1.0), bed)
-        canvas.paint(view, canvas.cover(rail), a.tissues.couch)
