@@ -89,7 +89,7 @@ def fetch(
             process fetches into the folder, or a series arrives broken twice (the others are fetched first).
     """
     with _locked(asked.folder):
-        missing = tuple(pin for pin in asked.pins if checks.present(asked.folder, pin) is None)
+        missing = checks.missing(asked.folder, asked.pins)
         total = sum(pin.slices for pin in asked.pins)
         done = total - sum(pin.slices for pin in missing)
         yield Progress("fetch", asked.name, done, total)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.data.dicom import scan_dicom
@@ -48,24 +50,30 @@ def check(folder: Path, pin: Pin) -> None:
         raise Broken(f"{size} bytes instead of {pin.size_bytes}", file=folder)
 
 
-def present(folder: Path, pin: Pin) -> Path | None:
-    """Return where below ``folder`` a series lies with the right number of files and bytes, else None.
+def missing(folder: Path, pins: Sequence[Pin]) -> tuple[Pin, ...]:
+    """Return the pins of which ``folder`` holds no series with the right number of files and bytes.
 
-    Its folder is ``PATIENT/SERIES_UID``, or any whose name ends in the UID, as other programs write it.
+    The folder of a series is ``PATIENT/SERIES_UID``, or any below whose name ends in the UID, as other programs
+    write it.
     """
-    own = folder / pin.patient / pin.series
-    for place in [own, *(p for p in _named(folder, pin.series) if p != own)]:
-        files = _files(place) if place.is_dir() else []
-        if len(files) == pin.slices and _fits(place, files, pin):
-            return place
-    return None
+    elsewhere: dict[str, list[Path]] = {}
+    absent = [pin for pin in pins if not _holds(folder / pin.patient / pin.series, pin)]
+    if absent:
+        uids = {pin.series for pin in absent}
+        for place, folders, _ in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in folders:
+                uid = re.split("[_-]", name)[-1]
+                if uid in uids:
+                    elsewhere.setdefault(uid, []).append(Path(place, name))
+    return tuple(
+        pin for pin in absent if not any(_holds(place, pin) for place in elsewhere.get(pin.series, ()))
+    )
 
 
-def _named(folder: Path, uid: str) -> Iterator[Path]:
-    for place in folder.rglob(f"*{uid}"):
-        hidden = any(part.startswith(".") for part in place.relative_to(folder).parts)
-        if not hidden and place.name.removesuffix(uid)[-1:] in ("", "_", "-"):
-            yield place
+def _holds(place: Path, pin: Pin) -> bool:
+    files = _files(place) if place.is_dir() else []
+    return len(files) == pin.slices and _fits(place, files, pin)
 
 
 def _files(folder: Path) -> list[str]:
