@@ -270,6 +270,61 @@ def test_kill_in_the_middle_leaves_the_old_file_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
+def test_leftover_folders_are_removed_too(tmp_path: Path) -> None:
+    (tmp_path / ".tmp-0123-out" / "deep").mkdir(parents=True)
+    (tmp_path / ".tmp-0123-out" / "deep" / "a").touch()
+    (tmp_path / "kept").mkdir()
+    assert atomic.remove_leftovers(tmp_path) == 1
+    assert names(tmp_path) == ["kept"]
+
+
+# Folders
+
+
+def write_folder(path: Path, *files: str, error: BaseException | None = None) -> None:
+    with atomic.replace_folder(path, needed_bytes=2_000_000, elsewhere="go elsewhere") as folder:
+        assert folder.parent == path.parent
+        for file in files:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(file)
+        if error is not None:
+            raise error
+
+
+def test_a_folder_appears_whole_and_replaces_an_older_one(tmp_path: Path) -> None:
+    write_folder(tmp_path / "new" / "out", "a", "deep/b")
+    assert (tmp_path / "new" / "out" / "deep" / "b").read_text() == "deep/b"
+    write_folder(tmp_path / "new" / "out", "c")
+    assert names(tmp_path / "new" / "out") == ["c"]
+    assert names(tmp_path / "new") == ["out"]
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt()])
+def test_a_failed_block_leaves_the_old_folder(tmp_path: Path, error: BaseException) -> None:
+    write_folder(tmp_path / "out", "a")
+    with pytest.raises(type(error)):
+        write_folder(tmp_path / "out", "b", error=error)
+    assert (names(tmp_path), names(tmp_path / "out")) == (["out"], ["a"])
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_full_disk_in_a_folder_is_one_line(tmp_path: Path, inside: bool) -> None:
+    """Also where the system names a file below the temporary folder."""
+    with pytest.raises(BenchError, match=r"out: disk full; free 2 MB or go elsewhere$"):  # noqa: SIM117
+        with atomic.replace_folder(
+            tmp_path / "out", needed_bytes=2_000_000, elsewhere="go elsewhere"
+        ) as folder:
+            raise OSError(
+                errno.ENOSPC, "No space left on device", str(folder / "deep" / "a") if inside else None
+            )
+    assert names(tmp_path) == []
+
+
+def test_an_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError):
+        write_folder(tmp_path / "out", error=PermissionError(errno.EACCES, "denied", "/elsewhere/a"))
+
+
 # Locks
 
 
