@@ -43,12 +43,12 @@ class Run:
             if result.record is None or result.record.status != "finished":
                 folds.setdefault(describe(result), []).append(str(result.planned.spec.dataset.data.fold))
         count = len(self.results)
-        return "; ".join(
-            word
-            if len(which) == count
-            else f"fold{'s'[: len(which) - 1]} {', '.join(which)} of {count}: {word}"
-            for word, which in folds.items()
-        )
+        words = []
+        for word, which in folds.items():
+            noun = "fold" if len(which) == 1 else "folds"
+            where = f"{noun} {', '.join(which)} of {count}: " if len(which) < count else ""
+            words.append(where + word)
+        return "; ".join(words)
 
 
 @dataclass(frozen=True)
