@@ -87,8 +87,8 @@ def _pictures(simulator: Simulator, setup: Setup) -> list[Picture]:
     return [
         Picture(
             "A water disc against its closed form",
-            "Left, every fifth pixel near the rim, and a sharp edge blurred by the object's pixels, the bins, the filter's "
-            "window and linear interpolation. Right, means over rings inside the disc, and the 3 HU allowed.",
+            "Left, every fifth pixel near the rim, and a sharp edge blurred by the object's pixels, the bins, the "
+            "filter's window and linear interpolation. Right, means over rings inside the disc, and the 3 HU allowed.",
             pictures.disc_profile(simulator, scan),
         ),
         Picture(
