@@ -112,6 +112,7 @@ class Anatomy:
     carina_t: float
     arch_t: float
     vessel: float
+    lean: float
     bends: tuple[tuple[float, float, float], ...]
     tissues: Tissues
 
@@ -149,7 +150,8 @@ def anatomy(patient: str, seed: int) -> Anatomy:
         (u(-5.0, 5.0), u(-4.0, 4.0), u(0.0, 6.283)),
         (u(-8.0, 8.0), u(0.0, 7.0), u(-0.8, 0.8)),
     )
-    reach = max(width + (84.0 if arms else 6.0), 168.0 * scale + 0.5 * fat + 14.0)
+    lean = u(-6.0, 6.0)
+    reach = max(width + (84.0 if arms else 6.0), 168.0 * scale + 0.5 * fat + 18.0 + abs(lean))
     reach += abs(bends[0][0]) + abs(bends[0][1])
     fov = 2.0 * reach + float(6.0 + 70.0 * u(0.0, 1.0) ** 2.5)
     length = u(300.0, 350.0)
@@ -192,6 +194,7 @@ def anatomy(patient: str, seed: int) -> Anatomy:
         carina_t=arch + u(0.10, 0.13),
         arch_t=arch,
         vessel=u(1.0, 1.28),
+        lean=lean,
         bends=bends,
         tissues=_tissues(patient, seed, contrast),
     )

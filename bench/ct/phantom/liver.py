@@ -42,7 +42,15 @@ def liver_lobes(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
 @lru_cache(maxsize=64)
 def gall_bladder(a: Anatomy) -> Ellipsoid:
     """The gall bladder, in the lower side of the liver."""
-    return organ(a, "gall", (-38, -0.40, a.dome_right + 0.33), (5, 0.05, 0.01), (13, 18, 24), yaw=0.6)
+    size = float(a.rng("gall size").uniform(8.0, 16.0))
+    return organ(
+        a,
+        "gall",
+        (-38, -0.40, a.dome_right + 0.33),
+        (7, 0.07, 0.015),
+        (size, 1.4 * size, 1.8 * size),
+        yaw=0.6,
+    )
 
 
 @lru_cache(maxsize=64)

@@ -62,17 +62,28 @@ def _stomach(a: Anatomy) -> Segments:
 
 def _bowel(a: Anatomy) -> Bowel:
     s = a.scale
-    pancreas = [a.at(-22, 0.05, 0.97), a.at(8, -0.08, 0.93), a.at(40, 0.12, 0.90), a.at(74, 0.34, 0.86)]
-    colon = [a.at(-60, -0.55, 1.06), a.at(-10, -0.74, 1.02), a.at(45, -0.66, 0.97)]
-    colon += [a.at(88, -0.30, 0.90), a.at(98, 0.05, 0.93), a.at(96, 0.2, 1.1)]
+    rng = a.rng("bowel")
+    pancreas = _strewn(a, rng, [(-22, 0.05, 0.97), (8, -0.08, 0.93), (40, 0.12, 0.90), (74, 0.34, 0.86)], 4.0)
+    way = [(-60, -0.55, 1.06), (-10, -0.74, 1.02), (45, -0.66, 0.97), (88, -0.30, 0.90)]
+    colon = _strewn(a, rng, [*way, (98, 0.05, 0.93), (96, 0.2, 1.1)], 9.0)
+    wide = s * float(rng.uniform(0.8, 1.15))
     spread = a.rng("mesentery").uniform((-30, -0.6, 0.86), (95, 0.3, 1.1), (120, 3))
     leaves = np.array([a.at(x, y, t) for x, y, t in spread])
     return Bowel(
         smooth_chain(pancreas, [s * v for v in (13, 10, 10, 8)]),
-        smooth_chain(colon, [s * v for v in (20, 18, 17, 18, 16, 14)]),
+        smooth_chain(colon, [wide * v for v in (20, 18, 17, 18, 16, 14)]),
         np.vstack([_loop(a, number) for number in range(3)]),
         tree(np.array(a.at(5, 0.05, 0.98)), leaves, 0.8 * s),
     )
+
+
+def _strewn(
+    a: Anatomy, rng: np.random.Generator, way: list[tuple[float, float, float]], spread: float
+) -> list[tuple[float, float, float]]:
+    """The points of ``way`` (see ``Anatomy.at``), each moved by about ``spread`` mm."""
+    moves = rng.normal(0.0, spread, (len(way), 3))
+    points = np.array([a.at(*place) for place in way]) + moves
+    return [(float(x), float(y), float(z)) for x, y, z in points]
 
 
 def _loop(a: Anatomy, number: int) -> Segments:

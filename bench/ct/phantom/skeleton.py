@@ -108,8 +108,9 @@ def paint_sternum(s: Section) -> None:
     _, depth, centre = (float(v) for v in cage_frame(a, s.z))
     half = k * (15.0 + 13.0 * float(step((0.22 - t) / 0.12)) - 8.0 * float(step((t - 0.48) / 0.1)))
     y0 = centre - depth - 4.0 * k
+    thick = k * float(a.rng("sternum").uniform(4.2, 6.4))
     view = s.canvas.window(0.0, y0, half + 12.0)
-    plate = capsule(view.x, view.y + 0.004 * view.x * view.x, (-half, y0), (half, y0), 5.0 * k)
+    plate = capsule(view.x, view.y + 0.004 * view.x * view.x, (-half, y0), (half, y0), thick)
     paint_bone(s, view, np.maximum(plate, np.float32(away)), 1.0)
 
 
@@ -140,7 +141,8 @@ def paint_shoulder_blades(s: Section) -> None:
         return
     home, shoulder = girdle(a)
     c, n = cos(home.yaw), sin(home.yaw)
-    x, y = np.abs(canvas.whole.x) - home.centre[0], canvas.whole.y - home.centre[1]
+    side = np.abs(canvas.whole.x - np.float32(a.lean))
+    x, y = side - home.centre[0], canvas.whole.y - home.centre[1]
     along: Array = (x * c + y * n).astype(np.float32)
     out: Array = (y * c - x * n).astype(np.float32)
     half = 41.0 * k * present
@@ -159,4 +161,4 @@ def paint_shoulder_blades(s: Section) -> None:
     paint_bone(s, canvas.whole, bone, 1.1)
     head = Ellipsoid(shoulder.centre, (22.0 * k, 23.0 * k, 27.0 * k))
     if not head.misses(s.z):
-        paint_bone(s, canvas.whole, head.distance(np.abs(canvas.whole.x), canvas.whole.y, s.z), 1.6)
+        paint_bone(s, canvas.whole, head.distance(side, canvas.whole.y, s.z), 1.6)

@@ -48,11 +48,11 @@ def girdle(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
 
 
 def girdle_distance(a: Anatomy, x: Array, y: Array, z: float) -> Array:
-    """Distance to the muscles of both shoulders; large where there are none."""
+    """Distance to the muscles of both shoulders, which lie a little to one side; large where there are none."""
     near: Array = np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), 99.0, np.float32)
     for part in girdle(a):
         if not part.misses(z, 30.0):
-            near = smooth_min(near, part.distance(np.abs(x), y, z), 10.0)
+            near = smooth_min(near, part.distance(np.abs(x - np.float32(a.lean)), y, z), 10.0)
     return near
 
 
