@@ -18,10 +18,11 @@ _REFORMATS = ("REFORMAT", "MPR", "MIP", "MINIP", "AVERAGE", "CURVED", "VRT", "SS
 _NOT_HU = {"MGML", "PCT", "Z_EFF", "ED", "EDW", "HU_MOD", "OD"}
 
 
-def refusal(data: Dataset) -> str | None:
+def refusal(data: Dataset, *, trusted: bool = False) -> str | None:
     """Return why an image is not an original axial CT slice in HU, or None where it is one.
 
     The standard calls a lossily compressed original DERIVED; as PRIMARY and AXIAL it counts as an original.
+    ``trusted``: the image type is not held against it (archives write it anew), unless it is a localizer.
     """
     modality = str(data.get("Modality"))
     if modality != "CT":
@@ -30,11 +31,17 @@ def refusal(data: Dataset) -> str | None:
     name = "\\".join(kinds)
     if "LOCALIZER" in kinds or "SCOUT" in kinds:
         return f"localizer ({name})"
+    if trusted:
+        return _value_refusal(data)
     if "SECONDARY" in kinds[1:2] or any(kind.startswith(_REFORMATS) for kind in kinds[2:]):
         return f"derived image ({name})"
     lossy = str(data.get("LossyImageCompression", "")) == "01" and kinds[1:3] == ["PRIMARY", "AXIAL"]
     if kinds[:1] == ["DERIVED"] and not lossy:
         return f"derived image ({name})"
+    return _value_refusal(data)
+
+
+def _value_refusal(data: Dataset) -> str | None:
     if int(data.get("NumberOfFrames") or 1) > 1 or int(data.get("SamplesPerPixel") or 1) != 1:
         return "several frames or colours in one file"
     rescaled = str(data.get("RescaleType") or "HU").strip().upper()

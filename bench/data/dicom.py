@@ -45,7 +45,7 @@ def scan_dicom(path: Path) -> dict[str, Any]:
     ``{"skip": True}``: no DICOM file. ``{"refused": reason}``: an image that is no original axial CT slice.
     Otherwise ``uid``, ``series``, ``study``, ``description`` (of the series), ``patient`` (or None), ``shape``,
     ``spacing_mm`` (or None), ``corner_mm`` (x, y of the first pixel) and ``z_mm``, the position along the
-    normal of the slice.
+    normal of the slice; these stand beside ``refused`` where nothing but the image type is against it.
 
     Raises:
         BenchError: named like a DICOM file but none, truncated, without rescale values, or compressed in a
@@ -60,7 +60,7 @@ def scan_dicom(path: Path) -> dict[str, Any]:
         try:
             reason = refusal(data)
             if reason is not None:
-                return {"refused": reason}
+                return {"refused": reason} | _trusted(data, path)
             _check_pixels(data, path)
             return _header(data, path)
         except BenchError:
@@ -118,6 +118,17 @@ def _as_stored(value: int, whole: int, signed: int) -> int:
     if signed and value >= whole // 2:
         return value - whole
     return value + whole if not signed and value < 0 else value
+
+
+def _trusted(data: Dataset, path: Path) -> dict[str, Any]:
+    """Return the header of an image that would be usable but for its image type, else nothing."""
+    if refusal(data, trusted=True) is not None:
+        return {}
+    try:
+        _check_pixels(data, path)
+        return _header(data, path)
+    except BenchError:  # a screenshot has no rescale values
+        return {}
 
 
 def _header(data: Dataset, path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from bench.data.index import FileIndex
 from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.pins import Pin, wanted_series
 from bench.data.resize import Image, to_size
-from bench.data.series import Found, check_places, check_wanted, gaps
+from bench.data.series import Found, check_places, check_wanted, gaps, refused
 from bench.errors import BenchError
 
 TOLERANCE_MM = 0.05  # between the positions of one slice in two series
@@ -88,7 +88,7 @@ class DosePairs:
         require_folder(self._root, self.spec)
         table = find_table(self.spec.patients, self._root, self._base)
         wanted = wanted_series(self.spec.series, self._base)
-        found, refused = _scan(self._root, self.spec, wanted, index)
+        found, left_out = _scan(self._root, self.spec, wanted, index)
         check_wanted(self.name, wanted, [one for files in found.values() for one in files], self._root)
         doses = {
             dose: _by_patient(files, words, table, self._root)
@@ -115,7 +115,7 @@ class DosePairs:
             "pairs",
             [self._ref(file, scan, patient) for patient in whole for file, scan in reference[patient]],
             fingerprint=self._fingerprint(hashes, table),
-            refused=refused,
+            refused=left_out,
             files=[
                 (f"{dose or 'reference'}/{file}", sha)
                 for dose, of in hashes.items()
@@ -146,7 +146,7 @@ def _scan(
     files = {file: _dose(words, PurePosixPath(file).parts[:-1]) for file in list_files(root, None)}
     by_folder = any(dose is not None for dose in files.values())
     found: dict[str, Found] = {dose: [] for dose in words}
-    refused = []
+    left_out = []
     for file, dose in files.items():
         if by_folder and dose is None:
             continue
@@ -154,14 +154,14 @@ def _scan(
         if scan.get("skip"):
             continue
         known = dose if by_folder else _dose(words, [str(scan.get("description", ""))])
-        reason = scan.get("refused") or (None if known is not None else "of no dose that the source names")
+        reason = refused(scan, wanted) or (None if known is not None else "of no dose that the source names")
         if reason is None and wanted is not None and scan["series"] not in wanted:
             reason = "of a series that the source does not name"
         if reason is not None or known is None:
-            refused.append((file, str(reason)))
+            left_out.append((file, str(reason)))
         else:
             found[known].append((file, scan))
-    return found, refused
+    return found, left_out
 
 
 def _dose(words: Mapping[str, str], names: Iterable[str]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +15,7 @@ from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.index import FileIndex
 from bench.data.kinds import Kind, kind_of
 from bench.data.patients import PatientTable, find_table, patient_of
+from bench.data.pins import Pin, wanted_series
 from bench.data.resize import Image, to_size
 from bench.data.series import Found
 from bench.errors import BenchError
@@ -73,14 +74,15 @@ class FolderFiles:
         table = find_table(source.patients, folder, self._base) if folder.is_dir() else None
         index = FileIndex.open(self._index_cache)
         try:
-            found, refused = _scan(folder, source, self._kind, index)
+            wanted = wanted_series(source.series, self._base) if folder.is_dir() else None
+            found, refused = _scan(folder, source, self._kind, wanted, index)
         finally:
             index.save()
         if not found:
             raise _nothing(folder, source, refused)
         remarks: tuple[str, ...] = ()
         if source.kind == "dicom":
-            found, left_out, remarks = dicom_series.choose(self.name, found, source, folder, self._base)
+            found, left_out, remarks = dicom_series.choose(self.name, found, source, folder, wanted)
             refused += left_out
         refuse_crops(found, source.matrix, folder)
         return assemble(
@@ -151,7 +153,11 @@ def require_folder(folder: Path, source: spec.Source) -> None:
 
 
 def _scan(
-    folder: Path, source: spec.FolderSource, kind: Kind, index: FileIndex
+    folder: Path,
+    source: spec.FolderSource,
+    kind: Kind,
+    wanted: Mapping[str, Pin | None] | None,
+    index: FileIndex,
 ) -> tuple[Found, list[tuple[str, str]]]:
     require_folder(folder, source)
     found: Found = []
@@ -160,8 +166,9 @@ def _scan(
         if PurePosixPath(relative).name == "DICOMDIR":
             continue
         entry = index.look_up(kind.scanned, folder / relative, kind.scan)
-        if "refused" in entry:
-            refused.append((relative, str(entry["refused"])))
+        reason = dicom_series.refused(entry, wanted)
+        if reason is not None:
+            refused.append((relative, reason))
         elif not entry.get("skip"):
             found.append((relative, entry))
     return found, refused

@@ -16,7 +16,7 @@ from typing import Any
 from bench import atomic
 from bench.errors import BenchError
 
-INDEX_VERSION = 2  # raise it when a scan finds something else in the same bytes
+INDEX_VERSION = 3  # raise it when a scan finds something else in the same bytes
 
 Scan = Callable[[Path], dict[str, Any]]
 

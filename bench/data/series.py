@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from bench import spec
-from bench.data.pins import Pin, wanted_series
+from bench.data.pins import Pin
 from bench.errors import BenchError
 
 Found = list[tuple[str, dict[str, Any]]]  # relative path and scan of each usable file
@@ -21,15 +21,20 @@ GAP = 1.5  # steps; positions are written to 0.01 mm or so, and a missing slice 
 
 
 def choose(
-    name: str, found: Found, source: spec.FolderSource, folder: Path, base: Path
+    name: str,
+    found: Found,
+    source: spec.FolderSource,
+    folder: Path,
+    wanted: Mapping[str, Pin | None] | None,
 ) -> tuple[Found, list[tuple[str, str]], tuple[str, ...]]:
     """Return the files that the source ``name`` uses, those left out with a reason, and remarks.
+
+    ``wanted`` are the series that the source names, each with its pin where it has one; None: all are used.
 
     Raises:
         BenchError: a wanted series is not there or not as pinned, two slices at one place, or a gap in a
             series of a source that must be ``complete``.
     """
-    wanted = wanted_series(source.series, base)
     used, left_out = named(found, wanted)
     check_places(used, folder)
     check_wanted(name, wanted, used, folder)
@@ -38,6 +43,12 @@ def choose(
         remedy = "fetch the series anew, or set complete: false"
         raise BenchError(missing[0], file=folder, remedy=remedy)
     return used, left_out, (*missing, *_twice(_by_series(used)))
+
+
+def refused(scan: Mapping[str, Any], wanted: Mapping[str, Pin | None] | None) -> str | None:
+    """Return why an image is left out; a series that is named is not left out for its image type alone."""
+    reason = scan.get("refused")
+    return None if reason is None or scan.get("series") in (wanted or ()) else str(reason)
 
 
 def named(found: Found, wanted: Mapping[str, Pin | None] | None) -> tuple[Found, list[tuple[str, str]]]:

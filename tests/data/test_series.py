@@ -104,6 +104,39 @@ def test_series_named_by_uid(tmp_path: Path) -> None:
         catalogue(tmp_path, series=(uid(2), uid(7)))
 
 
+DERIVED = {"ImageType": ["DERIVED", "SECONDARY", "AXIAL"]}
+
+
+def test_a_named_series_is_not_left_out_for_its_image_type_alone(tmp_path: Path) -> None:
+    """Archives write the image type anew; a localizer, another plane or missing rescale values stay out."""
+    write_series(tmp_path, 1, [0, 2, 4], **DERIVED)
+    write_series(tmp_path, 2, [0, 2])
+    assert [ref.series for ref in catalogue(tmp_path).refs] == [uid(2)] * 2
+    assert {reason for _, reason in catalogue(tmp_path).refused} == {
+        "derived image (DERIVED\\SECONDARY\\AXIAL)"
+    }
+    found = catalogue(tmp_path, series=(uid(1),))
+    assert [ref.series for ref in found.refs] == [uid(1)] * 3
+    (tmp_path / "mine.csv").write_text(f"{PINS}P1,{uid(9)},{uid(1)},3,0.01\n")
+    assert catalogue(tmp_path, series="mine.csv") == found
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"ImageType": ["DERIVED", "PRIMARY", "LOCALIZER"]},
+        DERIVED | {"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]},
+        DERIVED | {"drop": ("RescaleSlope",)},
+        DERIVED | {"RescaleType": "ED"},
+    ],
+)
+def test_what_is_left_out_of_a_named_series_all_the_same(tmp_path: Path, header: dict[str, Any]) -> None:
+    write_series(tmp_path, 1, [0, 2])
+    write_series(tmp_path, 2, [0, 2], **header)
+    with pytest.raises(BenchError, match=rf"1 of 2 series are not there, first series {uid(2)}"):
+        catalogue(tmp_path, series=(uid(1), uid(2)))
+
+
 PINS = "patient_id,study_instance_uid,series_instance_uid,slices,size_mb\n"
 
 
