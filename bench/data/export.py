@@ -155,10 +155,12 @@ def _note(asked: Export) -> str:
     known = asked.source.catalogue().patients_known
     matrix = "" if asked.size == spec.FULL_SIZE else f"\n      matrix: {asked.size}"
     patients = f"\n      patients: {TABLE}" if known else ""
+    places = ",\n".join(asked.places.values())
     return f"""Pairs of profile {asked.profile} in the layout of the published study.
 
 A file is one slice of {asked.size} x {asked.size} pixels: raw little-endian float32, column by column, attenuation in
-1/cm (air 0, water 0.2). images/ndct holds the references; {", ".join(asked.places.values())} the same slices degraded.
+1/cm (air 0, water 0.2). images/ndct holds the references; the same slices degraded are in
+{places}.
 The slices of the validation part lie under train; {SPLIT} names the part of each slice.
 
 To read them back, datasets.yaml needs:
