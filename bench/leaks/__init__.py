@@ -1,0 +1,12 @@
+"""The leak audit: slices of one patient, or copies of one slice, that lie in different parts of a split.
+
+A network that has trained on a test slice, or on its neighbour, is not tested by it. ``find`` compares the
+pixels themselves, so a copy is found under any name: as it is, saved anew, shifted, flipped, turned, through
+another window or with noise; and the neighbouring slice of a patient who has two names.
+"""
+
+from __future__ import annotations
+
+from bench.leaks.finding import LEAK_VERSION, Leak, Spot, find
+
+__all__ = ["LEAK_VERSION", "Leak", "Spot", "find"]

@@ -1,0 +1,117 @@
+"""Every slice against those of other parts: how alike two are where they lie, and which to lay over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.leaks.prints import FULL, SOFT, Prints
+
+BLOCK = 256  # rows of a matrix product
+VIEW_PAIRS = ((FULL, FULL), (FULL, SOFT), (SOFT, FULL))  # a windowed copy is like the window of its original
+NONE = np.float32(-2.0)  # below every correlation: not compared
+
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """For each asked row and each group of columns the most alike column, and how alike; -2 where none is apart."""
+
+    score: npt.NDArray[np.float32]
+    column: npt.NDArray[np.int64]
+    views: npt.NDArray[np.int8]  # place in the three pairs of views
+
+
+@dataclass(frozen=True)
+class Found:
+    """``rows`` (R,) are the slices asked about, compared in place and in any pose.
+
+    ``placed`` and ``posed`` hold the slices of other parts, ``others`` those of any other group: what is usual.
+    """
+
+    rows: Labels
+    placed: Nearest
+    posed: Nearest
+    others: tuple[Nearest, Nearest]
+
+
+def apart(parts: npt.NDArray[np.int8], rows: Labels, columns: Labels) -> npt.NDArray[np.bool_]:
+    """Return which pairs lie in two parts of a fold, (R, C).
+
+    ``parts`` (N, F) is the part of each slice in each fold, -1 where the fold does not use it.
+    """
+    first, second = parts[rows][:, None, :], parts[columns][None, :, :]
+    found: npt.NDArray[np.bool_] = ((first != second) & (first >= 0) & (second >= 0)).any(axis=2)
+    return found
+
+
+def asked(parts: npt.NDArray[np.int8]) -> Labels:
+    """Return the slices that every pair of two parts has one of: all that are not always in the largest part."""
+    counts = [int((parts == part).sum()) for part in range(int(parts.max()) + 1)]
+    return np.flatnonzero(((parts != int(np.argmax(counts))) & (parts >= 0)).any(axis=1))
+
+
+def compare(prints: Prints, parts: npt.NDArray[np.int8], groups: Labels) -> Found:
+    """Return for each asked slice the nearest slice of each other group (patient).
+
+    Group -1 is nobody's: its slices are compared with each other too.
+    """
+    rows = asked(parts)
+    order = np.argsort(groups, kind="stable")
+    order = order[(parts[order] >= 0).any(axis=1)]
+    starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order][0] - 1))
+    centre = prints.invariant[:, FULL].mean(axis=0)
+    found: list[list[Nearest]] = [[], [], [], []]
+    for begin in range(0, len(rows), BLOCK):
+        block = rows[begin : begin + BLOCK]
+        other = groups[block][:, None] != groups[order][None, :]
+        mixed = apart(parts, block, order) & (other | (groups[block] < 0)[:, None])
+        likeness = (_details(prints, block, order), _invariants(prints, centre, block, order))
+        for place, (scores, allowed) in enumerate((s, a) for a in (mixed, other) for s in likeness):
+            found[place].append(_nearest(scores, allowed, order, starts))
+    placed, posed, *others = (_join(blocks) for blocks in found)
+    return Found(rows, placed, posed, (others[0], others[1]))
+
+
+def _details(prints: Prints, rows: Labels, columns: Labels) -> list[npt.NDArray[np.float32]]:
+    out = [np.empty((len(rows), len(columns)), np.float32) for _ in VIEW_PAIRS]
+    asked_views = {view: prints.details(rows, view) for view in (FULL, SOFT)}
+    for begin in range(0, len(columns), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        given = {view: prints.details(columns[part], view).T for view in (FULL, SOFT)}
+        for target, (first, second) in zip(out, VIEW_PAIRS, strict=True):
+            target[:, part] = asked_views[first] @ given[second]
+    return out
+
+
+def _invariants(
+    prints: Prints, centre: npt.NDArray[np.float32], rows: Labels, columns: Labels
+) -> list[npt.NDArray[np.float32]]:
+    def centred(which: Labels, view: int) -> npt.NDArray[np.float32]:
+        values = prints.invariant[which, view] - centre  # what all slices share tells nobody apart
+        norms = np.linalg.norm(values, axis=1, keepdims=True)
+        return np.asarray(values / np.maximum(norms, 1e-12), np.float32)
+
+    return [centred(rows, first) @ centred(columns, second).T for first, second in VIEW_PAIRS]
+
+
+def _nearest(
+    scores: Sequence[npt.NDArray[np.float32]], allowed: npt.NDArray[np.bool_], order: Labels, starts: Labels
+) -> Nearest:
+    stacked = np.stack(scores)
+    views = stacked.argmax(axis=0)
+    best = np.where(allowed, stacked.max(axis=0), NONE)
+    ends = [*starts[1:], best.shape[1]]
+    place = np.stack([a + best[:, a:b].argmax(axis=1) for a, b in zip(starts, ends, strict=True)], axis=1)
+    lines = np.arange(len(best))[:, None]
+    return Nearest(best[lines, place], order[place], views[lines, place].astype(np.int8))
+
+
+def _join(parts: Sequence[Nearest]) -> Nearest:
+    return Nearest(
+        *(np.concatenate([getattr(p, key) for p in parts]) for key in ("score", "column", "views"))
+    )

@@ -1,0 +1,81 @@
+"""Lay the likeliest slices of the closest patients over one slice and see how well they fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.leaks.compare import NONE, VIEW_PAIRS, Found, Nearest
+from bench.leaks.prints import Prints
+from bench.leaks.register import Pose, agreement, guesses, refine, turned
+
+CLOSEST = 5  # patients of other parts that a slice is laid over
+SAMPLED = 8  # patients of any part, alike or not, that say what score is usual
+EXAMPLES = 60  # slices at least for which that is asked
+WORTH = 0.4  # coarse correlation from which a pose is made fine
+
+
+@dataclass(frozen=True)
+class Posed:
+    """For each asked row and each group the coarse score (R, G), -2 where it was not tried, and the best poses.
+
+    ``score`` is of the closest slices in other parts, ``usual`` of a sample of patients in any part: for every
+    row with a pose of at least the score that matters, and for some others.
+    """
+
+    score: npt.NDArray[np.float32]
+    usual: npt.NDArray[np.float32]
+    poses: list[dict[int, Pose]]
+
+
+def lay(prints: Prints, found: Found, matters: float) -> Posed:
+    """Try the closest groups of each asked row, and a sample of groups where a score of ``matters`` was met."""
+    score = np.full(found.posed.score.shape, NONE)
+    usual = score.copy()
+    poses: list[dict[int, Pose]] = []
+    for at, row in enumerate(found.rows):
+        tried = _try(prints, int(row), found.posed, at, _ranked(found.posed, at)[:CLOSEST], fine=True)
+        score[at, list(tried)] = [rough for rough, _ in tried.values()]
+        poses.append({group: pose for group, (_, pose) in tried.items()})
+    met = {at for at, mine in enumerate(poses) if any(pose.score >= matters for pose in mine.values())}
+    everywhere = found.others[1]
+    for at in sorted(met | set(range(0, len(found.rows), -(-len(found.rows) // EXAMPLES))) if met else met):
+        ranked = _ranked(everywhere, at)
+        places = {(2 * k + 1) * len(ranked) // (2 * SAMPLED) for k in range(SAMPLED)}
+        tried = _try(
+            prints, int(found.rows[at]), everywhere, at, [ranked[k] for k in sorted(places)] if ranked else []
+        )
+        usual[at, list(tried)] = [rough for rough, _ in tried.values()]
+    return Posed(score, usual, poses)
+
+
+def _ranked(nearest: Nearest, at: int) -> list[int]:
+    groups = np.argsort(-nearest.score[at], kind="stable")
+    return [int(group) for group in groups if nearest.score[at, group] > NONE]
+
+
+def _try(
+    prints: Prints, row: int, nearest: Nearest, at: int, groups: list[int], *, fine: bool = False
+) -> dict[int, tuple[float, Pose]]:
+    """Return the coarse score and, where it is worth it, the fine pose of the nearest slice of each group."""
+    out: dict[int, tuple[float, Pose]] = {}
+    own: dict[int, npt.NDArray[np.float32]] = {}
+    for group in groups:
+        view, other = VIEW_PAIRS[nearest.views[at, group]]
+        column = int(nearest.column[at, group])
+        if view not in own:
+            own[view] = prints.coarse(row, view)
+        hypotheses = guesses(prints.angular[row, view], prints.angular[column, other])
+        if not hypotheses:  # one of the two is plain
+            continue
+        moved = turned([prints.coarse(column, other)] * len(hypotheses), hypotheses)
+        scores, _ = agreement(own[view], moved)
+        rough = float(scores.max())
+        pose = Pose(float(NONE))
+        if fine and rough >= WORTH:
+            best = hypotheses[int(scores.argmax())]
+            pose = refine(prints.picture(row, view), prints.picture(column, other), best)
+        out[group] = (rough, pose)
+    return out
