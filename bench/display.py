@@ -14,6 +14,7 @@ VERBS = {
     "fetch": "fetching",
     "verify": "checking pairs of",
     "build": "building",
+    "audit": "looking for leaks in",
     "export": "exporting",
     "train": "training",
     "score": "scoring",

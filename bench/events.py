@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Progress:
     """``done`` of ``total`` units of one stage.
 
-    ``fetch`` (slices), ``verify`` (arrays of the cache), ``build``, ``export`` (slices), ``train`` (updates),
-    ``score`` (slices).
+    ``fetch`` (slices), ``verify`` (arrays of the cache), ``build``, ``export``, ``audit`` (slices), ``train``
+    (updates), ``score`` (slices).
     """
 
     stage: str

@@ -12,6 +12,7 @@ from bench.store import Result, RunStore
 
 if TYPE_CHECKING:
     from bench.data.catalogue import Catalogue, SliceRef
+    from bench.leaks import Verdict
     from bench.runner import Prepared
     from bench.spec import Source
 
@@ -84,6 +85,18 @@ def of_data(prepared: Prepared) -> str:
         return "\n".join([*lines, "", _fold(f"leaky, as declared: {prepared.folds.leaky}")])
     clean = f"no patient is in two parts{' of a fold' if several else ''}"
     return "\n".join([*lines, "", clean if catalogue.patients_known else "patients may be in two parts"])
+
+
+def of_leaks(verdict: Verdict, prepared: Prepared, seconds: float) -> str:
+    """Return what the leak audit found: a line where there is nothing, else each leak and what to do."""
+    from bench.leaks.verdict import LEAK_REMEDY
+
+    lines = [f"{verdict.words} in {duration(seconds)}", *(_fold(text) for text in verdict.told)]
+    if verdict.count > len(verdict.told):
+        lines.append(f"and {verdict.count - len(verdict.told)} more")
+    if verdict.count and not prepared.folds.leaky:
+        lines.append(_fold(f"splits.{prepared.profile.split}: {LEAK_REMEDY}"))
+    return "\n".join(lines)
 
 
 def _part(part: str, refs: Sequence[SliceRef], by_name: bool) -> tuple[str, str, str, str]:

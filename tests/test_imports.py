@@ -45,7 +45,7 @@ def loaded(folder: Path, *arguments: str) -> tuple[int, set[str]]:
         (("run", "--help"), 0),
         (("plan", "--profile", "tiny"), 0),
         (("status", "--profile", "tiny"), 0),
-        (("data", "check", "--profile", "tiny"), 0),
+        (("data", "check", "--no-leaks", "--profile", "tiny"), 0),
         (("verify", "--profile", "tiny", "--golden", "golden.json"), 0),
         (("run", "--all"), 2),
         (("run", "--all", "--profile", "away"), 2),

@@ -20,8 +20,9 @@ ORDER = ["input-sparse-s0", "input-noisy-s0", "unet-sparse-s1", "unet-noisy-s1"]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with both files; pairs are not built and no tables are drawn."""
+    """A folder with both files; pairs are not built nor audited, and no tables are drawn."""
     monkeypatch.setattr(runner, "build", lambda *_: iter(()))
+    monkeypatch.setattr(runner, "_audited", tiny.unaudited)
     monkeypatch.setattr(runner.report, "write", lambda *_: [Path("results.md")])
     monkeypatch.setattr(devices, "gpus", list)
     return tiny.write(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,10 +192,17 @@ def record_of(cell: PlannedCell, status: str = "finished", **changes: Any) -> Re
     return Record(**{**values, **changes})
 
 
+def unaudited(prepared: runner.Prepared) -> Generator[Event, None, runner.Prepared]:
+    """In place of the leak audit of a run: nothing is looked at, nothing is found."""
+    yield from ()
+    return prepared
+
+
 def finish(folder: Path, patch: Any) -> None:
     """Let a ``FakeWorker`` end every cell of ``tiny`` in ``folder``, without pairs, and write ``golden.json``."""
     use_fake_worker(patch)
     patch.setattr(runner, "build", lambda *_: iter(()))
+    patch.setattr(runner, "_audited", unaudited)
     for _ in runner.run(request(folder)):
         pass
     store = RunStore(folder / "runs" / "tiny")

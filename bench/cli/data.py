@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bench.cli.options import (
     reports_option,
     threads_option,
 )
-from bench.cli.speaking import DONE, SOME_FAILED, leave, request, say, show
+from bench.cli.speaking import DONE, SOME_FAILED, leave, request, result, say, show
 
 
 @click.group()
@@ -77,11 +78,27 @@ def data_export(into: Path, layout: str, fold: int | None, **options: Any) -> No
 
 @data.command("check")
 @inputs
-def data_check(**options: Any) -> None:
-    """Show which slices and patients a profile uses, part by part, and what was refused."""
+@threads_option
+@click.option(
+    "--no-leaks", is_flag=True, help="Do not look for copies and neighbours of slices across parts."
+)
+def data_check(no_leaks: bool, **options: Any) -> None:
+    """Show which slices and patients a profile uses, what was refused, and what leaks.
+
+    Exit 1 where slices of one patient, or copies, are in two parts of a split that is not declared as leaky.
+    """
     from bench import overview, runner
 
-    say(overview.of_data(runner.prepare(request(**options))))
+    prepared = runner.prepare(request(**options))
+    say(overview.of_data(prepared))
+    if no_leaks:
+        return
+    from bench.leaks import gate
+
+    began = time.monotonic()
+    verdict = result(gate.audit(prepared))
+    say("\n" + overview.of_leaks(verdict, prepared, time.monotonic() - began))
+    leave(SOME_FAILED if verdict.count and not prepared.folds.leaky else DONE)
 
 
 @data.command("audit")

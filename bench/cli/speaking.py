@@ -35,6 +35,17 @@ def show(events: Generator[Any, None, None]) -> int:
     return bad
 
 
+def result(events: Generator[Any, None, Any]) -> Any:
+    """Show every event and return what the events end with."""
+    kept = []
+
+    def keep() -> Generator[Any, None, None]:
+        kept.append((yield from events))
+
+    show(keep())
+    return kept[0]
+
+
 def say(text: str) -> None:
     """Print ``text`` and a line end."""
     try:

@@ -2,11 +2,13 @@
 
 A network that has trained on a test slice, or on its neighbour, is not tested by it. ``find`` compares the
 pixels themselves, so a copy is found under any name: as it is, saved anew, shifted, flipped, turned, through
-another window or with noise; and the neighbouring slice of a patient who has two names.
+another window or with noise; and the neighbouring slice of a patient who has two names. ``audit`` does it for
+the slices of a run and keeps the verdict.
 """
 
 from __future__ import annotations
 
 from bench.leaks.finding import LEAK_VERSION, Leak, Spot, find
+from bench.leaks.verdict import Verdict, audit, read
 
-__all__ = ["LEAK_VERSION", "Leak", "Spot", "find"]
+__all__ = ["LEAK_VERSION", "Leak", "Spot", "Verdict", "audit", "find", "read"]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bench.leaks.prints import FULL, SOFT, Prints
 
 BLOCK = 256  # rows of a matrix product
+EXAMPLES = 60  # slices at least that show how alike different patients are here
 VIEW_PAIRS = ((FULL, FULL), (FULL, SOFT), (SOFT, FULL))  # a windowed copy is like the window of its original
 NONE = np.float32(-2.0)  # below every correlation: not compared
 
@@ -28,12 +29,15 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Found:
-    """``rows`` (R,) are the slices asked about, compared in place and in any pose.
+    """``rows`` (R,) are the slices asked about, compared in place and in any pose; of the last some are examples.
+
+    Of ``asked`` rows leaks are told; the rest helps to tell what is usual.
 
     ``placed`` and ``posed`` hold the slices of other parts, ``others`` those of any other group: what is usual.
     """
 
     rows: Labels
+    asked: int
     placed: Nearest
     posed: Nearest
     others: tuple[Nearest, Nearest]
@@ -60,7 +64,9 @@ def compare(prints: Prints, parts: npt.NDArray[np.int8], groups: Labels) -> Foun
 
     Group -1 is nobody's: its slices are compared with each other too.
     """
-    rows = asked(parts)
+    wanted = asked(parts)
+    rest = np.setdiff1d(np.flatnonzero((parts >= 0).any(axis=1)), wanted)
+    rows = np.concatenate([wanted, rest[:: max(1, len(rest) // EXAMPLES)]])
     order = np.argsort(groups, kind="stable")
     order = order[(parts[order] >= 0).any(axis=1)]
     starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order][0] - 1))
@@ -74,7 +80,7 @@ def compare(prints: Prints, parts: npt.NDArray[np.int8], groups: Labels) -> Foun
         for place, (scores, allowed) in enumerate((s, a) for a in (mixed, other) for s in likeness):
             found[place].append(_nearest(scores, allowed, order, starts))
     placed, posed, *others = (_join(blocks) for blocks in found)
-    return Found(rows, placed, posed, (others[0], others[1]))
+    return Found(rows, len(wanted), placed, posed, (others[0], others[1]))
 
 
 def _details(prints: Prints, rows: Labels, columns: Labels) -> list[npt.NDArray[np.float32]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy.typing as npt
 from bench.data.catalogue import UNKNOWN
 from bench.leaks import judge, kinds
 from bench.leaks.compare import Found, compare
-from bench.leaks.posing import WORTH, lay
-from bench.leaks.prints import Prints, Progress, take
+from bench.leaks.posing import lay
+from bench.leaks.prints import Prints, take
 from bench.leaks.register import Pose
 
 LEAK_VERSION = 1  # raise it with every change that may find more or less
@@ -31,6 +31,11 @@ class Spot:
     patient: str
     slice: str
 
+    def words(self, files: Mapping[Name, str]) -> str:
+        """Return the slice as a person is told of it."""
+        file = files.get((self.patient, self.slice))
+        return f"slice {self.slice} of patient {self.patient} ({', '.join(filter(None, (self.part, file)))})"
+
 
 @dataclass(frozen=True)
 class Leak:
@@ -42,26 +47,18 @@ class Leak:
     second: Spot
 
     def __str__(self) -> str:
+        return self.tell({})
+
+    def tell(self, files: Mapping[Name, str]) -> str:
+        """Return the leak in one sentence, with the file of each slice where ``files`` names it."""
         one, two = self.first, self.second
         if self.kind == kinds.SAME_PATIENT:
             return f"patient {one.patient} is in {one.part} and in {two.part}"
-        how = "looks like a" if self.kind == kinds.NEIGHBOUR else "is a copy of"
-        of = f"{self.kind} of" if self.kind == kinds.NEIGHBOUR else ""
-        return " ".join(
-            f"slice {one.slice} of patient {one.patient} ({one.part}) {how} {of} "
-            f"slice {two.slice} of patient {two.patient} ({two.part})"
-            f"{'' if of else f': {self.kind}'}, correlation {self.score:.2f}".split()
-        )
+        how = "looks like a neighbour of" if self.kind == kinds.NEIGHBOUR else f"is a copy ({self.kind}) of"
+        return f"{one.words(files)} {how} {two.words(files)}, correlation {self.score:.2f}"
 
 
-def find(
-    images: Any,
-    names: Sequence[Name],
-    folds: Sequence[Parts],
-    *,
-    threads: int = 1,
-    progress: Progress | None = None,
-) -> list[Leak]:
+def find(images: Any, names: Sequence[Name], folds: Sequence[Parts], *, threads: int = 1) -> list[Leak]:
     """Return the leaks between the parts of each fold, the worst first; at most one for each slice.
 
     Args:
@@ -70,15 +67,27 @@ def find(
             a leak by its name. The patient ``unknown`` is nobody: its slices are compared with each other.
         folds: For each fold the rows of each part; the folds of a split are told apart.
         threads: How many slices are worked on at once.
-        progress: Called with the number of slices read.
     """
+    steps = search(images, names, folds, threads=threads)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: list[Leak] = end.value
+            return found
+
+
+def search(
+    images: Any, names: Sequence[Name], folds: Sequence[Parts], *, threads: int = 1
+) -> Generator[int, None, list[Leak]]:
+    """Do what ``find`` does, and yield the number of slices read."""
     labels, part_names = _labels(len(names), folds)
     patients = sorted({patient for patient, _ in names if patient != UNKNOWN})
     number = {patient: i for i, patient in enumerate(patients)} | {UNKNOWN: -1}
     groups = np.array([number[patient] for patient, _ in names], np.int64)
     found = _by_name(names, folds)
-    if len(folds) and (labels >= 0).any():
-        prints = take(images, threads=threads, progress=progress)
+    if (labels >= 0).any():
+        prints = yield from take(images, threads=threads)
         for row, column, score, pose in _pairs(prints, compare(prints, labels, groups), groups):
             first, second = _spots(labels, part_names, names, row, column)
             kind = kinds.tell(np.asarray(images[row]), np.asarray(images[column]), pose)
@@ -90,14 +99,15 @@ def _pairs(prints: Prints, found: Found, groups: npt.NDArray[np.int64]) -> list[
     """Return (row, column, score, pose) of what leaks, the most alike first, one for each asked row."""
     laid = lay(prints, found, judge.MOVED)
     owners = groups[found.rows]
-    placed = judge.leaks(found.placed.score, found.others[0].score, owners, judge.SAME_PLACE)
-    moved = judge.leaks(laid.score, laid.usual, owners, WORTH)
+    placed = judge.leaks(found.placed.score, found.others[0].score, owners, judge.SAME_PLACE, judge.OUTLIER)
+    moved = judge.leaks(laid.score, laid.usual, owners, judge.MOVED, judge.MOVED_OUTLIER)
+    sure = (laid.score >= judge.SURE) & (found.posed.score >= judge.SURE_SPECTRUM)
     leaks = []
-    for at, row in enumerate(found.rows):
+    for at, row in enumerate(found.rows[: found.asked]):
         best = [
             (pose.score, int(found.posed.column[at, group]), pose)
             for group, pose in laid.poses[at].items()
-            if moved[at, group] and pose.score >= judge.MOVED
+            if (moved[at, group] and pose.score >= judge.MOVED) or sure[at, group]
         ]
         for group in np.flatnonzero(placed[at]):
             score = float(found.placed.score[at, group])
@@ -105,7 +115,8 @@ def _pairs(prints: Prints, found: Found, groups: npt.NDArray[np.int64]) -> list[
         if best:
             _, column, pose = max(best, key=lambda one: one[0])
             leaks.append((int(row), column, min(1.0, pose.score), pose))
-    return sorted(leaks, key=lambda leak: -leak[2])
+    each = {frozenset(leak[:2]): leak for leak in reversed(leaks)}  # two asked slices may name each other
+    return sorted(each.values(), key=lambda leak: -leak[2])
 
 
 def _labels(count: int, folds: Sequence[Parts]) -> tuple[npt.NDArray[np.int8], list[str]]:

@@ -15,9 +15,10 @@ from bench.leaks.compare import NONE
 
 SAME_PLACE = 0.45  # correlation of details where both lie
 MOVED = 0.65  # after registration: the best of many poses
-OUTLIER = 7.5  # robust standard deviations
+SURE, SURE_SPECTRUM = 0.9, 0.7  # after registration, and of the spectra: no two patients have met both
+OUTLIER, MOVED_OUTLIER = 8.0, 7.0  # robust standard deviations
 FEWEST = 4  # other patients that a slice is judged by; fewer: by all slices together
-_SHARPEST = 0.04  # no spread of z is taken to be smaller
+_SHARPEST = 0.03  # no spread of z is taken to be smaller
 _NEAR_ONE = 0.9999
 
 Array = npt.NDArray[np.float32]
@@ -29,7 +30,9 @@ def fisher(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return z
 
 
-def leaks(scores: Array, usual: Array, owners: npt.NDArray[np.int64], least: float) -> npt.NDArray[np.bool_]:
+def leaks(
+    scores: Array, usual: Array, owners: npt.NDArray[np.int64], least: float, outlier: float
+) -> npt.NDArray[np.bool_]:
     """Return which of ``scores`` (R, G), each row's best likeness to each of G groups, are too high.
 
     ``usual`` (R, G) is the same with slices of any part. Scores of -2 are none. ``owners`` (R,) is the patient
@@ -37,7 +40,7 @@ def leaks(scores: Array, usual: Array, owners: npt.NDArray[np.int64], least: flo
     """
     known = (usual > NONE) & (owners >= 0)[:, None]
     middle, spread = _usual(np.where(known, fisher(usual), np.nan), owners)
-    return (scores >= least) & (fisher(scores) >= middle[:, None] + OUTLIER * spread)
+    return (scores >= least) & (fisher(scores) >= middle[:, None] + outlier * spread)
 
 
 def _usual(
@@ -60,4 +63,5 @@ def _usual(
     away = np.abs(z - middle[:, None])[there & enough[:, None]]
     if not len(away):
         away = np.abs(pairs - np.median(pairs))
-    return middle, max(_SHARPEST, 1.4826 * float(np.median(away)))
+    others = float(np.median(there.sum(axis=1)[there.any(axis=1)]))
+    return middle, (1.0 + FEWEST / others) * max(_SHARPEST, 1.4826 * float(np.median(away)))

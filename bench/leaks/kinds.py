@@ -15,9 +15,12 @@ SHIFTED, FLIPPED, ROTATED, RESAMPLED = "shifted", "flipped", "rotated", "resampl
 WINDOWED, NOISY, NEIGHBOUR = "re-windowed", "noise added", "neighbouring slice"
 
 _TURN = 0.75  # degrees: less is the step of the search
-_SHIFT = 0.6 / 128  # of the side
+_SHIFT = 0.3 / 128  # of the side
 _ROUNDING = 0.004  # mu/mu_water, 4 HU
-_LINEAR, _MONOTONE = 0.02, 0.9  # slope off 1; share of the variance that a curve of grey values explains
+_LINEAR, _MONOTONE = (
+    0.02,
+    0.97,
+)  # slope off 1 or mean off 0; share of the variance that a curve of grey values explains
 _BINS = 24
 
 
@@ -42,7 +45,8 @@ def _in_place(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> str:
     slope = float(np.polyfit(x, y, 1)[0])
     if abs(slope - 1) < _LINEAR and float(np.sqrt(np.mean((x - y) ** 2))) < _ROUNDING:
         return RESAVED
-    if abs(slope - 1) > 0.1 and _explained(x, y) > _MONOTONE:
+    changed = abs(slope - 1) > _LINEAR or abs(float(np.mean(x - y))) > _LINEAR
+    if changed and _explained(x, y) > _MONOTONE:
         return WINDOWED
     rough = np.where(inside, a - b, 0.0)
     left = ndimage.gaussian_filter(rough, 2.0)

@@ -7,22 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.leaks.compare import NONE, VIEW_PAIRS, Found, Nearest
+from bench.leaks.compare import EXAMPLES, NONE, VIEW_PAIRS, Found, Nearest
 from bench.leaks.prints import Prints
 from bench.leaks.register import Pose, agreement, guesses, refine, turned
 
 CLOSEST = 5  # patients of other parts that a slice is laid over
 SAMPLED = 8  # patients of any part, alike or not, that say what score is usual
-EXAMPLES = 60  # slices at least for which that is asked
 WORTH = 0.4  # coarse correlation from which a pose is made fine
 
 
 @dataclass(frozen=True)
 class Posed:
-    """For each asked row and each group the coarse score (R, G), -2 where it was not tried, and the best poses.
+    """For each asked row and each group the best score (R, G), -2 where it was not tried, and the best poses.
 
-    ``score`` is of the closest slices in other parts, ``usual`` of a sample of patients in any part: for every
-    row with a pose of at least the score that matters, and for some others.
+    ``score`` is of the closest slices in other parts, after refinement. ``usual`` is, before it, of a sample of
+    patients in any part: for every row with a pose of at least the score that matters, and for some others.
     """
 
     score: npt.NDArray[np.float32]
@@ -35,9 +34,9 @@ def lay(prints: Prints, found: Found, matters: float) -> Posed:
     score = np.full(found.posed.score.shape, NONE)
     usual = score.copy()
     poses: list[dict[int, Pose]] = []
-    for at, row in enumerate(found.rows):
+    for at, row in enumerate(found.rows[: found.asked]):
         tried = _try(prints, int(row), found.posed, at, _ranked(found.posed, at)[:CLOSEST], fine=True)
-        score[at, list(tried)] = [rough for rough, _ in tried.values()]
+        score[at, list(tried)] = [max(rough, pose.score) for rough, pose in tried.values()]
         poses.append({group: pose for group, (_, pose) in tried.items()})
     met = {at for at, mine in enumerate(poses) if any(pose.score >= matters for pose in mine.values())}
     everywhere = found.others[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,6 @@ from bench.leaks import detail, spectrum
 VIEWS = 2  # the slice itself, and what a soft-tissue window leaves of it
 FULL, SOFT = range(VIEWS)
 _GAIN = 256.0  # float16 keeps numbers near 1 best; a detail's are near 1/128
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ class Prints:
         return detail.coarse(self.picture(row, view))
 
 
-def take(images: Any, *, threads: int = 1, progress: Progress | None = None) -> Prints:
-    """Return the prints of ``images``, array-like (N, n, n) mu in 1/cm; it may be memory-mapped.
+def take(images: Any, *, threads: int = 1) -> Generator[int, None, Prints]:
+    """Yield the number of slices done and return their prints.
 
-    ``progress`` is called with the number of slices done.
+    ``images`` is array-like (N, n, n), mu in 1/cm; it may be memory-mapped.
     """
     count = len(images)
     prints = Prints(
@@ -55,12 +54,14 @@ def take(images: Any, *, threads: int = 1, progress: Progress | None = None) -> 
         np.empty((count, VIEWS, len(spectrum.RADII) * spectrum.ORDERS), np.float32),
         np.empty((count, VIEWS, len(spectrum.RADII), spectrum.ANGLES // 2 + 1), np.complex64),
     )
-    with ThreadPoolExecutor(max(1, threads), thread_name_prefix="print") as pool:
+    pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="print")
+    try:
         for done, _ in enumerate(
             pool.map(lambda row: _fill(prints, row, images[row]), range(count)), start=1
         ):
-            if progress is not None:
-                progress(done)
+            yield done
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
     return prints
 
 

@@ -61,18 +61,32 @@ def turned(images: Sequence[Image], hypotheses: Sequence[tuple[bool, int]]) -> I
     return out.reshape(-1, COARSE, COARSE)
 
 
-def agreement(fixed: Image, moving: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
-    """Return for each moving picture (H, n, n) its best correlation with ``fixed`` (n, n) and that shift (H, 2)."""
+def agreement(fixed: Image, moving: Image) -> tuple[Image, Image]:
+    """Return for each moving picture (H, n, n) its best correlation with ``fixed`` (n, n) and that shift (H, 2).
+
+    The peak is read between whole pixels, from a parabola through it and its neighbours on each axis.
+    """
     n = fixed.shape[0]
-    product = fft.rfft2(fixed) * fft.rfft2(moving).conj()
-    field = fft.irfft2(product, (n, n))
+    field = fft.irfft2(fft.rfft2(fixed) * fft.rfft2(moving).conj(), (n, n))
     reach = int(REACH * n)
     near = np.arange(-reach, reach + 1)
     window = field[:, near[:, None], near[None, :]].reshape(len(moving), -1)
     best = window.argmax(axis=1)
+    lines, shifts = (
+        np.arange(len(moving)),
+        np.stack([near[best // len(near)], near[best % len(near)]], axis=1),
+    )
+    peak = window[lines, best].astype(np.float64)
+    height, places = peak.copy(), shifts.astype(np.float64)
+    for axis, (rows, columns) in enumerate(((1, 0), (0, 1))):
+        before = field[lines, shifts[:, 0] - rows, shifts[:, 1] - columns]
+        after = field[lines, (shifts[:, 0] + rows) % n, (shifts[:, 1] + columns) % n]
+        bend = np.maximum(2 * peak - before - after, 1e-9)
+        off = np.clip((after - before) / (2 * bend), -0.5, 0.5)
+        height += np.maximum(0.0, off * (after - before) / 2 - off**2 * bend / 2)
+        places[:, axis] += off
     norms = np.sqrt(np.square(moving).sum(axis=(1, 2)))
-    scores = window[np.arange(len(moving)), best] / np.maximum(norms, 1e-6)
-    return scores.astype(np.float32), np.stack([near[best // len(near)], near[best % len(near)]], axis=1)
+    return (np.minimum(1.0, height / np.maximum(norms, 1e-6))).astype(np.float32), places.astype(np.float32)
 
 
 def refine(fixed: Image, moving: Image, pose: tuple[bool, int]) -> Pose:

@@ -1,0 +1,135 @@
+"""What the audit says about the slices of a run, kept in a small file so that a restart does not ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from bench import atomic, spec
+from bench.data import pairs
+from bench.errors import BenchError
+from bench.events import Progress
+from bench.leaks import kinds
+from bench.leaks.finding import LEAK_VERSION, Leak, Name, search
+
+if TYPE_CHECKING:
+    from bench.data.catalogue import SliceRef
+    from bench.data.pairs import PairFiles
+    from bench.data.sources import SliceSource
+    from bench.data.splits import Folds
+
+LEAK_REMEDY = "give both one patient name or take one away; or declare the split with leaky: and the reason"
+TOLD = 20  # leaks that a verdict keeps in words
+_READ_SIZE = 128  # pixels a side of slices that are read for the audit alone
+
+
+class Verdict(spec.Frozen):
+    """How many of ``slices`` leak: ``count`` pairs of slices and patients, the worst of them in words."""
+
+    version: int = LEAK_VERSION
+    slices: int
+    count: int
+    told: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """The finding, in a few words."""
+        if not self.count:
+            return f"no leak among {self.slices} slices"
+        return f"{self.count} leak{'s' if self.count > 1 else ''} among {self.slices} slices"
+
+    @property
+    def first(self) -> str:
+        """The worst leak in a sentence, and how many there are besides."""
+        more = f" (and {self.count - 1} further pairs)" if self.count > 1 else ""
+        return f"{self.told[0]}{more}" if self.told else ""
+
+    def refuse(self, split: str) -> None:
+        """Raise a ``BenchError`` with the worst leak, if there is one."""
+        if self.count:
+            raise BenchError(self.first, key=f"splits.{split}", remedy=LEAK_REMEDY)
+
+
+def read(files: PairFiles, folds: Folds) -> Verdict | None:
+    """Return the verdict on these pairs that is on disk; None where there is none of this version."""
+    try:
+        verdict = Verdict.model_validate_json(_path(files, folds).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return verdict if verdict.version == LEAK_VERSION else None
+
+
+def audit(
+    source: SliceSource, folds: Folds, files: PairFiles, size: int, *, threads: int
+) -> Generator[Progress, None, Verdict]:
+    """Compare the slices of all parts and return the verdict.
+
+    The built pairs are read where they are, and the verdict is kept beside them; else the slices are read from
+    the source at a small size, and nothing is written. What is on disk already is not asked again.
+    """
+    known = read(files, folds)
+    if known is not None:
+        return known
+    built = not pairs.missing({files.condition: files})
+    names: Sequence[Name]
+    images: Any
+    if built:
+        opened = pairs.open_pairs(files, {})
+        names, images = opened.names, opened.reference
+    else:
+        images = _Slices(source, folds.refs, min(size, _READ_SIZE))
+        names = [(ref.patient, ref.name) for ref in folds.refs]
+    rows = {name: row for row, name in enumerate(names)}
+    asked = [
+        {part: [rows[ref.patient, ref.name] for ref in refs] for part, refs in one.parts.items()}
+        for one in folds.selections
+    ]
+    steps = search(images, names, asked, threads=threads)
+    found = yield from _shown(steps, source.name, len(names))
+    verdict = _verdict(found, len(names), folds)
+    if built:
+        atomic.write_json(_path(files, folds), verdict.model_dump(mode="json"))
+    return verdict
+
+
+def _shown(
+    steps: Generator[int, None, list[Leak]], subject: str, total: int
+) -> Generator[Progress, None, list[Leak]]:
+    while True:
+        try:
+            yield Progress("audit", subject, next(steps), total)
+        except StopIteration as end:
+            found: list[Leak] = end.value
+            return found
+
+
+def _verdict(found: Sequence[Leak], slices: int, folds: Folds) -> Verdict:
+    files = {(ref.patient, ref.name): ref.file for ref in folds.refs}
+    ordered = sorted(found, key=lambda leak: leak.kind == kinds.SAME_PATIENT)  # pairs of slices say more
+    return Verdict(slices=slices, count=len(found), told=tuple(leak.tell(files) for leak in ordered[:TOLD]))
+
+
+def _path(files: PairFiles, folds: Folds) -> Path:
+    parts = spec.digest([one.hash for one in folds.selections], 16)
+    return Path(files.folder) / f"leaks-{parts}.json"
+
+
+class _Slices:
+    """The references of a source at a small size, each read when it is asked for."""
+
+    def __init__(self, source: SliceSource, refs: Sequence[SliceRef], size: int) -> None:
+        self._source, self._refs, self._size = source, refs, size
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        ref = self._refs[row]
+        stored = self._source.conditions
+        if stored:
+            return self._source.pair(ref, stored[0], self._size)[1]
+        return self._source.object(ref, self._size)[1]
