@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from bench import atomic, record
 from bench.errors import BenchError
 from bench.record import Record
+from bench.rows import to_csv
 from bench.spec import Plan, PlannedCell
 
 Row = Mapping[str, str | int | float]
@@ -182,13 +182,11 @@ def _scores(folder: CellStore, ended: Record) -> list[dict[str, str | float]]:
 
 def _to_csv(rows: Iterable[Row]) -> str:
     rows = list(rows)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {k: float.__repr__(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows
+    columns = list(rows[0]) if rows else []
+    values = (
+        [float.__repr__(v) if isinstance(v := row[key], float) else v for key in columns] for row in rows
     )
-    return buffer.getvalue()
+    return to_csv([columns, *values])
 
 
 def _from_csv(path: Path) -> list[dict[str, str | float]]:

@@ -7,12 +7,10 @@ validation part: its slices lie under ``train``, and ``split.csv`` (a split with
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import shutil
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from bench.data.splits.selection import COLUMNS
 from bench.data.stored import STUDY_REFERENCE
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
+from bench.rows import to_csv
 
 SPLIT, NOTE = "split.csv", "README.txt"
 _SPARE_BYTES = 64 << 20
@@ -136,18 +135,10 @@ def _tables(asked: Export, files: Mapping[SliceRef, str]) -> dict[str, str]:
         for part in PARTS
         for ref in asked.selection.parts[part]
     ]
-    texts = {SPLIT: _csv(COLUMNS, split), NOTE: _note(asked)}
+    texts = {SPLIT: to_csv([COLUMNS, *split]), NOTE: _note(asked)}
     if asked.source.catalogue().patients_known:
-        texts[TABLE] = _csv(("file", "patient"), ((file, ref.patient) for ref, file in files.items()))
+        texts[TABLE] = to_csv([("file", "patient"), *((file, ref.patient) for ref, file in files.items())])
     return texts
-
-
-def _csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def _note(asked: Export) -> str:

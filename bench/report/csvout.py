@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import fields
 
 from bench.report.values import Score, Table
+from bench.rows import to_csv
 
 
 def render(table: Table) -> str:
     """Return the scores of ``table`` as CSV; an empty field means there is no value."""
-    buffer = io.StringIO()
     columns = [field.name for field in fields(Score)]
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["profile", *columns])
-    for score in table.scores:
-        writer.writerow([table.profile, *(_text(getattr(score, name)) for name in columns)])
-    return buffer.getvalue()
+    rows = [[table.profile, *(_text(getattr(score, name)) for name in columns)] for score in table.scores]
+    return to_csv([["profile", *columns], *rows])
 
 
 def _text(value: str | int | float | bool | None) -> str:

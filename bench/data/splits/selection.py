@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +10,7 @@ from functools import cached_property
 from bench import spec
 from bench.data.catalogue import SliceRef, natural, order
 from bench.errors import BenchError
+from bench.rows import to_csv
 
 PARTS = ("train", "validation", "test")
 COLUMNS = ("part", "fold", "patient", "slice")  # of a split file
@@ -56,15 +55,13 @@ class Folds:
     @cached_property
     def text(self) -> str:
         """The split file: one row for each slice, part and fold, in an order that depends on names alone."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        rows: list[tuple[object, ...]] = [COLUMNS]
         for one in self.selections:
             for part in PARTS:
                 names = ((ref.patient, ref.name) for ref in one.parts[part])
                 ordered = sorted(names, key=lambda name: (natural(name[0]), natural(name[1])))
-                writer.writerows((part, one.fold or "", *name) for name in ordered)
-        return buffer.getvalue()
+                rows += [(part, one.fold or "", *name) for name in ordered]
+        return to_csv(rows)
 
     @cached_property
     def sha256(self) -> str:
