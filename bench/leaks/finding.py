@@ -101,6 +101,7 @@ def _pairs(prints: Prints, found: Found, groups: npt.NDArray[np.int64]) -> list[
     owners = groups[found.rows]
     placed = judge.leaks(found.placed.score, found.others[0].score, owners, judge.SAME_PLACE, judge.OUTLIER)
     moved = judge.leaks(laid.score, laid.usual, owners, judge.MOVED, judge.MOVED_OUTLIER)
+    moved &= judge.leaks(laid.score, found.others[0].score, owners, judge.MOVED, judge.MOVED_OUTLIER)
     sure = (laid.score >= judge.SURE) & (found.posed.score >= judge.SURE_SPECTRUM)
     leaks = []
     for at, row in enumerate(found.rows[: found.asked]):
