@@ -16,7 +16,7 @@ from bench.leaks.compare import NONE
 SAME_PLACE = 0.45  # correlation of details where both lie
 MOVED = 0.65  # after registration: the best of many poses
 SURE, SURE_SPECTRUM = 0.9, 0.7  # after registration, and of the spectra: no two patients have met both
-OUTLIER, MOVED_OUTLIER = 8.0, 10.0  # robust standard deviations
+OUTLIER, MOVED_OUTLIER = 9.5, 11.0  # robust standard deviations
 FEWEST = 4  # other patients that a slice is judged by; fewer: by all slices together
 _SHARPEST = 0.03  # no spread of z is taken to be smaller
 _NEAR_ONE = 0.9999
