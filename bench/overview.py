@@ -13,7 +13,7 @@ from bench.store import Result, RunStore
 if TYPE_CHECKING:
     from bench.data.catalogue import Catalogue, SliceRef
     from bench.leaks import Verdict
-    from bench.runner import Prepared
+    from bench.preparing import Prepared
     from bench.spec import Source
 
 REFUSED_SHOWN = 20

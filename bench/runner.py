@@ -1,103 +1,21 @@
-"""The one orchestrator: text to plan, plan to cells, cells to records and tables. A generator of events."""
+"""The one orchestrator: cells to records and tables. A generator of events."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from bench import atomic, config, devices, plan, provenance, report
-from bench.ct import PHYSICS_VERSION
+from bench import atomic, devices, provenance, report
 from bench.ct.units import effective_photons
 from bench.data import pairs, repair
-from bench.data.located import located, located_split
-from bench.data.pairs import PairFiles
-from bench.data.sources import SliceSource, open_source
-from bench.data.splits import Folds, choose, identities
 from bench.events import CellStarted, Event, Message, RunEnded
 from bench.executors import Worker
-from bench.spec import TRAINING_VERSION, Plan, PlannedCell, Profile
-from bench.store import RunStore
+from bench.preparing import Prepared, Request, prepare
+from bench.spec import PlannedCell
 from bench.task import Task
 
 GPU_POLL_S = 60.0
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asked for on the command line; ``only`` empty means all cells."""
-
-    profile: str
-    datasets: Path | None
-    experiments: Path | None
-    runs: Path
-    cache: Path
-    reports: Path
-    only: tuple[str, ...] = ()
-    force: bool = False
-    retry_failed: bool = False
-    threads: int = 0  # per cell; 0: all cores
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A request with its files read: what is planned, where the pairs lie, where the records go."""
-
-    request: Request
-    config: config.Config
-    profile: Profile
-    plan: Plan
-    chosen: tuple[PlannedCell, ...]
-    source: SliceSource
-    folds: Folds
-    files: dict[str, PairFiles]
-    store: RunStore
-
-
-def prepare(request: Request) -> Prepared:
-    """Read the two files and the source's index, cut it into parts and plan the cells. Nothing is written but an index.
-
-    Raises:
-        BenchError: bad input, or the source's slices are not there (with how to get them).
-    """
-    settings = config.load(request.datasets, request.experiments)
-    profile = config.profile(settings, request.profile)
-    only = plan.parse_only(request.only, settings, request.profile) if request.only else None
-    source = open_profile_source(request, settings, profile)
-    catalogue = source.catalogue()
-    folds = choose(catalogue, located_split(settings, profile.split), profile.slices)
-    models = settings.experiments.experiments[profile.experiment].models
-    builds = {name: settings.experiments.models[name].build for name in models}
-    code = {name: provenance.code_hash(build, settings.base) for name, build in builds.items()}
-    planned = plan.expand(
-        settings,
-        request.profile,
-        identities(catalogue, folds, profile.split, profile.source),
-        code,
-        {"physics": PHYSICS_VERSION, "training": TRAINING_VERSION},
-        leaky=folds.leaky,
-    )
-    files = pairs.locate(
-        request.cache,
-        catalogue.fingerprint,
-        folds,
-        profile.size,
-        settings.datasets.geometry,
-        {name: settings.datasets.conditions[name] for name in planned.conditions},
-        profile.noise_seed,
-    )
-    chosen = tuple(planned.cells if only is None else plan.select(planned, only))
-    store = RunStore(request.runs / request.profile)
-    return Prepared(request, settings, profile, planned, chosen, source, folds, files, store)
-
-
-def open_profile_source(request: Request, settings: config.Config, profile: Profile) -> SliceSource:
-    """Return the source of a profile; its index of files is kept beside the pairs."""
-    source = located(settings, profile.source)
-    base = settings.datasets_file.parent
-    return open_source(profile.source, source, base=base, index_cache=request.cache / "index.json")
 
 
 def run(request: Request) -> Generator[Event, None, None]:

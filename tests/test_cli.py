@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import atomic, cli, devices, runner
+from bench import atomic, cli, devices, preparing
 from tests import tiny
 
 RUN = ("run", "--all", "--profile", "tiny")
@@ -213,7 +213,7 @@ def test_unforeseen_fault_is_one_line_and_a_traceback_on_demand(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("planted\nfault")
 
-    monkeypatch.setattr(runner, "prepare", fail)
+    monkeypatch.setattr(preparing, "prepare", fail)
     one_line(bench("plan"), "internal error: ZeroDivisionError: planted fault; BENCH_TRACEBACK=1 shows where")
     monkeypatch.setenv("BENCH_TRACEBACK", "1")
     monkeypatch.setattr(sys, "argv", ["bench", "plan"])

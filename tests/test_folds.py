@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import devices, overview, plan, runner, verify
+from bench import devices, overview, plan, preparing, runner, verify
 from bench.data import pairs
 from bench.data.splits import choose
 from bench.events import RunEnded
@@ -104,11 +104,11 @@ def test_golden_metrics_tell_folds_apart(folder: Path, monkeypatch: pytest.Monke
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> runner.Prepared:
-    return runner.prepare(tiny.request(tiny.write(tmp_path_factory.mktemp("folds")), "folds"))
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> preparing.Prepared:
+    return preparing.prepare(tiny.request(tiny.write(tmp_path_factory.mktemp("folds")), "folds"))
 
 
-def test_plan_shows_folds(prepared: runner.Prepared) -> None:
+def test_plan_shows_folds(prepared: preparing.Prepared) -> None:
     lines = overview.of_plan(prepared).splitlines()
     assert lines[1:4] == [
         "source phantom, 32 x 32 pixels; slices: 4 to 8 train, 4 validation, 8 to 12 test",
@@ -123,7 +123,7 @@ def test_plan_shows_folds(prepared: runner.Prepared) -> None:
     assert lines[-10] == "model  condition  fold  seed  updates  epochs  status"
 
 
-def test_data_check_shows_each_fold(prepared: runner.Prepared) -> None:
+def test_data_check_shows_each_fold(prepared: preparing.Prepared) -> None:
     text = overview.of_data(prepared)
     assert "1     train       4       1         the others" in text
     assert text.endswith("no patient is in two parts of a fold")
@@ -136,16 +136,16 @@ def test_updates_follow_the_training_slices_of_the_fold(tmp_path: Path) -> None:
     tiny.write(tmp_path, experiments=tiny.EXPERIMENTS.replace(
         "split: folds, size: 32, budget: {slices_seen: 96, checks: 2}", "split: folds, size: 32"
     ))  # fmt: skip
-    made = runner.prepare(tiny.request(tmp_path, "folds")).plan
+    made = preparing.prepare(tiny.request(tmp_path, "folds")).plan
     updates = [cell.spec.training.updates_per_epoch for cell in made.cells if cell.spec.training]
     assert updates == [4, 8, 4, 8]
 
 
-def test_cell_ids_hang_on_members_and_not_on_order(prepared: runner.Prepared, tmp_path: Path) -> None:
+def test_cell_ids_hang_on_members_and_not_on_order(prepared: preparing.Prepared, tmp_path: Path) -> None:
     found = prepared.source.catalogue()
     split = Split(rule="kfold", folds=2, validation=0.3)
     ids = [cell.id for cell in prepared.plan.cells]
-    again = runner.prepare(tiny.request(tiny.write(tmp_path), "folds"))
+    again = preparing.prepare(tiny.request(tiny.write(tmp_path), "folds"))
     assert [cell.id for cell in again.plan.cells] == ids
     other = choose(found, split.model_copy(update={"seed": 3}), Counts())
     assert other.sha256 != prepared.folds.sha256
@@ -158,7 +158,7 @@ def test_a_leaky_split_is_told_by_every_command_and_record(
 ) -> None:
     tiny.use_fake_worker(monkeypatch)
     why = "as others cut it (patient P004 is in train and test)"
-    prepared = runner.prepare(tiny.request(folder, "cut"))
+    prepared = preparing.prepare(tiny.request(folder, "cut"))
     for text in (overview.of_plan(prepared), overview.of_data(prepared)):
         assert f"leaky: {why}" in " ".join(text.split()) or f"leaky, as declared: {why}" in " ".join(
             text.split()
@@ -179,10 +179,10 @@ def test_the_split_file_can_be_shown_written_and_given_back(folder: Path) -> Non
     assert content.decode() == shown.stdout
     digest = hashlib.sha256(content).hexdigest()
     assert written.stdout == f"wrote mine.csv, SHA-256 {digest}\n"
-    before = runner.prepare(tiny.request(folder, "folds"))
+    before = preparing.prepare(tiny.request(folder, "folds"))
     rule = "folds: {rule: kfold, folds: 2, validation: 0.3}"
     assert rule in tiny.DATASETS
     tiny.write(folder, tiny.DATASETS.replace(rule, "folds: {rule: list, file: mine.csv}"))
-    again = runner.prepare(tiny.request(folder, "folds"))
+    again = preparing.prepare(tiny.request(folder, "folds"))
     assert again.folds.sha256 == digest
     assert [cell.id for cell in again.plan.cells] == [cell.id for cell in before.plan.cells]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import overview, runner
+from bench import overview, preparing
 from bench.data.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
 from bench.store import RunStore
@@ -19,11 +19,11 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> runner.Prepared:
-    return runner.prepare(tiny.request(tiny.write(tmp_path_factory.mktemp("plan"))))
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> preparing.Prepared:
+    return preparing.prepare(tiny.request(tiny.write(tmp_path_factory.mktemp("plan"))))
 
 
-def begun(prepared: runner.Prepared, root: Path) -> RunStore:
+def begun(prepared: preparing.Prepared, root: Path) -> RunStore:
     """A run with a finished input, a diverged network, and one at its second epoch."""
     store = RunStore(root)
     store.write_plan(prepared.plan)
@@ -35,7 +35,7 @@ def begun(prepared: runner.Prepared, root: Path) -> RunStore:
     return store
 
 
-def test_plan_says_what_is_trained_on_what_and_how_long(prepared: runner.Prepared) -> None:
+def test_plan_says_what_is_trained_on_what_and_how_long(prepared: preparing.Prepared) -> None:
     expected = f"""\
         profile tiny
         source phantom, 32 x 32 pixels; slices: 12 train, 4 validation, 4 test
@@ -54,7 +54,7 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: runner.Prepare
 
 
 def test_status_says_how_far_each_cell_is_and_why_one_ended(
-    prepared: runner.Prepared, tmp_path: Path
+    prepared: preparing.Prepared, tmp_path: Path
 ) -> None:
     diverged = prepared.plan.cells[2].id
     expected = f"""\
@@ -70,7 +70,7 @@ def test_status_says_how_far_each_cell_is_and_why_one_ended(
     assert overview.of_run(begun(prepared, tmp_path)) == textwrap.dedent(expected)
 
 
-def test_data_names_the_patients_of_each_part(prepared: runner.Prepared) -> None:
+def test_data_names_the_patients_of_each_part(prepared: preparing.Prepared) -> None:
     expected = f"""\
         source phantom (phantom): 20 slices, 5 patients
         split phantom: split file {prepared.folds.sha256[:16]} (SHA-256)
@@ -85,7 +85,7 @@ def test_data_names_the_patients_of_each_part(prepared: runner.Prepared) -> None
     assert overview.of_data(prepared) == textwrap.dedent(expected)
 
 
-def many(prepared: runner.Prepared, known: bool) -> runner.Prepared:
+def many(prepared: preparing.Prepared, known: bool) -> preparing.Prepared:
     """The same with 47 patients of long names and 30 refused files."""
     names = [f"QIN-LUNG-01-{number:04d}" for number in range(47)]
     refs = tuple(SliceRef(name, "1", "f", 0, 0.0, 0.7) for name in names)
@@ -104,12 +104,12 @@ def many(prepared: runner.Prepared, known: bool) -> runner.Prepared:
         "test": refs[42:],
     }
     values = {**vars(prepared), "source": Source(), "folds": Folds((Selection(dict(parts)),))}
-    return runner.Prepared(**values)
+    return preparing.Prepared(**values)
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_many_patients_and_refused_files_stay_within_80_columns(
-    prepared: runner.Prepared, known: bool
+    prepared: preparing.Prepared, known: bool
 ) -> None:
     text = overview.of_data(many(prepared, known))
     assert max(map(len, text.splitlines())) <= 80
@@ -123,8 +123,8 @@ def test_many_patients_and_refused_files_stay_within_80_columns(
 
 def test_plan_and_status_of_the_default_profiles_stay_within_80_columns(tmp_path: Path) -> None:
     files = {"datasets": tiny.ROOT / "datasets.yaml", "experiments": tiny.ROOT / "experiments.yaml"}
-    prepared = runner.prepare(tiny.request(tmp_path, "smoke", **files))
-    store = begun(runner.prepare(tiny.request(tiny.write(tmp_path))), tmp_path / "runs" / "tiny")
+    prepared = preparing.prepare(tiny.request(tmp_path, "smoke", **files))
+    store = begun(preparing.prepare(tiny.request(tiny.write(tmp_path))), tmp_path / "runs" / "tiny")
     smoke = RunStore(tmp_path / "runs" / "smoke")
     smoke.write_plan(prepared.plan)
     for cell in prepared.plan.cells[6:]:
@@ -135,14 +135,14 @@ def test_plan_and_status_of_the_default_profiles_stay_within_80_columns(tmp_path
     assert texts[0].count("sparseview_180") == 4
 
 
-def test_plan_of_unscaled_cells_says_as_published(prepared: runner.Prepared) -> None:
+def test_plan_of_unscaled_cells_says_as_published(prepared: preparing.Prepared) -> None:
     cells = [cell.model_copy(update={"scaled": ()}) for cell in prepared.plan.cells]
     plan = prepared.plan.model_copy(update={"cells": cells})
-    text = overview.of_plan(runner.Prepared(**{**vars(prepared), "plan": plan}))
+    text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
     assert text.splitlines()[4] == "as published"
 
 
-def test_plan_names_only_the_points_that_all_models_share(prepared: runner.Prepared) -> None:
+def test_plan_names_only_the_points_that_all_models_share(prepared: preparing.Prepared) -> None:
     points: list[tuple[str, ...]] = [
         (),
         (),
@@ -151,5 +151,5 @@ def test_plan_names_only_the_points_that_all_models_share(prepared: runner.Prepa
     ]
     cells = [c.model_copy(update={"scaled": p}) for c, p in zip(prepared.plan.cells, points, strict=True)]
     plan = prepared.plan.model_copy(update={"cells": cells})
-    text = overview.of_plan(runner.Prepared(**{**vars(prepared), "plan": plan}))
+    text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
     assert text.splitlines()[4] == "scaled: size 32 instead of 512"

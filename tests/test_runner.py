@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import atomic, devices, runner
+from bench import atomic, devices, preparing, runner
 from bench.devices import Gpu
 from bench.errors import BenchError
 from bench.events import CellEnded, CellStarted, Event, Message, RunEnded
@@ -216,7 +216,7 @@ def test_free_gpu_with_most_memory_is_taken_and_a_used_one_waited_for(
 
 
 def test_build_makes_only_what_is_asked_and_only_once(tmp_path: Path) -> None:
-    prepared = runner.prepare(tiny.request(tiny.write(tmp_path)))
+    prepared = preparing.prepare(tiny.request(tiny.write(tmp_path)))
     first = list(runner.build(prepared, {"noisy"}))
     assert (first[0].done, first[-1].done, first[-1].total) == (0, 20, 20)  # type: ignore[union-attr]
     folder = Path(prepared.files["noisy"].folder)

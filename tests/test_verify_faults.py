@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import metrics, runner, verify
+from bench import metrics, preparing, runner, verify
 from bench.data.pairs import PairSet
 from bench.data.splits import Folds
 from bench.events import CellEnded, Event
@@ -163,7 +163,7 @@ def test_split_moved_by_one_patient_is_red(reds: Reds, tmp_path: Path) -> None:
 
 
 def test_split_moved_by_one_slice_is_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = runner.choose
+    whole = preparing.choose
 
     def moved(*arguments: Any) -> Folds:
         (chosen,) = whole(*arguments).selections
@@ -171,7 +171,7 @@ def test_split_moved_by_one_slice_is_red(reds: Reds, monkeypatch: pytest.MonkeyP
         parts["train"], parts["test"] = (*parts["train"], parts["test"][0]), parts["test"][1:]
         return Folds((dataclasses.replace(chosen, parts=parts),), "planted")  # else the leak audit stops it
 
-    monkeypatch.setattr(runner, "choose", moved)
+    monkeypatch.setattr(preparing, "choose", moved)
     found = reds()
     assert set(found) == ALL
     assert all({"split", "slices", "slices per part", "pair names"} <= metrics for metrics in found.values())

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import atomic, runner, task, verify
+from bench import atomic, preparing, runner, task, verify
 from bench.events import CellEnded, Event, Progress
 from bench.metrics import METRICS
 from bench.record import Attempt, Record
@@ -63,7 +63,7 @@ def write(folder: Path, datasets: str = DATASETS, experiments: str = EXPERIMENTS
     return folder
 
 
-def request(folder: Path, profile: str = "tiny", **changes: Any) -> runner.Request:
+def request(folder: Path, profile: str = "tiny", **changes: Any) -> preparing.Request:
     """Return a request whose files and results are in ``folder``."""
     settings: dict[str, Any] = {
         "profile": profile,
@@ -74,7 +74,7 @@ def request(folder: Path, profile: str = "tiny", **changes: Any) -> runner.Reque
         "reports": folder / "reports",
         "threads": 1,
     }
-    return runner.Request(**{**settings, **changes})
+    return preparing.Request(**{**settings, **changes})
 
 
 class FakeWorker:
@@ -165,7 +165,7 @@ def bench(
 
 def planned(folder: Path) -> Plan:
     """Return the plan of the profile ``tiny``."""
-    return runner.prepare(request(write(folder))).plan
+    return preparing.prepare(request(write(folder))).plan
 
 
 def record_of(cell: PlannedCell, status: str = "finished", **changes: Any) -> Record:
@@ -192,7 +192,7 @@ def record_of(cell: PlannedCell, status: str = "finished", **changes: Any) -> Re
     return Record(**{**values, **changes})
 
 
-def unaudited(prepared: runner.Prepared) -> Generator[Event, None, runner.Prepared]:
+def unaudited(prepared: preparing.Prepared) -> Generator[Event, None, preparing.Prepared]:
     """In place of the leak audit of a run: nothing is looked at, nothing is found."""
     yield from ()
     return prepared

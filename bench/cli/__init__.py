@@ -52,9 +52,9 @@ def run(everything: bool, only: tuple[str, ...], more: tuple[str, ...], **option
 @inputs
 def plan(**options: Any) -> None:
     """Show the cells of a profile, their budget, and which have ended. Nothing is trained."""
-    from bench import overview, runner
+    from bench import overview, preparing
 
-    say(overview.of_plan(runner.prepare(request(**options))))
+    say(overview.of_plan(preparing.prepare(request(**options))))
 
 
 @cli.command()

@@ -44,9 +44,9 @@ def data_fetch(source: str, into: Path | None, datasets: Path | None, cache: Pat
 @threads_option
 def data_build(**options: Any) -> None:
     """Build the pairs of a profile into the cache; an interrupted build continues."""
-    from bench import runner
+    from bench import preparing, runner
 
-    prepared = runner.prepare(request(**options))
+    prepared = preparing.prepare(request(**options))
     show(runner.build(prepared))
     say(f"all pairs of profile {prepared.request.profile} are in {options['cache']}")
 
@@ -59,10 +59,10 @@ def data_build(**options: Any) -> None:
 @click.option("--fold", type=int, help="Which fold of a split with several, from 1.")
 def data_export(into: Path, layout: str, fold: int | None, **options: Any) -> None:
     """Write the pairs of a profile as files in the published study's layout."""
-    from bench import runner
+    from bench import preparing, runner
     from bench.data import export
 
-    prepared = runner.prepare(request(**options))
+    prepared = preparing.prepare(request(**options))
     asked = export.Export(
         profile=prepared.request.profile,
         source=prepared.source,
@@ -87,9 +87,9 @@ def data_check(no_leaks: bool, **options: Any) -> None:
 
     Exit 1 where slices of one patient, or copies, are in two parts of a split that is not declared as leaky.
     """
-    from bench import overview, runner
+    from bench import overview, preparing
 
-    prepared = runner.prepare(request(**options))
+    prepared = preparing.prepare(request(**options))
     say(overview.of_data(prepared))
     if no_leaks:
         return
@@ -137,9 +137,9 @@ def data_split(into: Path | None, **options: Any) -> None:
 
     The file can be given back to a split with rule: list.
     """
-    from bench import atomic, runner
+    from bench import atomic, preparing
 
-    folds = runner.prepare(request(**options)).folds
+    folds = preparing.prepare(request(**options)).folds
     if into is None:
         say(folds.text.removesuffix("\n"))
     else:

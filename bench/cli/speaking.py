@@ -16,7 +16,7 @@ DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 def request(**options: Any) -> Any:
     """Return what a person asked for, from the options of a command."""
-    from bench.runner import Request
+    from bench.preparing import Request
 
     return Request(**{"reports": Path("reports"), **options})
 

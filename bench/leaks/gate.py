@@ -14,7 +14,7 @@ from bench.leaks.verdict import Verdict
 
 if TYPE_CHECKING:
     from bench.data.pairs import PairFiles
-    from bench.runner import Prepared
+    from bench.preparing import Prepared
 
 
 def audit(prepared: Prepared) -> Generator[Event, None, Verdict]:

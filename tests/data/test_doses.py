@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import config, report, runner, spec
+from bench import config, preparing, report, runner, spec
 from bench.data.doses import DosePairs
 from bench.data.pairs import open_pairs
 from bench.data.sources import open_source
@@ -208,7 +208,7 @@ def test_measured_pairs_reach_cells_and_table(
     tiny.use_fake_worker(monkeypatch)
     for _ in runner.run(tiny.request(here, profile)):
         pass
-    prepared = runner.prepare(tiny.request(here, profile))
+    prepared = preparing.prepare(tiny.request(here, profile))
     parts = {part: {ref.patient for ref in refs} for part, refs in prepared.folds.selections[0].parts.items()}
     assert sorted(len(patients) for patients in parts.values()) == [1, 1, 2]
     assert len(set.union(*parts.values())) == 4
@@ -229,13 +229,13 @@ def test_measured_pairs_reach_cells_and_table(
 
 
 def test_only_the_reference_is_built_again(here: Path) -> None:
-    prepared = runner.prepare(tiny.request(here, "named"))
+    prepared = preparing.prepare(tiny.request(here, "named"))
     list(runner.build(prepared))
     files = prepared.files["quarter_dose"]
     before = files.reference_path.read_bytes()
     shutil.copy(files.reference_path, here / "copy")
     files.reference_path.unlink()
-    list(runner.build(runner.prepare(tiny.request(here, "named"))))
+    list(runner.build(preparing.prepare(tiny.request(here, "named"))))
     assert files.reference_path.read_bytes() == before
 
 

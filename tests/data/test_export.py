@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from bench import cli, runner
+from bench import cli, preparing, runner
 from bench.data import export
 from bench.data.pairs import open_pairs
 from bench.errors import BenchError
@@ -38,7 +38,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> export.Export:
 
 
 def built(here: Path, profile: str) -> export.Export:
-    prepared = runner.prepare(tiny.request(here, profile))
+    prepared = preparing.prepare(tiny.request(here, profile))
     list(runner.build(prepared))
     conditions = {name: prepared.config.datasets.conditions[name] for name in prepared.files}
     selection = prepared.folds.selections[0]
@@ -131,9 +131,9 @@ def test_folders_and_patients_can_be_split_anew(asked: export.Export, here: Path
     into = here / "out"
     list(export.study(asked, into))
     with_exported(here, into)
-    kept = runner.prepare(tiny.request(here, "folders")).folds.selections[0]
+    kept = preparing.prepare(tiny.request(here, "folders")).folds.selections[0]
     assert {ref.patient for ref in kept.parts["test"]} == {"P001"}
-    mine = runner.prepare(tiny.request(here, "mine")).folds.selections[0]
+    mine = preparing.prepare(tiny.request(here, "mine")).folds.selections[0]
     assert {ref.patient for ref in mine.parts["validation"]} == {"P002"}
 
 
@@ -209,7 +209,7 @@ def test_interrupted_it_leaves_nothing(asked: export.Export, here: Path) -> None
 
 
 def test_a_fold_must_be_named_where_there_are_several(here: Path) -> None:
-    folds = runner.prepare(tiny.request(here, "folds")).folds
+    folds = preparing.prepare(tiny.request(here, "folds")).folds
     with pytest.raises(BenchError, match="the split has folds; name one of 1 to 2 with --fold"):
         export.one_fold(folds, None)
     with pytest.raises(BenchError, match="has no fold 3; name one of 1 to 2"):
