@@ -64,6 +64,18 @@ def shifted(values: np.ndarray) -> np.ndarray:
     return (values + np.roll(values, 1, axis=-1)) / 2
 
 
+def blurred(values: Sinogram) -> Sinogram:
+    """Each bin as the mean of itself and its two neighbours."""
+    return (np.roll(values, -1, axis=-1) + values + np.roll(values, 1, axis=-1)) / 3
+
+
+def stretched(values: Sinogram) -> Sinogram:
+    """Each view as it is seen by bins that lie 2 % farther apart."""
+    bins = np.arange(values.shape[-1])
+    places = (bins - bins.mean()) * 1.02 + bins.mean()
+    return np.apply_along_axis(lambda view: np.interp(places, bins, view), -1, values)
+
+
 def without_view(values: Sinogram) -> Sinogram:
     """A view that was never written."""
     found = values.copy()

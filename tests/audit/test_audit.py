@@ -10,6 +10,7 @@ from bench.audit import suite
 from bench.audit.simulator import Setup
 from bench.ct.dose import Condition, Reference
 from tests.audit.setups import BEAMS, beam
+from tests.audit.test_faults import FAULTS
 
 CONDITIONS = (
     Condition("sparse", views=20),
@@ -25,6 +26,9 @@ def test_simulator_passes_every_check(kind: str) -> None:
     names = [check.name for check in found]
     assert len(set(names)) == len(names) >= 25
     assert {"spokes[sparse]", "noise.level[low]", "noise.level[both]"} <= set(names)
+    red = [fault.red for fault in FAULTS.values() if kind in fault.beams]
+    never_red = {name.partition("[")[:2] for name in names} - {name.partition("[")[:2] for name in red}
+    assert not never_red, "no planted fault turns these red"
 
 
 @pytest.mark.parametrize("kind", BEAMS)

@@ -32,6 +32,12 @@ FAULTS = {
     "images 1 % too high": Fault(imaged(lambda v: v * np.float32(1.01)), "water.mean"),
     "scale pi / V twice": Fault(imaged(lambda v: 2 * v), "water.mean"),
     "line integrals 1 % too high": Fault(projected(lambda v: v * np.float32(1.01)), "sinogram.mass"),
+    "the same, by the second simulator": Fault(
+        projected(lambda v: v * np.float32(1.01)), "second.projection"
+    ),
+    "crosstalk between bins": Fault(projected(faults.blurred), "sinogram.chord"),
+    "bins 2 % wider than taken for": Fault(measured(faults.stretched), "disc.radius"),
+    "an offset on all line integrals": Fault(measured(lambda v: v + np.float32(0.1)), "water.air"),
     "half a pixel aside": Fault(imaged(faults.shifted), "disc.centroid"),
     "mirrored": Fault(imaged(lambda v: v[:, :, ::-1]), "disc.centroid"),
     "views in reverse": Fault(measured(lambda v: v[:, ::-1]), "disc.centroid"),
@@ -70,6 +76,7 @@ FAULTS = {
         replace(Simulator(), reconstruct=plain.filtered_back_projection(nearest=True)), "noise.level", FLAT
     ),
     "another filter": Fault(faults.filtered("hann"), "disc.edge"),
+    "another filter, by the second simulator": Fault(faults.filtered("hann"), "second.reconstruction", FLAT),
     "another filter's noise": Fault(faults.filtered("hann"), "noise.spectrum"),
     "variance of the counts constant": Fault(counted(faults.constant), "counts.dispersion"),
     "noise the same through air and water": Fault(counted(faults.constant), "noise.level"),
