@@ -3,7 +3,7 @@
 ``LANES`` slices are worked on at once, one per lane of a vector register. By itself the compiler keeps so
 short an innermost loop scalar (measured: 2.6 to 4 times slower); two intrinsics name LLVM's vector type. No
 operation mixes lanes or is reordered (no fastmath, no contraction): a lane's bits never depend on the others.
-All compiled code is in this one file because Numba's cache looks at the file of the calling function only.
+All that ``bench.ct.parallel`` calls is in this one file because Numba's cache looks at the calling function's only.
 
 Arrays named flat have the lane as their last, fastest axis. Positions along the detector are counted in bins.
 """

@@ -6,6 +6,7 @@ C.8.2.1 (CT image). ``scan_dicom`` reads a header and sorts the image out; ``rea
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -168,6 +169,10 @@ def _check_pixels(data: Dataset, path: Path) -> None:
     absent = [k for k in PIXEL_KEYWORDS if data.get(k) is None or data.get(k) == ""]
     if absent:
         raise BenchError(f"truncated or incomplete: no {', '.join(absent)}", file=path, remedy=_REPLACE)
+    slope, intercept = float(data.RescaleSlope), float(data.RescaleIntercept)
+    if slope == 0 or not math.isfinite(slope + intercept):
+        message = f"RescaleSlope {slope:g} and RescaleIntercept {intercept:g} give no HU"
+        raise BenchError(message, file=path, remedy=_REPLACE)
     _check_padding(data, path)
     syntax = data.file_meta.get("TransferSyntaxUID")
     if syntax is None:

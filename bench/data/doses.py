@@ -130,7 +130,8 @@ class DosePairs:
 
     def _fingerprint(self, hashes: Mapping[str, Mapping[str, str]], table: PatientTable | None) -> str:
         value = {"reader": READER_VERSION, "files": hashes, "layout": self.spec.layout}
-        return spec.digest(value | {"patients": table and table.sha256}, 16)
+        rest = {"pixel_mm": self.spec.pixel_mm, "patients": table and table.sha256}
+        return spec.digest(value | rest, 16)
 
 
 def _words(source: spec.PairsSource) -> dict[str, str]:

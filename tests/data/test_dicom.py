@@ -171,6 +171,12 @@ def test_a_missing_value_is_named(tmp_path: Path, keyword: str) -> None:
         dicom.scan_dicom(path)
 
 
+def test_a_slope_of_zero_gives_no_hu(tmp_path: Path) -> None:
+    path = write_ct(tmp_path / "a.dcm", signed(1, 2), RescaleSlope=0)
+    with pytest.raises(BenchError, match=r"a\.dcm: RescaleSlope 0 and RescaleIntercept -1024 give no HU"):
+        dicom.scan_dicom(path)
+
+
 def test_compression_without_decoder_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Absent:
         is_available = False

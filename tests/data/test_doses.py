@@ -114,10 +114,11 @@ def test_projections_are_not_looked_into_and_patients_of_one_dose_are_left_out(t
     assert found.remarks == ("left out for lack of a dose: L002",)
 
 
-def test_a_changed_slice_changes_the_fingerprint(tmp_path: Path) -> None:
+def test_a_changed_slice_or_pixel_changes_the_fingerprint(tmp_path: Path) -> None:
     write_patient(tmp_path, 1)
     before = opened(tmp_path).catalogue().fingerprint
     assert opened(tmp_path).catalogue().fingerprint == before
+    assert opened(tmp_path, pixel_mm=0.7).catalogue().fingerprint != before
     write_patient(tmp_path, 1, doses={LOW: 1}, RescaleSlope=2)
     assert opened(tmp_path).catalogue().fingerprint != before
 
