@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from bench.errors import BenchError
 
 _PREFIX = ".tmp-"
-_ELSEWHERE = "point --runs/--cache elsewhere"
+_ELSEWHERE = "name another place (--runs, --cache, --reports, --into)"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {
     errno.EACCES: "permission denied",
@@ -36,6 +36,7 @@ _FORBIDDEN = {
     errno.EROFS: "read-only disk",
     errno.ENOTDIR: "a folder of the path is a file",
     errno.EEXIST: "a folder of the path is a file",
+    errno.EISDIR: "it is a folder",
     errno.ENOLCK: "this disk has no file locks",
 }
 #: What NumPy raises on reading an archive that is cut short, damaged or something else.
@@ -234,5 +235,6 @@ def _explain(
         return BenchError("disk full", file=target, remedy=f"free {megabytes} MB or {elsewhere}")
     if error.errno in _FORBIDDEN:
         reason = _FORBIDDEN[error.errno]
-        return BenchError(f"cannot write: {reason}", file=target, remedy=f"make it writable or {elsewhere}")
+        remedy = f"make it writable or {elsewhere}" if error.errno != errno.EISDIR else "name a file"
+        return BenchError(f"cannot write: {reason}", file=target, remedy=remedy)
     return None

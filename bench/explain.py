@@ -163,7 +163,7 @@ def _phrase(hint: Any, several: bool) -> str:
             limit for item in extra for limit in (item.metadata if isinstance(item, FieldInfo) else [item])
         ]
         words = [
-            f"{word} {getattr(limit, name)}"
+            f"{word} {getattr(limit, name):g}"
             for name, word in _BOUNDS
             for limit in limits
             if hasattr(limit, name)

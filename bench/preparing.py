@@ -8,12 +8,15 @@ from pathlib import Path
 from bench import config, plan, provenance
 from bench.ct import PHYSICS_VERSION
 from bench.data import pairs
+from bench.data.catalogue import Catalogue
 from bench.data.located import located, located_split
 from bench.data.pairs import PairFiles
 from bench.data.sources import SliceSource, open_source
 from bench.data.splits import Folds, choose, identities
+from bench.errors import BenchError, BenchErrors
 from bench.spec import TRAINING_VERSION, Plan, PlannedCell, Profile
 from bench.store import RunStore
+from bench.yamlnodes import KeyPath, dotted
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def prepare(request: Request) -> Prepared:
     only = plan.parse_only(request.only, settings, request.profile) if request.only else None
     source = open_profile_source(request, settings, profile)
     catalogue = source.catalogue()
-    folds = choose(catalogue, located_split(settings, profile.split), profile.slices)
+    folds = _folds(settings, catalogue, profile)
     models = settings.experiments.experiments[profile.experiment].models
     builds = {name: settings.experiments.models[name].build for name in models}
     code = {name: provenance.code_hash(build, settings.base) for name, build in builds.items()}
@@ -82,6 +85,22 @@ def prepare(request: Request) -> Prepared:
     chosen = tuple(planned.cells if only is None else plan.select(planned, only))
     store = RunStore(request.runs / request.profile)
     return Prepared(request, settings, profile, planned, chosen, source, folds, files, store)
+
+
+def _folds(settings: config.Config, catalogue: Catalogue, profile: Profile) -> Folds:
+    """Return the split of a profile; what is wrong with it is said with its place in ``datasets.yaml``."""
+    try:
+        return choose(catalogue, located_split(settings, profile.split), profile.slices)
+    except BenchErrors:
+        raise
+    except BenchError as error:
+        if error.file is not None:
+            raise
+        path: KeyPath = ("splits", profile.split, *([error.key] if error.key else []))
+        line = settings.lines.get(path, settings.lines.get(path[:2]))
+        raise BenchError(
+            error.message, file=settings.datasets_file, line=line, key=dotted(path), remedy=error.remedy
+        ) from None
 
 
 def open_profile_source(request: Request, settings: config.Config, profile: Profile) -> SliceSource:

@@ -154,10 +154,17 @@ def test_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        (errno.ENOSPC, r"a\.bin: disk full; free 3 MB or point --runs/--cache elsewhere$"),
-        (errno.EDQUOT, r"a\.bin: disk full; free 3 MB or point --runs/--cache elsewhere$"),
-        (errno.EROFS, r"a\.bin: cannot write: read-only disk; .*--runs/--cache elsewhere$"),
-        (errno.EACCES, r"a\.bin: cannot write: permission denied; .*--runs/--cache elsewhere$"),
+        (
+            errno.ENOSPC,
+            r"a\.bin: disk full; free 3 MB or name another place \(--runs, --cache, --reports, --into\)$",
+        ),
+        (
+            errno.EDQUOT,
+            r"a\.bin: disk full; free 3 MB or name another place \(--runs, --cache, --reports, --into\)$",
+        ),
+        (errno.EROFS, r"a\.bin: cannot write: read-only disk; .*another place"),
+        (errno.EISDIR, r"a\.bin: cannot write: it is a folder; name a file$"),
+        (errno.EACCES, r"a\.bin: cannot write: permission denied; .*another place"),
     ],
 )
 def test_disk_errors_become_one_line(

@@ -160,9 +160,9 @@ PLANTED = [
     (D, "{photons: 7e4}", "{label: x}",
      "d.yaml:16: conditions.dim: a condition needs views or photons, or measured: true"),
     (D, "photons: 7e4", "photons: -7e4",
-     "d.yaml:16: conditions.dim.photons: must be a number above 0, not -7e4"),
+     "d.yaml:16: conditions.dim.photons: must be a number at least 1 and at most 1e+15, not -7e4"),
     (D, "photons: 7e4", "photons: 7 e4",
-     "d.yaml:16: conditions.dim.photons: must be a number above 0, not '7 e4'"),
+     "d.yaml:16: conditions.dim.photons: must be a number at least 1 and at most 1e+15, not '7 e4'"),
     (D, "rule: shares", "rule: share",
      "d.yaml:18: splits.cut.rule: must be one of patients, shares, folders, order, kfold, list, "
      "not 'share'; did you mean shares?"),

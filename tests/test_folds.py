@@ -12,6 +12,7 @@ import pytest
 from bench import devices, overview, plan, preparing, runner, verify
 from bench.data import pairs
 from bench.data.splits import choose
+from bench.errors import BenchError
 from bench.events import RunEnded
 from bench.spec import Counts, Split
 from bench.store import RunStore
@@ -186,3 +187,22 @@ def test_the_split_file_can_be_shown_written_and_given_back(folder: Path) -> Non
     again = preparing.prepare(tiny.request(folder, "folds"))
     assert again.folds.sha256 == digest
     assert [cell.id for cell in again.plan.cells] == [cell.id for cell in before.plan.cells]
+
+
+def test_a_split_that_does_not_fit_its_source_is_named_with_file_line_and_key(folder: Path) -> None:
+    """The source's patients are known only after both files were read."""
+    rule = "folds: {rule: kfold, folds: 2, validation: 0.3}"
+    line = 1 + tiny.DATASETS[: tiny.DATASETS.index(rule)].count("\n")
+    for changed, expected in (
+        (rule.replace("folds: 2", "folds: 99"), "splits.folds.folds: source phantom has"),
+        (
+            "folds: {test: [nobody], validation: [P001]}",
+            "splits.folds.test: source phantom has no patient nobody",
+        ),
+    ):
+        tiny.write(folder, tiny.DATASETS.replace(rule, changed))
+        with pytest.raises(BenchError) as caught:
+            preparing.prepare(tiny.request(folder, "folds"))
+        place = caught.value.file
+        assert place is not None and place.endswith("datasets.yaml")
+        assert str(caught.value).startswith(f"{place}:{line}: {expected}")

@@ -21,6 +21,7 @@ import numpy as np
 from bench.audit.objects import Real
 
 _NODES = 2048
+_GAUSSIAN = 10_000.0  # photons from which a Poisson distribution is summed as a Gaussian one
 
 
 def window(name: str, f: Real) -> Real:
@@ -102,19 +103,20 @@ def edge_width(name: str, pitch: float, object_pixel: float) -> float:
 def log_count_variance(expected: float, electronic: float = 0.0) -> float:
     """Return the variance of ``ln max(N, 1)`` for N ~ Poisson(``expected``), with Gaussian noise added to N.
 
-    Near 1 / ``expected`` (plus ``(electronic / expected)^2``) for many photons, and more for few: summed here over the
-    distribution itself, on a grid of counts where the noise is Gaussian.
+    Near 1 / ``expected`` (plus ``(electronic / expected)^2``) for many photons, and more for few: summed here over both
+    distributions. Many photons are as good as Gaussian, and their spread then joins that of the electronics.
     """
-    spread = 9.0 * math.sqrt(expected + electronic**2) + 9.0
-    counts = np.arange(
-        max(0, math.floor(expected - spread)), math.ceil(expected + spread) + 1, dtype=np.float64
-    )
-    if len(counts) > 20_000:  # then the first terms of the series are exact enough
-        return 1.0 / expected + (electronic / expected) ** 2
-    share = poisson(counts, expected)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
+    spread = 9.0 * math.sqrt(expected) + 9.0
+    if expected > _GAUSSIAN:
+        counts, share = np.array([expected]), np.ones(1)
+        electronic = math.hypot(electronic, math.sqrt(expected))
+    else:
+        first, last = max(0, math.floor(expected - spread)), math.ceil(expected + spread)
+        counts = np.arange(first, last + 1, dtype=np.float64)
+        share = poisson(counts, expected)
+    nodes = np.linspace(-8.0, 8.0, 1601) if electronic else np.zeros(1)
     measured = np.log(np.maximum(counts[:, None] + electronic * nodes[None, :], 1.0))
-    weight = share[:, None] * weights[None, :] / weights.sum()
+    weight = share[:, None] * np.exp(-(nodes[None, :] ** 2) / 2.0)
     mean = float((weight * measured).sum() / weight.sum())
     return float((weight * (measured - mean) ** 2).sum() / weight.sum())
 

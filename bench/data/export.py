@@ -79,7 +79,10 @@ def check(asked: Export, into: Path) -> None:
     place = next(folder for folder in into.absolute().parents if folder.exists())
     free = shutil.disk_usage(place).free
     if needed + _SPARE_BYTES > free:
-        message = f"the files need {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB free"
+        message = (
+            f"the files need {needed / 1e6:.1f} MB and {_SPARE_BYTES / 1e6:.0f} MB to spare, "
+            f"the disk has {free / 1e6:.1f} MB free"
+        )
         raise BenchError(message, file=into, remedy=_ELSEWHERE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -133,7 +134,11 @@ class FolderFiles:
 
 
 def list_files(folder: Path, suffixes: Iterable[str] | None) -> list[str]:
-    """Return the files below ``folder``, relative and sorted; hidden ones and other suffixes are left out."""
+    """Return the files below ``folder``, relative and sorted; hidden ones and other suffixes are left out.
+
+    Raises:
+        BenchError: a name among them is not UTF-8, so that no table could hold it.
+    """
     ends = None if suffixes is None else tuple(suffixes)
     found = []
     for path in folder.rglob("*"):
@@ -141,8 +146,15 @@ def list_files(folder: Path, suffixes: Iterable[str] | None) -> list[str]:
         if any(part.startswith(".") for part in relative.parts) or not path.is_file():
             continue
         if ends is None or path.name.lower().endswith(ends):
-            found.append(relative.as_posix())
+            found.append(_utf8(relative.as_posix(), folder))
     return sorted(found)
+
+
+def _utf8(relative: str, folder: Path) -> str:
+    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+    if shown != relative:
+        raise BenchError("its name is not UTF-8", file=folder / shown, remedy="rename it")
+    return relative
 
 
 def require_folder(folder: Path, source: spec.Source) -> None:

@@ -174,7 +174,7 @@ def cache_lock(folder: Path) -> Iterator[None]:
         try:
             stack.enter_context(atomic.lock(folder / "lock"))
         except BenchError as error:
-            remedy = "wait for it or give another --cache"
+            remedy = error.remedy if error.file else "wait for it or give another --cache"
             raise BenchError(error.message, file=error.file or folder, remedy=remedy) from None
         atomic.remove_leftovers(folder)
         yield

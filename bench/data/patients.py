@@ -67,7 +67,9 @@ def read_table(place: Path) -> PatientTable:
                     raise BenchError("an empty entry", file=place, line=reader.line_num)
                 if rows.setdefault(name, patient) != patient:
                     raise BenchError(f"{name} belongs to two patients", file=place, line=reader.line_num)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise BenchError("is not UTF-8", file=place, remedy="save it as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
         raise BenchError(f"cannot be read ({error})", file=place) from None
     return PatientTable(place, rows, sha256(place))
 

@@ -211,6 +211,10 @@ def _per_slice(
         return None
     if values.dtype.kind not in "iuf":
         raise BenchError(f"{key} holds {values.dtype} values, not numbers", file=path)
+    if key != "z_mm" and not np.isfinite(values).all():  # a place may be unknown
+        raise BenchError(
+            f"{key} holds NaN or infinite values", file=path, remedy="correct it or leave it out"
+        )
     if values.shape == tail and (tail or count == 1):
         return np.broadcast_to(values, (count, *tail))
     if values.shape != (count, *tail):

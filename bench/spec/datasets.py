@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from bench.spec.base import FULL_SIZE, Frozen, Positive
 
+Photons = Annotated[float, Field(ge=1, le=1e15)]  # per ray; what a generator of Poisson numbers can draw
+
 
 class Source(Frozen):
     """What all sources have in common; ``restricted`` keeps every image of the source out of reports."""
@@ -123,7 +125,7 @@ class Geometry(Frozen):
     views: Positive = VIEWS["parallel360"]
     filter: Literal["ram-lak", "shepp-logan", "cosine", "hann"] = "ram-lak"
     reference: Literal["original", "fbp"] = "original"
-    reference_photons: Annotated[float, Field(gt=0)] | None = None
+    reference_photons: Photons | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -141,8 +143,8 @@ class Condition(Frozen):
 
     label: str = ""
     views: Positive | None = None
-    photons: Annotated[float, Field(gt=0)] | None = None
-    electronic_noise: Annotated[float, Field(ge=0)] = 0.0
+    photons: Photons | None = None
+    electronic_noise: Annotated[float, Field(ge=0, le=1e15)] = 0.0
     measured: bool = False
 
     @model_validator(mode="after")

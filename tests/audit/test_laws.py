@@ -48,7 +48,8 @@ def test_noise_variance_in_units() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "electronic"), [(4.0, 0.0), (30.0, 0.0), (30.0, 4.0), (900.0, 0.0), (900.0, 40.0)]
+    ("expected", "electronic"),
+    [(4.0, 0.0), (30.0, 0.0), (30.0, 4.0), (900.0, 0.0), (900.0, 40.0), (30.0, 5e4), (9e5, 4e5), (2e6, 1e7)],
 )
 def test_variance_of_the_logarithm_of_counts(expected: float, electronic: float) -> None:
     random = generator("laws", int(expected), int(electronic))

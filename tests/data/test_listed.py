@@ -135,13 +135,16 @@ def test_a_declared_leak_names_its_patients_and_still_no_slice_is_in_two_parts(t
         choose(make(SIZES), listed(tmp_path, text + "train,A,z0\n", leaky="on purpose"), Counts())
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00part", b'part,patient\ntest,"A\n'])
-def test_what_is_no_table_is_one_line(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\xff\xfe\x00part", "is not UTF-8; save it"), (b'part,patient\ntest,"A\n', "cannot be read (")],
+)
+def test_what_is_no_table_is_one_line(tmp_path: Path, content: bytes, words: str) -> None:
     place = tmp_path / "own.csv"
     place.write_bytes(content)
     with pytest.raises(BenchError) as caught:
         choose(make(SIZES), Split(rule="list", file=str(place)), Counts())
-    assert str(caught.value).startswith(f"{place}: cannot be read (")
+    assert str(caught.value).startswith(f"{place}: {words}")
     assert "\n" not in str(caught.value)
 
 

@@ -127,6 +127,11 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
         ({"hu": np.zeros((0, 4, 4))}, r"shape \(0, 4, 4\)"),
         ({"hu": np.zeros((2, 4, 4)), "z_mm": np.zeros(3)}, "z_mm has shape"),
         ({"hu": np.zeros((2, 4, 4)), "pixel_spacing_mm": np.array(["a", "b"])}, "pixel_spacing_mm holds"),
+        (
+            {"hu": np.zeros((2, 4, 4)), "pixel_spacing_mm": np.array([np.nan, 1])},
+            "pixel_spacing_mm holds NaN",
+        ),
+        ({"hu": np.zeros((1, 4, 4)), "instance_number": np.array([np.inf])}, "instance_number holds NaN"),
         ({"hu": np.zeros((2, 4, 4)), "patient_id": np.array(["a", "b"])}, "names 2 patients"),
     ],
 )

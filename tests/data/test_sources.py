@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -225,3 +226,18 @@ def test_import_is_light() -> None:
     code = f"import sys, bench.data.sources; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_whose_name_is_not_utf8_is_one_line_that_can_be_printed(tmp_path: Path) -> None:
+    write_npz(tmp_path / "a.npz")
+    (tmp_path / "a.npz").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.npz"))
+    with pytest.raises(BenchError) as caught:
+        source_of(tmp_path, "npz").catalogue()
+    assert str(caught.value) == f"{tmp_path}/\\xff.npz: its name is not UTF-8; rename it"
+
+
+def test_a_table_of_patients_that_is_not_utf8_says_how_to_save_it(tmp_path: Path) -> None:
+    write_npz(tmp_path / "a.npz")
+    (tmp_path / "patients.csv").write_text("file,patient\na.npz,A\n", encoding="utf-16")
+    with pytest.raises(BenchError, match=r"patients\.csv: is not UTF-8; save it as CSV in UTF-8$"):
+        source_of(tmp_path, "npz").catalogue()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench import devices, leaks, runner
+from bench import devices, leaks, preparing, runner
 from bench.ct import phantom
 from bench.data import pairs
 from bench.data.catalogue import SliceRef
 from bench.data.splits import Folds, Selection
 from bench.errors import BenchError
-from bench.events import Message, Progress
+from bench.events import Event, Message, Progress
+from bench.leaks import gate
 from bench.leaks import verdict as verdicts
 from bench.store import RunStore
 from tests import tiny
@@ -102,6 +103,27 @@ def test_clean_split_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     events = list(runner.run(tiny.request(scans(tmp_path, twin=False))))
     assert Message("no leak among 14 slices") in events
     assert len(fake.ran) == tiny.CELLS
+
+
+def test_a_cache_that_may_only_be_read_is_audited_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(place: Path, _: object) -> None:
+        raise BenchError("cannot write: read-only disk", file=place)
+
+    prepared = preparing.prepare(tiny.request(scans(tmp_path)))
+    list(runner.build(prepared))
+    monkeypatch.setattr(verdicts.atomic, "write_json", refuse)
+    verdict = None
+
+    def audit() -> Generator[Event, None, None]:
+        nonlocal verdict
+        verdict = yield from gate.audit(prepared)
+
+    list(audit())
+    assert verdict is not None
+    assert verdict.count == 2
+    assert gate.known(prepared) is None
 
 
 def test_data_check_names_the_leak_and_exits_with_1(tmp_path: Path) -> None:

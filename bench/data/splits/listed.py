@@ -81,7 +81,9 @@ def read(file: Path) -> list[Row]:
             numbered = [
                 (lines.line_num, values) for values in lines if any(value.strip() for value in values)
             ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise BenchError("is not UTF-8", file=file, remedy="save it as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise BenchError(
             f"cannot be read ({reason})", file=file, remedy="correct file: of the split"
