@@ -88,16 +88,18 @@ def search(
     found = _by_name(names, folds)
     if (labels >= 0).any():
         prints = yield from take(images, threads=threads)
-        for row, column, score, pose in _pairs(prints, compare(prints, labels, groups), groups):
+        for row, column, score, pose in _pairs(prints, compare(prints, labels, groups), groups, threads):
             first, second = _spots(labels, part_names, names, row, column)
             kind = kinds.tell(np.asarray(images[row]), np.asarray(images[column]), pose)
             found.append(Leak(kind, score, first, second))
     return found
 
 
-def _pairs(prints: Prints, found: Found, groups: npt.NDArray[np.int64]) -> list[tuple[int, int, float, Pose]]:
+def _pairs(
+    prints: Prints, found: Found, groups: npt.NDArray[np.int64], threads: int
+) -> list[tuple[int, int, float, Pose]]:
     """Return (row, column, score, pose) of what leaks, the most alike first, one for each asked row."""
-    laid = lay(prints, found, judge.MOVED)
+    laid = lay(prints, found, judge.MOVED, threads=threads)
     owners = groups[found.rows]
     placed = judge.leaks(found.placed.score, found.others[0].score, owners, judge.SAME_PLACE, judge.OUTLIER)
     moved = judge.leaks(laid.score, laid.usual, owners, judge.MOVED, judge.MOVED_OUTLIER)

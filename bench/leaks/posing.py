@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,25 +30,36 @@ class Posed:
     poses: list[dict[int, Pose]]
 
 
-def lay(prints: Prints, found: Found, matters: float) -> Posed:
-    """Try the closest groups of each asked row, and a sample of groups where a score of ``matters`` was met."""
+def lay(prints: Prints, found: Found, matters: float, *, threads: int = 1) -> Posed:
+    """Try the closest groups of each asked row, and a sample of groups where a score of ``matters`` was met.
+
+    Every row is laid by itself: the number of ``threads`` changes nothing but the time.
+    """
     score = np.full(found.posed.score.shape, NONE)
     usual = score.copy()
-    poses: list[dict[int, Pose]] = []
-    for at, row in enumerate(found.rows[: found.asked]):
-        tried = _try(prints, int(row), found.posed, at, _ranked(found.posed, at)[:CLOSEST], fine=True)
-        score[at, list(tried)] = [max(rough, pose.score) for rough, pose in tried.values()]
-        poses.append({group: pose for group, (_, pose) in tried.items()})
-    met = {at for at, mine in enumerate(poses) if any(pose.score >= matters for pose in mine.values())}
     everywhere = found.others[1]
-    for at in sorted(met | set(range(0, len(found.rows), -(-len(found.rows) // EXAMPLES))) if met else met):
+
+    def closest(at: int) -> dict[int, tuple[float, Pose]]:
+        groups = _ranked(found.posed, at)[:CLOSEST]
+        return _try(prints, int(found.rows[at]), found.posed, at, groups, fine=True)
+
+    def sample(at: int) -> dict[int, tuple[float, Pose]]:
         ranked = _ranked(everywhere, at)
-        places = {(2 * k + 1) * len(ranked) // (2 * SAMPLED) for k in range(SAMPLED)}
-        tried = _try(
-            prints, int(found.rows[at]), everywhere, at, [ranked[k] for k in sorted(places)] if ranked else []
-        )
-        usual[at, list(tried)] = [rough for rough, _ in tried.values()]
-    return Posed(score, usual, poses)
+        places = {(2 * k + 1) * len(ranked) // (2 * SAMPLED) for k in range(SAMPLED)} if ranked else set()
+        return _try(prints, int(found.rows[at]), everywhere, at, [ranked[k] for k in sorted(places)])
+
+    with ThreadPoolExecutor(max(1, threads), thread_name_prefix="lay") as pool:
+        laid = list(pool.map(closest, range(found.asked)))
+        for at, tried in enumerate(laid):
+            score[at, list(tried)] = [max(rough, pose.score) for rough, pose in tried.values()]
+        met = {
+            at for at, tried in enumerate(laid) if any(pose.score >= matters for _, pose in tried.values())
+        }
+        examples = set(range(0, len(found.rows), -(-len(found.rows) // EXAMPLES))) if met else set()
+        wanted = sorted(met | examples)
+        for at, tried in zip(wanted, pool.map(sample, wanted), strict=True):
+            usual[at, list(tried)] = [rough for rough, _ in tried.values()]
+    return Posed(score, usual, [{group: pose for group, (_, pose) in tried.items()} for tried in laid])
 
 
 def _ranked(nearest: Nearest, at: int) -> list[int]:
