@@ -96,13 +96,34 @@ def load(datasets: Path | None = None, experiments: Path | None = None) -> Confi
 
 
 def profile(config: Config, name: str) -> spec.Profile:
-    """Return a profile by name, or raise a ``BenchError`` with the nearest one."""
+    """Return a profile by name.
+
+    Raises:
+        BenchError: there is none (names the nearest), or its references lie on disk and ``geometry`` asks for
+            others. Profiles share a geometry, so that is no fault of a file as long as nobody asks for this one.
+    """
     profiles = config.experiments.profiles
     if name not in profiles:
         raise BenchError(
             f"unknown profile {name!r}", file=config.experiments_file, remedy=suggestion(name, profiles)
         )
+    if isinstance(config.datasets.sources[profiles[name].source], spec.PairsSource):
+        _check_references(config, name)
     return profiles[name]
+
+
+def _check_references(config: Config, name: str) -> None:
+    """Raise a ``BenchError`` where ``geometry`` asks a profile of stored pairs for references of its own."""
+    for key in ("reference", "reference_photons"):
+        if getattr(config.datasets.geometry, key) != getattr(spec.Geometry(), key):
+            path = ("geometry", key)
+            raise BenchError(
+                f"profile {name} reads pairs whose references lie on disk",
+                file=config.datasets_file,
+                line=config.lines.get(path),
+                key=dotted(path),
+                remedy="leave it out",
+            )
 
 
 def default_file(name: str) -> Path:

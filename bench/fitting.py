@@ -27,9 +27,6 @@ def data(
             f"split {profile.split} keeps the folders of the study, which source {profile.source} has not"
         )
         yield Fault((*path, "split"), message, "take a split of patients or shares")
-    if stored and (data.geometry.reference == "fbp" or data.geometry.reference_photons):
-        message = f"the references of source {profile.source} lie on disk"
-        yield Fault((*path, "source"), message, "leave reference and reference_photons out of geometry")
     for name in experiment.conditions if experiment else ():
         condition = data.conditions.get(name)
         if condition is None:

@@ -307,13 +307,6 @@ def test_a_split_and_a_source_that_do_not_go_together(folder: Path) -> None:
         "take a split with rule: folders"
     )
     assert faults(folder, study, EXPERIMENTS.replace("source: fake", "source: two")) == [line]
-    for key in ("reference: fbp", "reference_photons: 1e6"):
-        own = DATASETS.replace("{few: low}", "{few: low, dim: low}") + f"geometry: {{{key}}}\n"
-        line = (
-            "e.yaml:23: profiles.small.source: the references of source two lie on disk; "
-            "leave reference and reference_photons out of geometry"
-        )
-        assert faults(folder, own, EXPERIMENTS.replace("source: fake", "source: two")) == [line]
     kept = DATASETS.replace("{rule: shares, test: 0.25, validation", "{rule: folders, validation")
     line = (
         "e.yaml:24: profiles.small.split: split cut keeps the folders of the study, "
@@ -379,6 +372,21 @@ def test_an_unknown_profile_names_the_nearest(folder: Path) -> None:
     found = load(folder)
     with pytest.raises(BenchError, match=r"unknown profile 'smal'; did you mean small\?"):
         config.profile(found, "smal")
+
+
+@pytest.mark.parametrize(("key", "value"), [("reference", "fbp"), ("reference_photons", "1e6")])
+def test_stored_pairs_keep_their_references_and_other_profiles_may_have_others(
+    folder: Path, key: str, value: str
+) -> None:
+    datasets = DATASETS.replace("{few: low}", "{few: low, dim: low}") + f"geometry:\n  {key}: {value}\n"
+    stored = "  stored: {source: two, split: cut, size: 64, budget: {slices_seen: 2e2, checks: 2}}\n"
+    found = load(folder, datasets, EXPERIMENTS.replace("published:\n", f"{stored}published:\n"))
+    assert config.profile(found, "small").source == "fake"
+    line = (
+        rf"d\.yaml:21: geometry\.{key}: profile stored reads pairs whose references lie on disk; leave it out"
+    )
+    with pytest.raises(BenchError, match=line):
+        config.profile(found, "stored")
 
 
 def test_a_network_that_is_no_python_is_named_with_its_line(folder: Path) -> None:
