@@ -45,7 +45,8 @@ def find_table(named: str | None, folder: Path, base: Path) -> PatientTable | No
     for place in (folder / named, base / named):
         if place.is_file():
             return read_table(place)
-    raise BenchError("not found", file=base / named, key="patients", remedy="correct the name")
+    message = "not found, nor beside datasets.yaml"
+    raise BenchError(message, file=folder / named, key="patients", remedy="correct the name")
 
 
 def read_table(place: Path) -> PatientTable:

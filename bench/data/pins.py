@@ -55,7 +55,9 @@ def read_pins(place: Path) -> tuple[Pin, ...]:
                 pin = _pin(row, place, reader.line_num)
                 if pins.setdefault(pin.series, pin) is not pin:
                     raise BenchError(f"series {pin.series} twice", file=place, line=reader.line_num)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise BenchError("is not UTF-8", file=place, remedy="save it as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
         raise BenchError(f"cannot be read ({error})", file=place) from None
     if not pins:
         raise BenchError("names no series", file=place)
