@@ -22,7 +22,7 @@ from bench.ct.units import MU_WATER, hu_to_mu
 from bench.errors import BenchError
 
 IMAGE_KEY = "hu"  # name of the array of slices in an .npz file
-_DENSEST = {"1/cm": 50.0, "1/mm": 5.0}  # lead at 120 kV is about 40 per cm
+_DENSEST = {"HU": 249_000.0, "1/cm": 50.0, "1/mm": 5.0}  # lead at 120 kV is about 40 per cm
 LARGEST = 4096  # rows or columns; more is a damaged header
 
 
@@ -150,7 +150,8 @@ def to_mu(values: npt.NDArray[Any], unit: str, path: Path, *, clip: bool = True)
     low, high = float(np.min(values)), float(np.max(values))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise BenchError("holds NaN or infinite values", file=path, remedy="replace or remove it")
-    if (low > -1 and 0 < high < 5) if unit == "HU" else high > _DENSEST[unit]:
+    looks_like_mu = unit == "HU" and low > -1 and 0 < high < 5
+    if looks_like_mu or max(high, -low) > _DENSEST[unit]:
         raise BenchError(
             f"values of {low:.4g} to {high:.4g} cannot be in {unit}", file=path, remedy="correct unit"
         )

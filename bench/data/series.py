@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 from typing import Any
 
 from bench import spec
@@ -120,7 +120,7 @@ def _gaps(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
     for uid, scans in by_series.items():
         heights = [float(scan["z_mm"]) for scan in scans]
         steps = [above - below for below, above in pairwise(heights)]
-        usual = median(steps) if len(steps) > 1 else 0.0
+        usual = median_low(steps) if len(steps) > 1 else 0.0
         wide = [i for i, step in enumerate(steps) if usual and step > GAP * usual]
         if wide:
             missing = sum(round(steps[i] / usual) - 1 for i in wide)

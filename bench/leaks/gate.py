@@ -33,7 +33,7 @@ def passed(prepared: Prepared) -> Generator[Event, None, Prepared]:
     verdict = yield from audit(prepared)
     yield Message(verdict.words)
     if not prepared.folds.leaky:
-        verdict.refuse(prepared.profile.split)
+        verdict.refuse(prepared.config.datasets_file, prepared.profile.split)
     return counted(prepared, verdict)
 
 

@@ -46,13 +46,14 @@ class Verdict(spec.Frozen):
     @property
     def first(self) -> str:
         """The worst leak in a sentence, and how many there are besides."""
-        more = f" (and {self.count - 1} further pairs)" if self.count > 1 else ""
+        further = self.count - 1
+        more = f" (and {further} further pair{'s' if further > 1 else ''})" if further else ""
         return f"{self.told[0]}{more}" if self.told else ""
 
-    def refuse(self, split: str) -> None:
+    def refuse(self, file: Path, split: str) -> None:
         """Raise a ``BenchError`` with the worst leak, if there is one."""
         if self.count:
-            raise BenchError(self.first, key=f"splits.{split}", remedy=LEAK_REMEDY)
+            raise BenchError(self.first, file=file, key=f"splits.{split}", remedy=LEAK_REMEDY)
 
 
 def read(files: PairFiles, folds: Folds) -> Verdict | None:

@@ -178,6 +178,8 @@ def test_units_end_in_one_per_cm() -> None:
         ([0.0, 0.4], "HU", "cannot be in HU"),
         ([-1000.0, 900.0], "1/cm", "cannot be in 1/cm"),
         ([0.0, 900.0], "1/mm", "cannot be in 1/mm"),
+        ([-1000.0, 1e30], "HU", "cannot be in HU"),
+        ([-1e6, 0.2], "1/cm", "cannot be in 1/cm"),
         ([np.nan, 0.2], "1/cm", "NaN"),
         ([np.inf, 0.2], "HU", "infinite"),
     ],

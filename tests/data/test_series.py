@@ -43,6 +43,7 @@ def catalogue(folder: Path, **keys: Any) -> Catalogue:
         ([0, 2, 4.02, 5.99, 8], None),  # as scanners round
         ([0], None),
         ([0, 30], None),  # two slices: nobody knows the step
+        ([0, 5, 7.5], "1 slice missing in 1 gap, the first between z 0 and 5 mm"),
         ([0, 2, 6, 8, 10], "1 slice missing in 1 gap, the first between z 2 and 6 mm"),
         (
             [-9, -8, -7, -3, -2, -1, 1, 2],

@@ -70,10 +70,10 @@ def test_leak_stops_a_run_before_anything_is_trained(tmp_path: Path, monkeypatch
     with pytest.raises(BenchError) as caught:
         list(runner.run(tiny.request(scans(tmp_path))))
     text = str(caught.value)
-    assert text.startswith("splits.phantom: slice ")
+    assert text.startswith(f"{tmp_path / 'datasets.yaml'}: splits.phantom: slice ")
     assert "of patient TWIN (test, TWIN.npz) is a copy (flipped) of" in text
     assert "of patient P003 (train, P003.npz), correlation" in text
-    assert "(and 1 further pairs); give both one patient name" in text
+    assert "(and 1 further pair); give both one patient name" in text
     assert "declare the split with leaky:" in text
     assert fake.started == 0
 
