@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,13 +13,13 @@ from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, disc
 from bench.audit.simulator import Setup, Simulator
 from bench.ct.dose import Condition
-from bench.ct.units import effective_electronic, effective_photons
+from bench.ct.units import MU_WATER, effective_electronic, effective_photons
 
 
 def conditions(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     """Yield level of noise and number of spokes of every condition that has them."""
     for condition in setup.conditions:
-        if condition.photons is not None:
+        if condition.photons is not None and _arriving(condition.photons, setup.geometry.size) >= 1.0:
             yield level(simulator, setup, condition)
         if condition.views is not None:
             scan = spokes.scan_for(setup.geometry, condition.views)
@@ -26,6 +27,11 @@ def conditions(simulator: Simulator, setup: Setup) -> Iterator[Check]:
                 yield spokes.spokes(simulator, scan, condition.views, condition.name)
     if setup.reference.photons is not None:
         yield from inheritance(simulator, setup)
+
+
+def _arriving(photons: float, size: int) -> float:
+    """Return the photons expected behind the middle of the disc; fewer than one make a variance of rare counts."""
+    return effective_photons(photons, size) * math.exp(-2.0 * noise.RADIUS_CM * MU_WATER)
 
 
 def level(simulator: Simulator, setup: Setup, condition: Condition) -> Check:

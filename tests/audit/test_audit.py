@@ -47,6 +47,15 @@ def test_noise_of_the_full_dose_is_inherited(kind: str) -> None:
     assert [check for check in found.values() if not check.passed] == []
 
 
+@pytest.mark.parametrize(("photons", "told"), [(100, False), (2e3, True)])  # 0.14 and 2.8 arrive
+def test_noise_of_a_condition_is_told_where_photons_arrive(photons: float, told: bool) -> None:
+    found = list(
+        suite.run(Setup(beam("parallel360"), [Condition("low", photons=photons)]), only=["conditions"])
+    )
+    assert [check.name for check in found] == ["noise.level[low]"] * told
+    assert all(check.passed for check in found)
+
+
 MARGINS = {  # what the simulator reaches, far inside what the audit allows: a loss of accuracy is seen at once
     "sinogram.chord": 0.006,
     "sinogram.mass": 1e-4,
