@@ -11,6 +11,22 @@ TRY_SMOKE = "or try --profile smoke, which needs no data"
 LISTS = Path(__file__).parent / "splits"  # of the lists that come with this program
 
 
+def filled(settings: config.Config, name: str, other_way: str, *, instead: str = "") -> spec.AnySource:
+    """Return the source ``name`` with variables in its paths filled in.
+
+    Raises:
+        BenchError: a variable is not set. The remedy is to set it, or ``instead`` of that, and ``other_way``.
+    """
+    try:
+        return settings.source(name)
+    except BenchErrors as errors:
+        first = errors.errors[0]
+        remedy = f"{instead or first.remedy}; {other_way}"
+        raise BenchError(
+            first.message, file=first.file, line=first.line, key=first.key, remedy=remedy
+        ) from None
+
+
 def located(settings: config.Config, name: str) -> spec.AnySource:
     """Return the source ``name`` with variables in its paths filled in and its folder seen to exist.
 
@@ -18,14 +34,7 @@ def located(settings: config.Config, name: str) -> spec.AnySource:
         BenchError: a variable is not set or the folder is not there; the remedy says how to get the slices.
     """
     obtain = settings.datasets.sources[name].obtain
-    try:
-        source = settings.source(name)
-    except BenchErrors as errors:
-        first = errors.errors[0]
-        remedy = f"{obtain or first.remedy}; {TRY_SMOKE}"
-        raise BenchError(
-            first.message, file=first.file, line=first.line, key=first.key, remedy=remedy
-        ) from None
+    source = filled(settings, name, TRY_SMOKE, instead=obtain)
     if isinstance(source, spec.PhantomSource):
         return source
     file, key = settings.datasets_file, ("sources", name, "path")

@@ -57,6 +57,10 @@ class Manifest(spec.Frozen):
         """The (patient, slice) of each row."""
         return tuple(zip(self.patients, self.slices, strict=True))
 
+    def whole_in(self, folder: Path) -> dict[str, Entry]:
+        """Return the arrays that lie in ``folder`` with their size, by file name."""
+        return {name: one for name, one in self.arrays.items() if _size(folder / name) == one.file_bytes}
+
     def changed(self, **fields: Any) -> Manifest:
         """Return a copy with other values of some fields."""
         return self.model_copy(update=fields)
@@ -86,11 +90,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 def whole(folder: Path) -> dict[str, Entry]:
     """Return the arrays of ``folder`` that the manifest names and that have their size, by file name."""
     manifest = read(folder)
-    if manifest is None:
-        return {}
-    return {
-        name: entry for name, entry in manifest.arrays.items() if _size(folder / name) == entry.file_bytes
-    }
+    return {} if manifest is None else manifest.whole_in(folder)
 
 
 def is_sound(array: Path, manifest: Manifest) -> bool:

@@ -129,8 +129,15 @@ def missing(files: Mapping[str, PairFiles]) -> list[str]:
     Raises:
         BenchError: the cache may not be read.
     """
-    whole = {folder: manifest.whole(Path(folder)) for folder in {at.folder for at in files.values()}}
-    return [name for name, at in files.items() if not {at.degraded, at.reference} <= whole[at.folder].keys()]
+    gone = absent(files)
+    return [name for name, at in files.items() if at.degraded_path in gone or at.reference_path in gone]
+
+
+def absent(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
+    """Return the arrays that are not there yet, or cut short, each with its condition, None for the reference."""
+    found = arrays(files)
+    whole = {folder: manifest.whole(folder) for folder in {path.parent for path in found}}
+    return {path: key for path, key in found.items() if path.name not in whole[path.parent]}
 
 
 def arrays(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
@@ -187,8 +194,9 @@ def _remedy(folder: Path | str) -> str:
 def _sound(folder: Path, names: Iterable[str]) -> Manifest:
     """Return the manifest of ``folder`` after a look at every byte of the named arrays."""
     described = manifest.read(folder)
+    whole = {} if described is None else described.whole_in(folder)
     for name in names:
-        if described is None or name not in manifest.whole(folder):
+        if described is None or name not in whole:
             raise BenchError("not built, or cut short", file=folder / name, remedy=_AGAIN)
         if not manifest.is_sound(folder / name, described):
             raise BenchError("its bytes have changed since it was built", file=folder / name, remedy=_AGAIN)

@@ -21,7 +21,7 @@ from bench.data.catalogue import SliceRef
 from bench.data.filling import Filling
 from bench.data.making import Job, Made, Maker
 from bench.data.manifest import Manifest
-from bench.data.pairs import PairFiles, arrays, cache_lock, identity, missing
+from bench.data.pairs import PairFiles, absent, cache_lock, identity, missing
 from bench.errors import BenchError
 from bench.events import Progress
 
@@ -38,7 +38,7 @@ _ELSEWHERE = "name a larger disk with --cache DIR or BENCH_CACHE"
 
 def free_space_needed(files: Mapping[str, PairFiles], slices: int, size: int) -> int:
     """Return how many bytes ``build`` still has to write for arrays of so many slices, size x size."""
-    return sum(Filling(path, slices, size).remaining_bytes() for path in _absent(files))
+    return sum(Filling(path, slices, size).remaining_bytes() for path in absent(files))
 
 
 def build(
@@ -76,7 +76,7 @@ def build(
             with _disk(folder, needed):
                 fillings = {
                     key: stack.enter_context(Filling(path, len(refs), size))
-                    for path, key in _absent(wanted).items()
+                    for path, key in absent(wanted).items()
                 }
             for done in _fill(maker, refs, fillings, folder, threads):
                 yield Progress("build", source.name, done, len(refs))
@@ -85,13 +85,6 @@ def build(
             with _disk(folder, needed):
                 _finish(folder, described, fillings, words)
         yield Progress("build", source.name, len(refs), len(refs))
-
-
-def _absent(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
-    """Return the arrays that are not there yet, each with its condition, None for the reference."""
-    found = arrays(files)
-    whole = {folder: manifest.whole(folder) for folder in {path.parent for path in found}}
-    return {path: key for path, key in found.items() if path.name not in whole[path.parent]}
 
 
 def _described(

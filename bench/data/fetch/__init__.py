@@ -16,9 +16,10 @@ from typing import Protocol
 from bench import atomic, config, spec
 from bench.data.catalogue import Catalogue
 from bench.data.fetch import checks, idc
+from bench.data.located import filled
 from bench.data.pins import Pin, find_pins, read_pins
 from bench.data.sources import open_source
-from bench.errors import BenchError, BenchErrors
+from bench.errors import BenchError
 from bench.events import Event, Message, Progress
 
 Fetched = spec.FolderSource | spec.PairsSource
@@ -69,7 +70,9 @@ def order(settings: config.Config, name: str, into: Path | None) -> Order:
         remedy = f"sources that can be fetched: {', '.join(sorted(pinned)) or 'none'}"
         raise BenchError(message, file=file, key=key, remedy=remedy)
     if into is None:
-        source = _located(settings, name)
+        located = filled(settings, name, "or name a folder with --into")
+        assert isinstance(located, Fetched)
+        source = located
     pins = read_pins(find_pins(str(source.series), file.parent))
     folder = into if into is not None else file.parent / source.path
     return Order(name, source, pins, folder.absolute(), file.parent)
@@ -130,20 +133,6 @@ def _broken(faults: Mapping[Pin, BenchError], count: int, folder: Path) -> Bench
     pin, fault = next(iter(faults.items()))
     message = f"{len(faults)} of {count} series arrived broken, first that of patient {pin.patient}: {fault.message}"
     return BenchError(message, file=folder, remedy="run the same command again, it continues")
-
-
-def _located(settings: config.Config, name: str) -> Fetched:
-    """Return the source with its path filled in; the remedy names ``--into``."""
-    try:
-        source = settings.source(name)
-    except BenchErrors as errors:
-        first = errors.errors[0]
-        remedy = f"{first.remedy}; or name a folder with --into"
-        raise BenchError(
-            first.message, file=first.file, line=first.line, key=first.key, remedy=remedy
-        ) from None
-    assert isinstance(source, Fetched)
-    return source
 
 
 @contextmanager
