@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bench.data.dicom import scan_dicom
 from bench.data.pins import Pin
-from bench.data.series import check_pin, check_places, refused
+from bench.data.places import check_places
+from bench.data.series import check_pin, refused
 from bench.errors import BenchError
 
 #: How far the bytes of a series may be from the pinned number. The pins are exact to the byte (the archive's
@@ -37,7 +38,9 @@ def check(folder: Path, pin: Pin) -> None:
             scan = scan_dicom(folder / file)
         except BenchError as error:
             raise Broken(f"{file}: {error.message}", file=folder) from None
-        reason = "not a DICOM file" if scan.get("skip") else refused(scan, {pin.series: pin})
+        reason = (
+            scan.get("kind", "not a DICOM file") if scan.get("skip") else refused(scan, {pin.series: pin})
+        )
         if reason is not None:
             raise Broken(f"{file}: {reason}", file=folder)
         found.append((file, scan))
