@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.doubts import Claim, check_claims
 from bench.data.index import FileIndex
 from bench.data.kinds import Kind, kind_of
-from bench.data.listing import kind_of_name, list_files, told
+from bench.data.listing import Listing, kind_of_name, list_files, told
 from bench.data.names import nfc
 from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.pins import Pin, pin_file, wanted_series
@@ -75,16 +74,17 @@ class FolderFiles:
 
     def _build(self) -> Catalogue:
         folder, source = self._folder, self.spec
-        table = find_table(source.patients, folder, self._base) if folder.is_dir() else None
+        require_folder(folder, source)
+        table, pins = find_table(source.patients, folder, self._base), pin_file(source.series, self._base)
         index = FileIndex.open(self._index_cache)
         try:
-            wanted = wanted_series(source.series, self._base) if folder.is_dir() else None
-            apart = [table.place if table else None, pin_file(source.series, self._base)]
-            found, refused, skipped = _scan(folder, source, self._kind, wanted, index, apart)
+            wanted = wanted_series(source.series, self._base)
+            listing = list_files(folder, self._kind.suffixes, apart=[table.place if table else None, pins])
+            found, refused = _scan(folder, listing, self._kind, wanted, index)
         finally:
             index.save()
         if not found:
-            raise _nothing(folder, source, refused, skipped)
+            raise _nothing(folder, source, refused, listing.skipped)
         remarks = self._name_patients(found, table)
         if source.kind == "dicom":
             found, left_out, more = dicom_series.choose(self.name, found, source, folder, wanted)
@@ -99,7 +99,7 @@ class FolderFiles:
             refused=refused,
             files=[(relative, scan["sha256"]) for relative, scan in found],
             remarks=remarks,
-            skipped=skipped,
+            skipped=listing.skipped,
         )
 
     def _name_patients(self, found: Found, table: PatientTable | None) -> list[str]:
@@ -157,18 +157,11 @@ def require_folder(folder: Path, source: spec.Source) -> None:
 
 
 def _scan(
-    folder: Path,
-    source: spec.FolderSource,
-    kind: Kind,
-    wanted: Mapping[str, Pin | None] | None,
-    index: FileIndex,
-    apart: Iterable[Path | None],
-) -> tuple[Found, list[tuple[str, str]], Counter[str]]:
-    """Return the usable files, the refused ones each with its reason, and a count of the rest by kind."""
-    require_folder(folder, source)
+    folder: Path, listing: Listing, kind: Kind, wanted: Mapping[str, Pin | None] | None, index: FileIndex
+) -> tuple[Found, list[tuple[str, str]]]:
+    """Return the usable files, and the refused ones each with its reason; the rest is counted in ``listing``."""
     found: Found = []
     refused = []
-    listing = list_files(folder, kind.suffixes, apart=apart)
     for relative in listing.files:
         entry = index.look_up(kind.scanned, folder / relative, kind.scan)
         reason = dicom_series.refused(entry, wanted)
@@ -178,7 +171,7 @@ def _scan(
             listing.skipped[entry.get("kind") or kind_of_name(relative)] += 1
         else:
             found.append((relative, entry))
-    return found, refused, listing.skipped
+    return found, refused
 
 
 def _nothing(

@@ -16,8 +16,8 @@ from typing import Protocol
 from bench import atomic, config, spec
 from bench.data.catalogue import Catalogue
 from bench.data.fetch import checks, idc
-from bench.data.located import filled
 from bench.data.listing import FETCH_LOCK
+from bench.data.located import filled
 from bench.data.pins import Pin, find_pins, read_pins
 from bench.data.sources import open_source
 from bench.errors import BenchError
