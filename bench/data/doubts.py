@@ -97,7 +97,7 @@ def _first_folders(claims: Sequence[Claim], folder: Path) -> list[str]:
     inside: dict[str, list[Claim]] = {}
     for claim in claims:
         inside.setdefault(PurePosixPath(claim.file).parts[0], []).append(claim)
-    words = [name for name in inside if re.sub("[^a-z]", "", name.lower()) in NO_PATIENTS]
+    words = [name for name in inside if re.sub(r"\d+ ?mm|[^a-z]", "", name.lower()) in NO_PATIENTS]
     if words:
         straight = len(PurePosixPath(inside[words[0]][0].file).parts) == 2
         rule = "^[^/]+/([^/.]+)" if straight else "^[^/]+/([^/]+)/"

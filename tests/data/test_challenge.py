@@ -75,13 +75,17 @@ def test_a_usual_id_in_several_folders_is_refused_for_doses_and_a_remark_for_sli
         trees.doses(tmp_path)
     found = trees.catalogue(tmp_path)
     assert found.patients == ("CT0815",)
-    assert found.remarks[0].startswith("PatientID 'CT0815' stands in 5 folders (L001, L002, L003 and 2 more): ")
+    assert found.remarks[0].startswith(
+        "PatientID 'CT0815' stands in 5 folders (L001, L002, L003 and 2 more): "
+    )
 
 
 def test_an_id_that_names_nobody_is_refused_for_slices_too(tmp_path: Path) -> None:
     for number, name in ((1, "A"), (2, "B")):
         trees.series(tmp_path / "ct" / name, number, patient="ANON^")
-    with pytest.raises(BenchError, match=r"'ANON\^' stands in 2 folders \(A, B\).*'\^\[\^/\]\+/\(\[\^/\]\+\)/'"):
+    with pytest.raises(
+        BenchError, match=r"'ANON\^' stands in 2 folders \(A, B\).*'\^\[\^/\]\+/\(\[\^/\]\+\)/'"
+    ):
         trees.catalogue(tmp_path)
     assert trees.catalogue(tmp_path, patient_from="^[^/]+/([^/]+)/").patients == ("A", "B")
 
@@ -92,7 +96,9 @@ def test_a_folder_that_is_the_word_wins_over_one_that_contains_it(tmp_path: Path
     assert {ref.file.split("/")[1] for ref in found.refs} == {"full_1mm"}
     assert (len(found.refs), found.skipped) == (15, (("file in a folder of no dose", 30),))
     sharp = trees.doses(
-        tmp_path, reference="full_1mm_sharp", degraded={"quarter": "quarter_1mm_sharp", "plain": "quarter_1mm"}
+        tmp_path,
+        reference="full_1mm_sharp",
+        degraded={"quarter": "quarter_1mm_sharp", "plain": "quarter_1mm"},
     )
     assert {ref.series for ref in sharp.refs} == {uid(1000 * (10 * p + 2)) for p in range(1, 6)}
 
@@ -130,7 +136,13 @@ def test_a_rule_for_pairs_in_folders(tmp_path: Path) -> None:
         (tmp_path / room).mkdir()
         for name in ("p1_a", "p1_b", "p2_a"):
             np.save(tmp_path / room / f"{name}.npy", trees.body(1) * 0.0002 + 0.2)
-    value = {"kind": "pairs", "layout": "folders", "path": ".", "reference": "clean", "degraded": {"n": "noisy"}}
+    value = {
+        "kind": "pairs",
+        "layout": "folders",
+        "path": ".",
+        "reference": "clean",
+        "degraded": {"n": "noisy"},
+    }
     source = spec.PairsSource.model_validate(value | {"patient_from": "^(p.)_"})
     found = open_source("pairs", source, base=tmp_path, index_cache=None).catalogue()
     assert (found.patients_known, found.patients, len(found.refs)) == (True, ("p1", "p2"), 3)
