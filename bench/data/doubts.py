@@ -88,7 +88,7 @@ def _ids(
     more = f", and {len(spread) - 1} other IDs do so" if len(spread) > 1 else ""
     return [
         f"PatientID {patient!r} stands in {len(folders)} folders ({_few(sorted(folders, key=natural))}){more}: "
-        f"taken as one patient; if the folders are the patients, set patient_from: {BY_FOLDER}"
+        f"taken as one patient; if the folders are the patients, set patient_from: '{BY_FOLDER}'"
     ]
 
 
@@ -101,7 +101,9 @@ def _first_folders(claims: Sequence[Claim], folder: Path) -> list[str]:
     if words:
         straight = len(PurePosixPath(inside[words[0]][0].file).parts) == 2
         rule = "^[^/]+/([^/.]+)" if straight else "^[^/]+/([^/]+)/"
-        message = f"folder {_few(sorted(words, key=natural))} would be a patient, and is called as none is"
+        message = (
+            f"{_few(sorted(words, key=natural))}: named as no patient is, and would be taken for one each"
+        )
         what = "if each file in it is a patient" if straight else "if each folder in it is a patient"
         raise BenchError(message, file=folder, remedy=_remedy(rule, what))
     many = {
@@ -115,7 +117,7 @@ def _first_folders(claims: Sequence[Claim], folder: Path) -> list[str]:
     more = f" (and {len(many) - 1} more such folders)" if len(many) > 1 else ""
     return [
         f"{count} scans lie straight in folder {name}{more}: taken as one patient; if each is a patient, set "
-        "patient_from: ^[^/]+/([^/.]+)"
+        "patient_from: '^[^/]+/([^/.]+)'"
     ]
 
 

@@ -22,7 +22,7 @@ def test_nnunet_folders_are_no_patients(tmp_path: Path) -> None:
     with pytest.raises(BenchError) as caught:
         trees.catalogue(tmp_path, "nifti")
     text = str(caught.value)
-    assert "folder imagesTr, imagesTs, imagesVal would be a patient, and is called as none is" in text
+    assert "imagesTr, imagesTs, imagesVal: named as no patient is, and would be taken for one each" in text
     assert "if each file in it is a patient, set patient_from: '^[^/]+/([^/.]+)'" in text
     assert "\n" not in text
     found = trees.catalogue(tmp_path, "nifti", patient_from="^[^/]+/([^/.]+)")  # as the line says
@@ -59,7 +59,7 @@ def test_several_scans_straight_in_a_folder_are_a_remark(tmp_path: Path) -> None
     assert found.patients == ("hospital-A", "hospital-B")
     assert found.remarks == (
         "2 scans lie straight in folder hospital-A (and 1 more such folders): taken as one patient; if each is a "
-        "patient, set patient_from: ^[^/]+/([^/.]+)",
+        "patient, set patient_from: '^[^/]+/([^/.]+)'",
     )
 
 
