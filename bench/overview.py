@@ -80,7 +80,7 @@ def of_data(prepared: Prepared) -> str:
         lines += [_fold(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
         if len(refused) > REFUSED_SHOWN:
             lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
-    lines += _remarks(catalogue.remarks)
+    lines += _skipped(catalogue) + _remarks(catalogue.remarks)
     if prepared.folds.leaky:
         return "\n".join([*lines, "", _fold(f"leaky, as declared: {prepared.folds.leaky}")])
     clean = f"no patient is in two parts{' of a fold' if several else ''}"
@@ -129,7 +129,14 @@ def of_source(catalogue: Catalogue, source: Source) -> str:
     lines = [f"source {catalogue.source}: {len(catalogue.refs)} slices, {patients}"]
     lines += [_fold(line) for line in (f"licence: {source.licence}", f"please cite: {source.citation}")]
     lines += [f"{len(catalogue.refused)} files are not used"] if catalogue.refused else []
-    return "\n".join(lines + _remarks(catalogue.remarks))
+    return "\n".join(lines + _skipped(catalogue) + _remarks(catalogue.remarks))
+
+
+def _skipped(catalogue: Catalogue) -> list[str]:
+    """Return a line that counts by kind what lies beside the slices and was passed over."""
+    from bench.data.listing import told
+
+    return ["", _fold(f"skipped: {told(dict(catalogue.skipped))}")] if catalogue.skipped else []
 
 
 def _remarks(remarks: Sequence[str]) -> list[str]:

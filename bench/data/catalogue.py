@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from bench.data.names import nfc
 from bench.errors import BenchError
 
 UNKNOWN = "unknown"  # the patient of every slice of a source that names none
@@ -15,7 +16,8 @@ UNKNOWN = "unknown"  # the patient of every slice of a source that names none
 class SliceRef:
     """One slice: whose it is, what it is called, and where its pixels lie.
 
-    ``name`` comes from the data and is unique for its patient. ``file`` is relative to the folder of the
+    ``name`` comes from the data and is unique for its patient; it and ``patient`` are in Unicode's form NFC in a
+    catalogue, so that lists may be written in any. ``file`` is as it is spelled on disk, relative to the folder of the
     source (empty for the phantom), ``index`` counts the slices of that file from 0. ``z_mm`` is the position
     along the table, ``pixel_mm`` the spacing of the pixels as stored. ``part`` is the folder (``train`` or
     ``test``) of the study's layout, ``series`` the SeriesInstanceUID of a DICOM slice.
@@ -36,7 +38,8 @@ class Catalogue:
     """All slices of a source, sorted by patient, z and name; ``fingerprint`` stands for their content.
 
     ``refused`` lists the images that were found and left out, each with the reason; ``files`` the SHA-256 of
-    each file that was used; ``remarks`` are lines on what is used all the same but should be known.
+    each file that was used; ``remarks`` are lines on what is used all the same but should be known; ``skipped``
+    counts by kind what lies beside the slices and is none of them.
     """
 
     source: str
@@ -47,6 +50,7 @@ class Catalogue:
     refused: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, int], ...] = ()
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -75,13 +79,14 @@ def assemble(
     refused: Iterable[tuple[str, str]] = (),
     files: Iterable[tuple[str, str]] = (),
     remarks: Iterable[str] = (),
+    skipped: Mapping[str, int] | None = None,
 ) -> Catalogue:
     """Return the catalogue of ``refs``, sorted.
 
     Raises:
         BenchError: two slices of one patient have the same name.
     """
-    ordered = sorted(refs, key=order)
+    ordered = sorted((replace(ref, patient=nfc(ref.patient), name=nfc(ref.name)) for ref in refs), key=order)
     seen: dict[tuple[str, str], SliceRef] = {}
     for ref in ordered:
         other = seen.setdefault((ref.patient, ref.name), ref)
@@ -101,4 +106,5 @@ def assemble(
         tuple(refused),
         tuple(sorted(files)),
         tuple(remarks),
+        tuple(sorted((skipped or {}).items())),
     )

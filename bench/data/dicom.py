@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 
+from bench.data import dicomfile
 from bench.data.axial import normal, numbers, refusal
+from bench.data.dicomfile import REPLACE as _REPLACE
 from bench.errors import BenchError
 
 SUFFIXES = (".dcm", ".ima")  # files of these names must be DICOM; others are skipped where they are not
@@ -35,7 +35,6 @@ PIXEL_KEYWORDS = (
     "PixelData",
 )
 _ONE_AT_A_TIME = threading.Lock()
-_REPLACE = "replace or remove it"
 AIR_HU = -1024.0  # what padding becomes
 TISSUE_HU = (-900.0, 4000.0)  # from lung to tooth and metal: no padding value lies between
 
@@ -43,22 +42,31 @@ TISSUE_HU = (-900.0, 4000.0)  # from lung to tooth and metal: no padding value l
 def scan_dicom(path: Path) -> dict[str, Any]:
     """Return what a DICOM file is, as a dictionary fit for JSON.
 
-    ``{"skip": True}``: no DICOM file. ``{"refused": reason}``: an image that is no original axial CT slice.
+    ``{"skip": True}``: no DICOM file, or with ``kind`` what else it is, by which it is counted.
+    ``{"refused": reason}``: an image that is no original axial CT slice.
     Otherwise ``uid``, ``series``, ``study``, ``description`` (of the series), ``patient`` (or None), ``shape``,
-    ``spacing_mm`` (or None), ``corner_mm`` (x, y of the first pixel) and ``z_mm``, the position along the
-    normal of the slice; these stand beside ``refused`` where nothing but the image type is against it.
+    ``spacing_mm`` (or None), ``acquisition`` (its number as text, or ""), ``corner_mm`` (x, y of the first pixel)
+    and ``z_mm``, the position along the normal of the slice; these stand beside ``refused`` where nothing but
+    the image type is against it.
 
     Raises:
         BenchError: named like a DICOM file but none, truncated, without rescale values, or compressed in a
             way that cannot be decoded here.
     """
-    if not has_magic(path):
-        if path.suffix.lower() in SUFFIXES:
-            raise BenchError("not a DICOM file, or a damaged one", file=path, remedy=_REPLACE)
-        return {"skip": True}
+    if path.name.upper() == dicomfile.NAMED_DIRECTORY:
+        return {"skip": True, "kind": dicomfile.directory()}
+    begins = dicomfile.beginning(path)
+    if begins is None:
+        return _no_dicom(path, None)
     with _quiet():
-        data = _open(path)
+        data = dicomfile.open_dicom(path)
         try:
+            if begins == "bare" and not (data.get("SOPClassUID") and data.get("Modality")):
+                return _no_dicom(path, dicomfile.BARE)
+            kind = dicomfile.no_image(data)
+            if kind is not None:
+                return {"skip": True, "kind": kind}
+            _check_modality(data, path)
             reason = refusal(data)
             if reason is not None:
                 return {"refused": reason} | _trusted(data, path)
@@ -70,13 +78,11 @@ def scan_dicom(path: Path) -> dict[str, Any]:
             raise BenchError(f"damaged DICOM header ({error})", file=path, remedy=_REPLACE) from None
 
 
-def has_magic(path: Path) -> bool:
-    """Return whether the file carries the mark of DICOM, ``DICM`` at byte 128."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError as error:
-        raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
+def _no_dicom(path: Path, kind: str | None) -> dict[str, Any]:
+    """Return what is counted of a file that is no DICOM; refuse it where its name says that it is."""
+    if path.suffix.lower() in SUFFIXES:
+        raise BenchError("not a DICOM file, or a damaged one", file=path, remedy=_REPLACE)
+    return {"skip": True, "kind": kind} if kind else {"skip": True}
 
 
 def read_hu(path: Path, *, padding_hu: float = AIR_HU) -> npt.NDArray[np.float32]:
@@ -138,13 +144,14 @@ def _header(data: Dataset, path: Path) -> dict[str, Any]:
     uid = str(data.get("SOPInstanceUID") or "")
     if across is None or not uid:
         raise BenchError("has no SOPInstanceUID", file=path, remedy=_REPLACE)
-    spacing = numbers(data.get("PixelSpacing"))
+    spacing, acquisition = numbers(data.get("PixelSpacing")), data.get("AcquisitionNumber")
     return {
         "uid": uid,
         "series": str(data.get("SeriesInstanceUID") or ""),
         "study": str(data.get("StudyInstanceUID") or ""),
         "description": str(data.get("SeriesDescription") or "").strip(),
         "patient": str(data.get("PatientID") or "").strip() or None,
+        "acquisition": "" if acquisition is None else str(acquisition).strip(),
         "shape": [int(data.Rows), int(data.Columns)],
         "spacing_mm": spacing if len(spacing) == 2 else None,
         "corner_mm": position[:2],
@@ -153,15 +160,14 @@ def _header(data: Dataset, path: Path) -> dict[str, Any]:
 
 
 def _open(path: Path) -> Dataset:
-    try:
-        data = pydicom.dcmread(path)
-    except (OSError, InvalidDicomError, EOFError) as error:
-        raise BenchError(f"cannot be read as DICOM ({error})", file=path) from None
-    except Exception as error:
-        raise BenchError(f"damaged DICOM header ({error})", file=path, remedy=_REPLACE) from None
+    data = dicomfile.open_dicom(path)
+    _check_modality(data, path)
+    return data
+
+
+def _check_modality(data: Dataset, path: Path) -> None:
     if not data.get("Modality"):
         raise BenchError("truncated or no image: it names no Modality", file=path, remedy=_REPLACE)
-    return data
 
 
 def _check_pixels(data: Dataset, path: Path) -> None:

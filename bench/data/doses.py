@@ -16,12 +16,16 @@ from bench import spec
 from bench.data import readers
 from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.dicom import read_hu, scan_dicom
-from bench.data.folders import READER_VERSION, list_files, pixel_mm, refuse_crops, require_folder
+from bench.data.dosewords import DoseWords, words_of
+from bench.data.doubts import Claim, check_claims
+from bench.data.folders import READER_VERSION, pixel_mm, refuse_crops, require_folder
 from bench.data.index import FileIndex
+from bench.data.listing import Listing, kind_of_name, list_files, told
 from bench.data.patients import PatientTable, find_table, patient_of
-from bench.data.pins import Pin, wanted_series
+from bench.data.pins import Pin, pin_file, wanted_series
+from bench.data.places import check_places, one_acquisition, uid_remarks
 from bench.data.resize import Image, to_size
-from bench.data.series import Found, check_places, check_wanted, gaps, refused
+from bench.data.series import Found, check_wanted, gaps, refused
 from bench.errors import BenchError
 
 TOLERANCE_MM = 0.05  # between the positions of one slice in two series
@@ -88,18 +92,24 @@ class DosePairs:
         require_folder(self._root, self.spec)
         table = find_table(self.spec.patients, self._root, self._base)
         wanted = wanted_series(self.spec.series, self._base)
-        found, left_out = _scan(self._root, self.spec, wanted, index)
-        check_wanted(self.name, wanted, [one for files in found.values() for one in files], self._root)
+        apart = [table.place if table else None, pin_file(self.spec.series, self._base)]
+        listing = list_files(self._root, None, apart=apart)
+        words = DoseWords(words_of(self.spec), [_folders(file) for file in listing.files])
+        found, left_out = _scan(self._root, self.spec, words, listing, wanted, index)
+        every = [one for files in found.values() for one in files]
+        check_wanted(self.name, wanted, every, self._root)
+        remarks = self._name_patients(every, words, table)
         doses = {
-            dose: _by_patient(files, words, table, self._root)
-            for (dose, words), files in zip(_words(self.spec).items(), found.values(), strict=True)
+            dose: _by_patient(files, words_of(self.spec)[dose], self.spec.acquisition, left_out, self._root)
+            for dose, files in found.items()
         }
         reference = doses.pop("")
         whole = [patient for patient in reference if all(patient in scans for scans in doses.values())]
         if not whole:
-            text = " and ".join(repr(words) for words in _words(self.spec).values())
+            text = " and ".join(repr(word) for word in words_of(self.spec).values())
+            there = f" (there are {told(listing.skipped)})" if listing.skipped else ""
             remedy = self.spec.obtain or "correct path, reference or degraded of the source"
-            raise BenchError(f"no patient has slices of {text}", file=self._root, remedy=remedy)
+            raise BenchError(f"no patient has slices of {text}{there}", file=self._root, remedy=remedy)
         used = [one for patient in whole for one in reference[patient]]
         refuse_crops(used, self.spec.matrix or spec.FULL_SIZE, self._root)
         hashes = {"": {file: scan["sha256"] for file, scan in used}}
@@ -121,8 +131,19 @@ class DosePairs:
                 for dose, of in hashes.items()
                 for file, sha in of.items()
             ],
-            remarks=[*_alone(reference, doses, whole), *gaps(used)],
+            remarks=[*remarks, *_alone(reference, doses, whole), *uid_remarks(every), *gaps(used)],
+            skipped=listing.skipped,
         )
+
+    def _name_patients(self, found: Found, words: DoseWords, table: PatientTable | None) -> list[str]:
+        """Write into each scan ``whose`` it is, and return remarks on patients that may be none."""
+        rule = self.spec.patient_from
+        for relative, scan in found:
+            scan["whose"] = patient_of(relative, scan["patient"], table, self._root, rule)
+        if table is not None or rule is not None:
+            return []
+        claims = (Claim(file, scan["patient"]) for file, scan in found)
+        return check_claims(claims, self._root, strict=True, passed_over=words.names_a_dose)
 
     def _ref(self, file: str, scan: Mapping[str, Any], patient: str) -> SliceRef:
         pixel = pixel_mm(scan["spacing_mm"], self.spec.pixel_mm, self._root / file)
@@ -131,30 +152,40 @@ class DosePairs:
     def _fingerprint(self, hashes: Mapping[str, Mapping[str, str]], table: PatientTable | None) -> str:
         value = {"reader": READER_VERSION, "files": hashes, "layout": self.spec.layout}
         rest = {"pixel_mm": self.spec.pixel_mm, "patients": table and table.sha256}
-        return spec.digest(value | rest, 16)
+        rule = {"patient_from": self.spec.patient_from} if self.spec.patient_from else {}
+        return spec.digest(value | rest | rule, 16)
 
 
-def _words(source: spec.PairsSource) -> dict[str, str]:
-    """Return the words in the name of a folder or series by which each dose is known; the reference is ''."""
-    return {"": str(source.reference), **source.degraded}
+def _folders(file: str) -> tuple[str, ...]:
+    return PurePosixPath(file).parts[:-1]
 
 
 def _scan(
-    root: Path, source: spec.PairsSource, wanted: Mapping[str, Pin | None] | None, index: FileIndex
+    root: Path,
+    source: spec.PairsSource,
+    words: DoseWords,
+    listing: Listing,
+    wanted: Mapping[str, Pin | None] | None,
+    index: FileIndex,
 ) -> tuple[dict[str, Found], list[tuple[str, str]]]:
-    """Return the slices of each dose, told apart by their folders, or by their headers where no folder fits."""
-    words = _words(source)
-    files = {file: _dose(words, PurePosixPath(file).parts[:-1]) for file in list_files(root, None)}
+    """Return the slices of each dose, told apart by their folders, or by their headers where no folder fits.
+
+    What is passed over is counted in ``listing``.
+    """
+    files = {file: words.dose(_folders(file)) for file in listing.files}
     by_folder = any(dose is not None for dose in files.values())
-    found: dict[str, Found] = {dose: [] for dose in words}
+    by_header = DoseWords(words_of(source), [])
+    found: dict[str, Found] = {dose: [] for dose in words_of(source)}
     left_out = []
     for file, dose in files.items():
         if by_folder and dose is None:
+            listing.skipped["file in a folder of no dose"] += 1
             continue
         scan = index.look_up("dicom", root / file, scan_dicom)
         if scan.get("skip"):
+            listing.skipped[scan.get("kind") or kind_of_name(file)] += 1
             continue
-        known = dose if by_folder else _dose(words, [str(scan.get("description", ""))])
+        known = dose if by_folder else by_header.dose([str(scan.get("description", ""))])
         reason = refused(scan, wanted) or (None if known is not None else "of no dose that the source names")
         if reason is None and wanted is not None and scan["series"] not in wanted:
             reason = "of a series that the source does not name"
@@ -165,21 +196,37 @@ def _scan(
     return found, left_out
 
 
-def _dose(words: Mapping[str, str], names: Iterable[str]) -> str | None:
-    text = "\n".join(names).lower()
-    return next((dose for dose, word in words.items() if word.lower() in text), None)
-
-
-def _by_patient(files: Found, words: str, table: PatientTable | None, root: Path) -> Scans:
+def _by_patient(
+    files: Found, word: str, acquisition: int | None, left_out: list[tuple[str, str]], root: Path
+) -> Scans:
+    """Return the slices of one dose by patient; what another acquisition leaves out is added to ``left_out``."""
+    files, others = one_acquisition(files, acquisition, root)
+    left_out += others
     check_places(files, root)
     found: Scans = {}
     for file, scan in sorted(files, key=lambda one: float(one[1]["z_mm"])):
-        of_patient = found.setdefault(patient_of(file, scan["patient"], table, root), [])
+        of_patient = found.setdefault(scan["whose"], [])
         if of_patient and float(scan["z_mm"]) - float(of_patient[-1][1]["z_mm"]) < TOLERANCE_MM:
-            message = f"lies at the same position as {of_patient[-1][0]}: two series of {words!r}"
-            raise BenchError(message, file=root / file, remedy="remove one of the series")
+            raise _clash(file, of_patient[-1][0], word, scan["whose"], root)
         of_patient.append((file, scan))
     return found
+
+
+def _clash(file: str, other: str, word: str, patient: str, root: Path) -> BenchError:
+    """Return the error of two slices of one patient and dose at one position, with what tells them apart."""
+    first, second = _folders(other), _folders(file)
+    message = f"lies at the same position as {other}: "
+    if first == second:
+        message += f"two series of {word!r} of patient {patient} in one folder"
+        remedy = "name the one that is wanted in a pin file under series:"
+        return BenchError(message, file=root / file, remedy=remedy)
+    apart = [(a, b) for a, b in zip(first, second, strict=False) if a != b]
+    names = apart[0] if apart else ("/".join(first), "/".join(second))
+    message += f"folders {' and '.join(names)} are both {word!r} of patient {patient}"
+    remedy = (
+        "give names to reference and degraded that tell them apart, or patient_from if they are two patients"
+    )
+    return BenchError(message, file=root / file, remedy=remedy)
 
 
 def _match(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -13,10 +12,13 @@ from bench import spec
 from bench.data import readers
 from bench.data import series as dicom_series
 from bench.data.catalogue import Catalogue, SliceRef, assemble
+from bench.data.doubts import Claim, check_claims
 from bench.data.index import FileIndex
 from bench.data.kinds import Kind, kind_of
+from bench.data.listing import Listing, kind_of_name, list_files, told
+from bench.data.names import nfc
 from bench.data.patients import PatientTable, find_table, patient_of
-from bench.data.pins import Pin, wanted_series
+from bench.data.pins import Pin, pin_file, wanted_series
 from bench.data.resize import Image, to_size
 from bench.data.series import Found
 from bench.errors import BenchError
@@ -72,33 +74,47 @@ class FolderFiles:
 
     def _build(self) -> Catalogue:
         folder, source = self._folder, self.spec
-        table = find_table(source.patients, folder, self._base) if folder.is_dir() else None
+        require_folder(folder, source)
+        table, pins = find_table(source.patients, folder, self._base), pin_file(source.series, self._base)
         index = FileIndex.open(self._index_cache)
         try:
-            wanted = wanted_series(source.series, self._base) if folder.is_dir() else None
-            found, refused = _scan(folder, source, self._kind, wanted, index)
+            wanted = wanted_series(source.series, self._base)
+            listing = list_files(folder, self._kind.suffixes, apart=[table.place if table else None, pins])
+            found, refused = _scan(folder, listing, self._kind, wanted, index)
         finally:
             index.save()
         if not found:
-            raise _nothing(folder, source, refused)
-        remarks: tuple[str, ...] = ()
+            raise _nothing(folder, source, refused, listing.skipped)
+        remarks = self._name_patients(found, table)
         if source.kind == "dicom":
-            found, left_out, remarks = dicom_series.choose(self.name, found, source, folder, wanted)
+            found, left_out, more = dicom_series.choose(self.name, found, source, folder, wanted)
             refused += left_out
+            remarks += more
         refuse_crops(found, source.matrix, folder)
         return assemble(
             self.name,
             source.kind,
-            [ref for relative, scan in found for ref in self._refs(relative, scan, table)],
+            [ref for relative, scan in found for ref in self._refs(relative, scan)],
             fingerprint=_fingerprint(found, source, table),
             refused=refused,
             files=[(relative, scan["sha256"]) for relative, scan in found],
             remarks=remarks,
+            skipped=listing.skipped,
         )
 
-    def _refs(self, relative: str, scan: dict[str, Any], table: PatientTable | None) -> list[SliceRef]:
+    def _name_patients(self, found: Found, table: PatientTable | None) -> list[str]:
+        """Write into each scan ``whose`` it is, and return remarks on patients that may be none."""
+        rule = self.spec.patient_from
+        for relative, scan in found:
+            scan["whose"] = patient_of(relative, scan["patient"], table, self._folder, rule)
+        if table is not None or rule is not None:
+            return []
+        claims = (Claim(file, scan["patient"], bool(scan.get("volume"))) for file, scan in found)
+        return check_claims(claims, self._folder)
+
+    def _refs(self, relative: str, scan: dict[str, Any]) -> list[SliceRef]:
         path, given, stem = self._folder / relative, self.spec.pixel_mm, self._kind.stem(relative)
-        patient = patient_of(relative, scan["patient"], table, self._folder, self.spec.patient_from)
+        patient = scan["whose"]
         if self.spec.kind == "dicom":
             pixel = pixel_mm(scan["spacing_mm"], given, path)
             return [SliceRef(patient, scan["uid"], relative, 0, scan["z_mm"], pixel, series=scan["series"])]
@@ -133,30 +149,6 @@ class FolderFiles:
         return volume
 
 
-def list_files(folder: Path, suffixes: Iterable[str] | None) -> list[str]:
-    """Return the files below ``folder``, relative and sorted; hidden ones and other suffixes are left out.
-
-    Raises:
-        BenchError: a name among them is not UTF-8, so that no table could hold it.
-    """
-    ends = None if suffixes is None else tuple(suffixes)
-    found = []
-    for path in folder.rglob("*"):
-        relative = path.relative_to(folder)
-        if any(part.startswith(".") for part in relative.parts) or not path.is_file():
-            continue
-        if ends is None or path.name.lower().endswith(ends):
-            found.append(_utf8(relative.as_posix(), folder))
-    return sorted(found)
-
-
-def _utf8(relative: str, folder: Path) -> str:
-    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
-    if shown != relative:
-        raise BenchError("its name is not UTF-8", file=folder / shown, remedy="rename it")
-    return relative
-
-
 def require_folder(folder: Path, source: spec.Source) -> None:
     """Raise a ``BenchError`` with the way to get the slices where ``folder`` is not there."""
     if not folder.is_dir():
@@ -165,34 +157,33 @@ def require_folder(folder: Path, source: spec.Source) -> None:
 
 
 def _scan(
-    folder: Path,
-    source: spec.FolderSource,
-    kind: Kind,
-    wanted: Mapping[str, Pin | None] | None,
-    index: FileIndex,
+    folder: Path, listing: Listing, kind: Kind, wanted: Mapping[str, Pin | None] | None, index: FileIndex
 ) -> tuple[Found, list[tuple[str, str]]]:
-    require_folder(folder, source)
+    """Return the usable files, and the refused ones each with its reason; the rest is counted in ``listing``."""
     found: Found = []
     refused = []
-    for relative in list_files(folder, kind.suffixes):
-        if PurePosixPath(relative).name == "DICOMDIR":
-            continue
+    for relative in listing.files:
         entry = index.look_up(kind.scanned, folder / relative, kind.scan)
         reason = dicom_series.refused(entry, wanted)
         if reason is not None:
             refused.append((relative, reason))
-        elif not entry.get("skip"):
+        elif entry.get("skip"):
+            listing.skipped[entry.get("kind") or kind_of_name(relative)] += 1
+        else:
             found.append((relative, entry))
     return found, refused
 
 
-def _nothing(folder: Path, source: spec.FolderSource, refused: list[tuple[str, str]]) -> BenchError:
+def _nothing(
+    folder: Path, source: spec.FolderSource, refused: list[tuple[str, str]], skipped: Mapping[str, int]
+) -> BenchError:
     if refused:
         file, reason = refused[0]
         more = f" (nor are {len(refused) - 1} other files)" if len(refused) > 1 else ""
         return BenchError(f"{reason}: not an original axial CT slice{more}", file=folder / file)
     remedy = source.obtain or "correct path or kind of the source"
-    return BenchError(f"holds no {source.kind} files", file=folder, remedy=remedy)
+    there = f", but {told(skipped)}" if skipped else ""
+    return BenchError(f"holds no {source.kind} files{there}", file=folder, remedy=remedy)
 
 
 def refuse_crops(found: Found, side: int, folder: Path) -> None:
@@ -234,7 +225,7 @@ def pixel_mm(spacing: list[float] | None, given: float | None, path: Path) -> fl
 def _fingerprint(found: Found, source: spec.FolderSource, table: PatientTable | None) -> str:
     value = {
         "reader": READER_VERSION,
-        "files": [[relative, scan["sha256"]] for relative, scan in found],
+        "files": [[nfc(relative), scan["sha256"]] for relative, scan in found],
         "kind": source.kind,
         "unit": source.unit,
         "pixel_mm": source.pixel_mm,

@@ -1,13 +1,15 @@
 """What was found in each file, remembered between runs so that a folder is hashed only once.
 
-An entry is valid while the file's path, size and time of change are the same. The whole index can be deleted
-at any time; a broken one is ignored.
+An entry is valid while the file's path, size, inode and both of its times (of content, of change) are the
+same: the first time can be set back, the other cannot. The whole index can be deleted at any time; a broken
+one is ignored.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 from bench import atomic
 from bench.errors import BenchError
 
-INDEX_VERSION = 3  # raise it when a scan finds something else in the same bytes
+INDEX_VERSION = 4  # raise it when a scan finds something else in the same bytes
 
 Scan = Callable[[Path], dict[str, Any]]
 
@@ -52,7 +54,7 @@ class FileIndex:
             status = path.stat()
         except OSError as error:
             raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
-        key, stamp = f"{kind}:{path.resolve()}", [status.st_size, status.st_mtime_ns]
+        key, stamp = f"{kind}:{path.resolve()}", _stamp(status)
         known = self.entries.get(key)
         if known is not None and known.get("stamp") == stamp and isinstance(known.get("scan"), dict):
             return dict(known["scan"])
@@ -68,6 +70,11 @@ class FileIndex:
         if self.place is not None and self.changed:
             atomic.write_json(self.place, {"version": INDEX_VERSION, "entries": self.entries})
         self.changed = False
+
+
+def _stamp(status: os.stat_result) -> list[int]:
+    """Return by which numbers a file that was replaced is told from the one before, whoever set its times."""
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def sha256(path: Path) -> str:

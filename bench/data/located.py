@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import config, spec
+from bench.data.names import on_disk
 from bench.errors import BenchError, BenchErrors
 
 TRY_SMOKE = "or try --profile smoke, which needs no data"
@@ -38,7 +39,7 @@ def located(settings: config.Config, name: str) -> spec.AnySource:
     if isinstance(source, spec.PhantomSource):
         return source
     file, key = settings.datasets_file, ("sources", name, "path")
-    folder = (file.parent / source.path).absolute()
+    folder = on_disk((file.parent / source.path).absolute())
     if not folder.is_dir():
         remedy = f"{obtain}; {TRY_SMOKE}" if obtain else TRY_SMOKE
         line = settings.lines.get(key)
@@ -58,7 +59,7 @@ def located_split(settings: config.Config, name: str) -> spec.Split:
     file, line, key = settings.datasets_file, settings.lines.get(path), ".".join(path)
     named = config.resolve_path(split.file, file, line, key)
     packaged = LISTS / named.name
-    place = file.parent / named
+    place = on_disk(file.parent / named)
     if not place.is_file() and named == Path(named.name) and packaged.is_file():
         place = packaged
     if not place.is_file():

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.data.masks import is_labels
 from bench.data.readers import LARGEST
 from bench.errors import BenchError
 
@@ -39,6 +40,10 @@ def nifti_scanner(unit: str) -> Callable[[Path], dict[str, Any]]:
         low, high = float(volume.min()), float(volume.max())
         if not (math.isfinite(low) and math.isfinite(high)):
             raise BenchError("holds NaN or infinite values", file=path, remedy="replace or remove it")
+        if unit == "HU" and low > AIR_BELOW and is_labels(volume):
+            message = f"whole numbers of {low:.4g} to {high:.4g}, as in a mask, not HU"
+            remedy = "move it out of the folder, or let its name end in _mask: masks are passed over"
+            raise BenchError(message, file=path, remedy=remedy)
         if unit == "HU" and low > AIR_BELOW:
             message = f"values of {low:.4g} to {high:.4g}: no air, so they are not in HU"
             raise BenchError(message, file=path, remedy="correct unit, or convert it to HU")

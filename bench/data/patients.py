@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bench.data.index import sha256
+from bench.data.names import nfc, on_disk
 from bench.errors import BenchError
 
 TABLE = "patients.csv"
@@ -17,7 +18,7 @@ BOTH_WAYS = "put each patient's files into a folder of its own, or write patient
 
 @dataclass(frozen=True)
 class PatientTable:
-    """``rows`` maps a file, relative to the source's folder, to its patient; ``sha256`` is the table's."""
+    """``rows`` maps a file, relative to the source's folder and in NFC, to its patient; ``sha256`` is the table's."""
 
     place: Path
     rows: Mapping[str, str]
@@ -26,7 +27,7 @@ class PatientTable:
     def patient(self, relative: str) -> str:
         """Return the patient of a file; ``BenchError`` where the table has no row for it."""
         try:
-            return self.rows[relative]
+            return self.rows[nfc(relative)]
         except KeyError:
             raise BenchError(f"has no row for {relative}", file=self.place, remedy="add it") from None
 
@@ -42,7 +43,7 @@ def find_table(named: str | None, folder: Path, base: Path) -> PatientTable | No
     if named is None:
         place = folder / TABLE
         return read_table(place) if place.is_file() else None
-    for place in (folder / named, base / named):
+    for place in (on_disk(folder / named), on_disk(base / named)):
         if place.is_file():
             return read_table(place)
     message = "not found, nor beside datasets.yaml"
@@ -62,8 +63,8 @@ def read_table(place: Path) -> PatientTable:
             if not {"file", "patient"} <= set(reader.fieldnames or ()):
                 raise BenchError("needs the columns file and patient", file=place, line=1)
             for row in reader:
-                name = (row["file"] or "").strip().replace("\\", "/").removeprefix("./")
-                patient = (row["patient"] or "").strip()
+                name = nfc((row["file"] or "").strip().replace("\\", "/").removeprefix("./"))
+                patient = nfc((row["patient"] or "").strip())
                 if not name or not patient:
                     raise BenchError("an empty entry", file=place, line=reader.line_num)
                 if rows.setdefault(name, patient) != patient:
@@ -88,14 +89,14 @@ def patient_of(
     if table is not None:
         return table.patient(relative)
     if rule is not None:
-        match = re.search(rule, relative)
+        match = re.search(nfc(rule), nfc(relative))
         if match is None or not match[1]:
             remedy = "correct patient_from of the source"
             raise BenchError(f"does not fit patient_from {rule!r}", file=folder / relative, remedy=remedy)
         return str(match[1])
     if in_file:
-        return in_file
+        return nfc(in_file)
     parts = PurePosixPath(relative).parts
     if len(parts) < 2:
         raise BenchError("nothing says whose slices these are", file=folder / relative, remedy=BOTH_WAYS)
-    return parts[0]
+    return nfc(parts[0])

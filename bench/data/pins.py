@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.data.names import on_disk
 from bench.errors import BenchError
 
 PACKAGED = Path(__file__).parent / "pinned"
@@ -31,7 +32,7 @@ class Pin:
 
 def find_pins(named: str, base: Path) -> Path:
     """Return the pin file ``named`` in ``base``, else the packaged one; ``BenchError`` where there is none."""
-    for place in (base / named, PACKAGED / named):
+    for place in (on_disk(base / named), PACKAGED / named):
         if place.is_file():
             return place
     known = ", ".join(sorted(path.name for path in PACKAGED.glob("*.csv")))
@@ -71,6 +72,11 @@ def wanted_series(series: str | Sequence[str] | None, base: Path) -> dict[str, P
     if isinstance(series, str):
         return {pin.series: pin for pin in read_pins(find_pins(series, base))}
     return dict.fromkeys(series)
+
+
+def pin_file(series: str | Sequence[str] | None, base: Path) -> Path | None:
+    """Return the pin file that a source names, or None where it names none."""
+    return find_pins(series, base) if isinstance(series, str) else None
 
 
 def _pin(row: dict[str, str | None], place: Path, line: int) -> Pin:

@@ -13,7 +13,9 @@ from statistics import median_low
 from typing import Any
 
 from bench import spec
+from bench.data.names import nfc
 from bench.data.pins import Pin
+from bench.data.places import check_places, one_acquisition, scan_of, uid_remarks, whose
 from bench.errors import BenchError
 
 Found = list[tuple[str, dict[str, Any]]]  # relative path and scan of each usable file
@@ -36,13 +38,15 @@ def choose(
             series of a source that must be ``complete``.
     """
     used, left_out = named(found, wanted)
+    used, others = one_acquisition(used, source.acquisition, folder)
     check_places(used, folder)
     check_wanted(name, wanted, used, folder)
     missing = gaps(used)
     if missing and source.complete:
         remedy = "fetch the series anew, or set complete: false"
         raise BenchError(missing[0], file=folder, remedy=remedy)
-    return used, left_out, (*missing, *_twice(_by_series(used)))
+    remarks = (*uid_remarks(used), *missing, *_twice(_by_scan(used)))
+    return used, left_out + others, remarks
 
 
 def refused(scan: Mapping[str, Any], wanted: Mapping[str, Pin | None] | None) -> str | None:
@@ -59,25 +63,11 @@ def named(found: Found, wanted: Mapping[str, Pin | None] | None) -> tuple[Found,
     return used, left_out
 
 
-def check_places(found: Iterable[tuple[str, Mapping[str, Any]]], folder: Path) -> None:
-    """Refuse two files with one SOPInstanceUID, and two slices of one series at one position."""
-    uids: dict[str, str] = {}
-    places: dict[tuple[str, float], str] = {}
-    for relative, scan in found:
-        other = uids.setdefault(scan["uid"], relative)
-        if other != relative:
-            raise BenchError(
-                f"has the same SOPInstanceUID as {other}", file=folder / relative, remedy="remove one"
-            )
-        other = places.setdefault((scan["series"], round(scan["z_mm"], 3)), relative)
-        if other != relative:
-            message = f"lies at the same position of its series (z {scan['z_mm']:g} mm) as {other}"
-            raise BenchError(message, file=folder / relative, remedy="remove one")
-
-
 def check_wanted(name: str, wanted: Mapping[str, Pin | None] | None, used: Found, folder: Path) -> None:
     """Raise a ``BenchError`` where a wanted series is not there or not as pinned."""
-    by_series = _by_series(used)
+    by_series: dict[str, list[Mapping[str, Any]]] = {}
+    for _, scan in used:
+        by_series.setdefault(scan["series"], []).append(scan)
     absent = [uid for uid in wanted or () if uid not in by_series]
     if wanted is not None and absent:
         pin = wanted[absent[0]]
@@ -98,7 +88,7 @@ def check_pin(pin: Pin, scans: Sequence[Mapping[str, Any]], place: Path | str) -
         )
         raise BenchError(message, file=place)
     for key, asked in (("patient", pin.patient), ("study", pin.study), ("series", pin.series)):
-        other = next((scan[key] for scan in scans if scan[key] != asked), asked)
+        other = next((scan[key] for scan in scans if nfc(str(scan[key])) != nfc(asked)), asked)
         if other != asked:
             message = f"series {pin.series} is of {key} {other}, pinned is {asked}"
             raise BenchError(message, file=place)
@@ -106,36 +96,38 @@ def check_pin(pin: Pin, scans: Sequence[Mapping[str, Any]], place: Path | str) -
 
 def gaps(used: Found) -> list[str]:
     """Return a line for each series with a step between slices that is longer than the others."""
-    return list(_gaps(_by_series(used)))
+    return list(_gaps(_by_scan(used)))
 
 
-def _by_series(used: Found) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
+def _by_scan(used: Found) -> list[list[dict[str, Any]]]:
+    """Return the slices of each scan by rising z, the scans in the order of their series UIDs."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for _, scan in used:
-        found.setdefault(scan["series"], []).append(scan)
-    return {uid: sorted(scans, key=lambda scan: float(scan["z_mm"])) for uid, scans in sorted(found.items())}
+        found.setdefault(scan_of(scan), []).append(scan)
+    ordered = sorted(found.items(), key=lambda one: (one[0][2], one[0]))
+    return [sorted(scans, key=lambda scan: float(scan["z_mm"])) for _, scans in ordered]
 
 
-def _gaps(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
-    for uid, scans in by_series.items():
+def _gaps(by_scan: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
+    for scans in by_scan:
         heights = [float(scan["z_mm"]) for scan in scans]
         steps = [above - below for below, above in pairwise(heights)]
         usual = median_low(steps) if len(steps) > 1 else 0.0
         wide = [i for i, step in enumerate(steps) if usual and step > GAP * usual]
         if wide:
             missing = sum(round(steps[i] / usual) - 1 for i in wide)
-            first = wide[0]
+            first, uid = wide[0], scans[0]["series"] or "without UID"
             yield (
-                f"series {uid} of patient {scans[0]['patient']}: {_count(missing, 'slice')} missing in "
+                f"series {uid} of patient {whose(scans[0])}: {_count(missing, 'slice')} missing in "
                 f"{_count(len(wide), 'gap')}, the first between z {heights[first]:g} and {heights[first + 1]:g} mm"
             )
 
 
-def _twice(by_series: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
+def _twice(by_scan: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
     """Yield a line for each study of which several series have slices at the same positions."""
     studies: dict[tuple[str, str], list[list[dict[str, Any]]]] = {}
-    for scans in by_series.values():
-        studies.setdefault((str(scans[0]["patient"]), scans[0]["study"]), []).append(scans)
+    for scans in by_scan:
+        studies.setdefault(scan_of(scans[0])[:2], []).append(scans)
     for (patient, _), several in studies.items():
         places = [place for scans in several for place in {round(float(scan["z_mm"]), 2) for scan in scans}]
         repeated = len(places) - len(set(places))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,9 +12,11 @@ import numpy.typing as npt
 from bench import spec
 from bench.data import readers
 from bench.data.catalogue import UNKNOWN, Catalogue, SliceRef, assemble
-from bench.data.folders import READER_VERSION, list_files, require_folder
+from bench.data.folders import READER_VERSION, require_folder
 from bench.data.index import FileIndex, Scan
-from bench.data.patients import PatientTable, find_table
+from bench.data.listing import list_files, told
+from bench.data.names import nfc, on_disk
+from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.resize import Image, to_size
 from bench.errors import BenchError
 
@@ -21,6 +24,8 @@ STUDY_REFERENCE = "images/ndct"
 STUDY_ROOMS = ("images", "sparseview")
 PARTS = ("train", "test")
 SUFFIXES = (".flt", ".npy", ".npz")
+OUTSIDE = "file in neither train nor test"  # kinds under which files are counted that are passed over
+NOT_NAMED = "file in a folder that the source does not name"
 
 
 class StoredPairs:
@@ -31,6 +36,8 @@ class StoredPairs:
         self._base, self._root, self._index_cache = base, base / source.path, index_cache
         self._catalogue: Catalogue | None = None
         self._matrix = source.matrix or (spec.FULL_SIZE if source.layout == "study" else None)
+        self._spelled: dict[Path, dict[str, str]] = {}  # of each folder: a name in NFC -> as it is on disk
+        self._skipped: Counter[str] = Counter()
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -65,13 +72,12 @@ class StoredPairs:
             raise BenchError(
                 f"source {self.name} has no slices of condition {condition}", remedy=f"it has {known}"
             )
+        self.catalogue()
         reference = self._slice(self._reference() / ref.file, ref.index, clip=True)
-        degraded = self._slice(folders[condition] / ref.file, ref.index, clip=False)
+        partner = folders[condition] / self._spelled[folders[condition]].get(nfc(ref.file), ref.file)
+        degraded = self._slice(partner, ref.index, clip=False)
         if degraded.shape != reference.shape or degraded.shape[0] != degraded.shape[1]:
-            raise BenchError(
-                f"{degraded.shape} pixels beside a reference of {reference.shape}",
-                file=folders[condition] / ref.file,
-            )
+            raise BenchError(f"{degraded.shape} pixels beside a reference of {reference.shape}", file=partner)
         pixel_cm = ref.pixel_mm / 10.0 * reference.shape[0] / size
         return to_size(degraded, size), to_size(reference, size), pixel_cm
 
@@ -84,12 +90,13 @@ class StoredPairs:
         return []
 
     def _reference(self) -> Path:
-        return self._root / (STUDY_REFERENCE if self.spec.layout == "study" else str(self.spec.reference))
+        named = STUDY_REFERENCE if self.spec.layout == "study" else str(self.spec.reference)
+        return on_disk(self._root / named)
 
     def _folders(self) -> dict[str, Path]:
         """Return the folder of the degraded slices of each condition."""
         if self.spec.layout == "folders":
-            return {name: self._root / folder for name, folder in self.spec.degraded.items()}
+            return {name: on_disk(self._root / folder) for name, folder in self.spec.degraded.items()}
         found: dict[str, Path] = {}
         for room in STUDY_ROOMS:
             for folder in sorted((self._root / room).glob("*")):
@@ -98,7 +105,7 @@ class StoredPairs:
                     and folder != self._reference()
                     and any((folder / p).is_dir() for p in PARTS)
                 ):
-                    found.setdefault(folder.name, folder)
+                    found.setdefault(nfc(folder.name), folder)
         return found
 
     def _build(self, index: FileIndex) -> Catalogue:
@@ -112,7 +119,9 @@ class StoredPairs:
         table = find_table(self.spec.patients, self._root, self._base)
         scans = self._scans(index, reference)
         if not scans:
-            raise BenchError("holds no slices", file=reference, remedy=self.spec.obtain or "correct the path")
+            there = f", but {told(self._skipped)}" if self._skipped else ""
+            remedy = self.spec.obtain or "correct the path"
+            raise BenchError(f"holds no slices{there}", file=reference, remedy=remedy)
         hashes = {"": {file: scan["sha256"] for file, scan in scans.items()}}
         used = [(f"reference/{file}", sha256) for file, sha256 in hashes[""].items()]
         for condition, folder in sorted(folders.items()):
@@ -121,34 +130,45 @@ class StoredPairs:
             _check_partners(scans, degraded, reference, folder)
             hashes[condition] = {file: scan["sha256"] for file, scan in degraded.items()}
             used += [(f"{condition}/{file}", sha256) for file, sha256 in hashes[condition].items()]
+        read = [reference, *folders.values(), table.place if table else None]
+        beside = list_files(self._root, None, apart=read)
+        self._skipped += beside.skipped
+        self._skipped[NOT_NAMED] += len(beside.files)
         return assemble(
             self.name,
             "pairs",
             [ref for file, scan in scans.items() for ref in self._refs(file, scan, table)],
             fingerprint=self._fingerprint(hashes, table),
-            patients_known=table is not None,
+            patients_known=table is not None or self.spec.patient_from is not None,
             files=used,
+            skipped=+self._skipped,
         )
 
     def _scans(self, index: FileIndex, folder: Path) -> dict[str, dict[str, Any]]:
+        """Return the scan of each file of a folder by its name in NFC; the others are counted."""
         study = self.spec.layout == "study"
-        files = list_files(folder, [".flt"] if study else SUFFIXES)
+        listing = list_files(folder, [".flt"] if study else SUFFIXES, masks=True)
+        self._skipped += listing.skipped
+        files = listing.files
         if study:
             files = [file for file in files if PurePosixPath(file).parts[0] in PARTS]
+            self._skipped[OUTSIDE] += len(listing.files) - len(files)
+        self._spelled[folder] = {nfc(file): file for file in files}
         flt: tuple[str, Scan] = (f"flt{self._matrix or ''}", readers.flt_scanner(self._matrix))
         kinds = {".flt": flt, ".npy": ("npy", readers.scan_npy), ".npz": ("npz", readers.scan_npz)}
-        return {file: index.look_up(*_kind(kinds, folder / file)) for file in files}
+        return {nfc(file): index.look_up(*_kind(kinds, folder / file)) for file in files}
 
     def _refs(self, file: str, scan: dict[str, Any], table: PatientTable | None) -> list[SliceRef]:
-        path = PurePosixPath(file)
+        path, rule = PurePosixPath(file), self.spec.patient_from
         part = path.parts[0] if self.spec.layout == "study" else None
-        patient = UNKNOWN if table is None else table.patient(file)
+        known = table is not None or rule is not None
+        patient = patient_of(file, None, table, self._reference(), rule) if known else UNKNOWN
         stem, pixel = path.with_suffix("").as_posix(), self.spec.pixel_mm or 1.0
         return [
             SliceRef(
                 patient,
                 f"{stem}/{one['label']}" if scan["volume"] else stem,
-                file,
+                self._spelled[self._reference()][file],
                 i,
                 one["z_mm"],
                 pixel,
@@ -167,17 +187,16 @@ class StoredPairs:
         return readers.to_mu(volume[index], self.spec.unit, path, clip=clip)
 
     def _fingerprint(self, hashes: dict[str, dict[str, str]], table: PatientTable | None) -> str:
-        return spec.digest(
-            {
-                "reader": READER_VERSION,
-                "files": hashes,
-                "layout": self.spec.layout,
-                "unit": self.spec.unit,
-                "pixel_mm": self.spec.pixel_mm,
-                "patients": table and table.sha256,
-            },
-            16,
-        )
+        value = {
+            "reader": READER_VERSION,
+            "files": hashes,
+            "layout": self.spec.layout,
+            "unit": self.spec.unit,
+            "pixel_mm": self.spec.pixel_mm,
+            "patients": table and table.sha256,
+        }
+        rule = {"patient_from": self.spec.patient_from} if self.spec.patient_from else {}
+        return spec.digest(value | rule, 16)
 
 
 def _kind(kinds: dict[str, tuple[str, Scan]], path: Path) -> tuple[str, Path, Scan]:

@@ -5,11 +5,24 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bench.spec.base import FULL_SIZE, Frozen, Positive
 
 Photons = Annotated[float, Field(ge=1, le=1e15)]  # per ray; what a generator of Poisson numbers can draw
+
+
+def _one_group(value: str) -> str:
+    try:
+        groups = re.compile(value).groups
+    except re.error as error:
+        raise ValueError(f"is no regular expression ({error})") from None
+    if groups != 1:
+        raise ValueError(f"has {groups} groups, not one around the patient")
+    return value
+
+
+PatientRule = Annotated[str, AfterValidator(_one_group)]  # one group, the patient in a file's path
 
 
 class Source(Frozen):
@@ -37,34 +50,27 @@ class FolderSource(Source):
 
     ``series`` names the DICOM series that are used, others being left out: their UIDs, or a pin file (beside
     ``datasets.yaml``, or packaged) that also says what each must hold. ``complete`` refuses a gap in a series.
+    ``acquisition`` says which is used, from 1, where a series holds several at the same positions (two phases).
     """
 
     kind: Literal["npz", "npy", "flt", "dicom", "nifti"]
     path: str
     series: str | tuple[str, ...] | None = None
     complete: bool = False
+    acquisition: Positive | None = None
     unit: Literal["HU", "1/cm", "1/mm"] = "HU"
     pixel_mm: Annotated[float, Field(gt=0)] | None = None
     patients: str | None = None  # a patients.csv (columns file,patient); else one subfolder per patient
-    patient_from: str | None = None  # a regular expression with one group, the patient in a file's path
+    patient_from: PatientRule | None = None
     matrix: Positive = FULL_SIZE  # side of a whole slice; any other shape is a crop and refused
 
     @model_validator(mode="after")
     def _series_are_dicom(self) -> FolderSource:
         if self.kind != "dicom" and (self.series is not None or self.complete):
             raise ValueError("series and complete are for kind dicom")
+        if self.kind != "dicom" and self.acquisition is not None:
+            raise ValueError("acquisition is for kind dicom")
         return self
-
-    @field_validator("patient_from")
-    @classmethod
-    def _one_group(cls, value: str | None) -> str | None:
-        try:
-            groups = 1 if value is None else re.compile(value).groups
-        except re.error as error:
-            raise ValueError(f"is no regular expression ({error})") from None
-        if groups != 1:
-            raise ValueError(f"has {groups} groups, not one around the patient")
-        return value
 
 
 class PairsSource(Source):
@@ -73,7 +79,7 @@ class PairsSource(Source):
     ``layout: study`` is ``images/ndct/{train,test}/*.flt``, ``images/ldct_7e4/...``,
     ``sparseview/sparseview_60/...``, float32 mu. ``layout: folders`` names one folder for ``reference`` and
     one for each condition in ``degraded``. ``layout: dicom`` has DICOM series of several doses; ``reference``
-    and ``degraded`` are then words in the names of their folders, or in their SeriesDescription.
+    and ``degraded`` are then the names of their folders or words in them, or words in their SeriesDescription.
     """
 
     kind: Literal["pairs"]
@@ -84,7 +90,9 @@ class PairsSource(Source):
     reference: str | None = None
     degraded: dict[str, str] = {}
     patients: str | None = None
+    patient_from: PatientRule | None = None
     series: str | None = None  # layout dicom: a pin file, as for kind dicom
+    acquisition: Positive | None = None  # layout dicom: as for kind dicom
     matrix: Positive | None = None  # side of a slice; the layouts study and dicom have 512 unless said
 
     @model_validator(mode="before")
@@ -101,6 +109,8 @@ class PairsSource(Source):
             raise ValueError("layout dicom is in HU")
         if self.layout != "dicom" and self.series is not None:
             raise ValueError("series is for layout dicom")
+        if self.layout != "dicom" and self.acquisition is not None:
+            raise ValueError("acquisition is for layout dicom")
         if self.layout == "folders" and (self.reference is None or not self.degraded):
             raise ValueError("layout folders needs the keys reference and degraded")
         return self

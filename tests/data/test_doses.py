@@ -145,7 +145,11 @@ BROKEN = [
     (lose(LOW), r"Full Dose.*1-002\.dcm: no slice of quarter_dose of patient L001 .*\(1 slices are alone\)"),
     (lambda root: write_patient(root, 1, doses={LOW: 1}, PixelSpacing=[0.7, 0.7]), "another field of view"),
     (corner, "another field of view"),
-    (second_series, "lies at the same position as .*two series of 'full dose images'; remove one"),
+    (
+        second_series,
+        "1.000000-Full Dose Images-12345 and 2.000000-Full Dose Images-9 are both 'full dose images' of "
+        "patient L001; give names to reference and degraded that tell them apart",
+    ),
     (
         lambda root: write_patient(root, 1, doses={LOW: 1}, SeriesInstanceUID="", PixelSpacing=[0.8, 0.9]),
         "field of view",

@@ -190,6 +190,18 @@ def test_a_series_that_another_program_put_there_counts(here: Path) -> None:
     assert len(order(here).catalogue(None).refs) == 12
 
 
+def test_a_series_behind_a_link_counts(here: Path) -> None:
+    """It would be read, so that another download would make it a copy."""
+    folder = here / "data" / "scans"
+    write_series(here / "disk" / f"CT_{uid(160)}", "B")
+    folder.mkdir(parents=True)
+    (folder / "older").symlink_to(here / "disk")
+    archive = Standin()
+    run(here, archive)
+    assert archive.asked == ["A", "C"]
+    assert len(order(here).catalogue(None).refs) == 12
+
+
 def test_a_partial_folder_is_no_source(here: Path) -> None:
     run(here, Standin())
     shutil.rmtree(here / "data" / "scans" / "B")

@@ -16,6 +16,7 @@ from typing import Protocol
 from bench import atomic, config, spec
 from bench.data.catalogue import Catalogue
 from bench.data.fetch import checks, idc
+from bench.data.listing import FETCH_LOCK
 from bench.data.located import filled
 from bench.data.pins import Pin, find_pins, read_pins
 from bench.data.sources import open_source
@@ -139,7 +140,7 @@ def _broken(faults: Mapping[Pin, BenchError], count: int, folder: Path) -> Bench
 def _locked(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
-            stack.enter_context(atomic.lock(folder / ".fetch-lock"))
+            stack.enter_context(atomic.lock(folder / FETCH_LOCK))
         except BenchError as error:
             remedy = "wait for it, or name another folder with --into"
             raise BenchError(error.message, file=error.file, remedy=remedy) from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bench.data.dicom import scan_dicom
+from bench.data.listing import list_files
 from bench.data.pins import Pin
-from bench.data.series import check_pin, check_places, refused
+from bench.data.places import check_places
+from bench.data.series import check_pin, refused
 from bench.errors import BenchError
 
 #: How far the bytes of a series may be from the pinned number. The pins are exact to the byte (the archive's
@@ -37,7 +38,9 @@ def check(folder: Path, pin: Pin) -> None:
             scan = scan_dicom(folder / file)
         except BenchError as error:
             raise Broken(f"{file}: {error.message}", file=folder) from None
-        reason = "not a DICOM file" if scan.get("skip") else refused(scan, {pin.series: pin})
+        reason = (
+            scan.get("kind", "not a DICOM file") if scan.get("skip") else refused(scan, {pin.series: pin})
+        )
         if reason is not None:
             raise Broken(f"{file}: {reason}", file=folder)
         found.append((file, scan))
@@ -55,18 +58,17 @@ def missing(folder: Path, pins: Sequence[Pin]) -> tuple[Pin, ...]:
     """Return the pins of which ``folder`` holds no series with the right number of files and bytes.
 
     The folder of a series is ``PATIENT/SERIES_UID``, or any below whose name ends in the UID, as other programs
-    write it.
+    write it, also behind a link.
     """
     elsewhere: dict[str, list[Path]] = {}
     absent = [pin for pin in pins if not _holds(folder / pin.patient / pin.series, pin)]
-    if absent:
+    if absent and folder.is_dir():
         uids = {pin.series for pin in absent}
-        for place, folders, _ in os.walk(folder):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in folders:
-                uid = re.split("[_-]", name)[-1]
-                if uid in uids:
-                    elsewhere.setdefault(uid, []).append(Path(place, name))
+        rooms = {PurePosixPath(file).parent for file in list_files(folder, None).files if "/" in file}
+        for room in sorted(rooms):
+            uid = re.split("[_-]", room.name)[-1]
+            if uid in uids:
+                elsewhere.setdefault(uid, []).append(folder / room)
     return tuple(
         pin for pin in absent if not any(_holds(place, pin) for place in elsewhere.get(pin.series, ()))
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import spec
 from bench.data.catalogue import Catalogue, SliceRef
+from bench.data.names import nfc
 from bench.data.splits.named import like, no_patient
 from bench.data.splits.selection import COLUMNS, ONE_PART, PARTS, Parts
 from bench.errors import BenchError, BenchErrors
@@ -93,7 +94,8 @@ def read(file: Path) -> list[Row]:
     rows, faults = [], []
     for line, values in numbered:
         try:
-            rows.append(_row(dict(zip(header, map(str.strip, values), strict=True)), line, file))
+            names = (nfc(value.strip()) for value in values)
+            rows.append(_row(dict(zip(header, names, strict=True)), line, file))
         except BenchError as error:
             faults.append(error)
         except ValueError:

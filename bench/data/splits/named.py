@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from bench import seeds, spec
 from bench.data.catalogue import Catalogue, SliceRef
+from bench.data.names import nfc
 from bench.data.splits.selection import PARTS, Parts, twice
 from bench.errors import BenchError
 
@@ -30,7 +31,7 @@ def named(catalogue: Catalogue, split: spec.Split) -> dict[str, str]:
     known = catalogue.patients
     assigned: dict[str, str] = {}
     for part in ("test", "validation", "train"):
-        for patient in getattr(split, part) or ():
+        for patient in map(nfc, getattr(split, part) or ()):
             if patient not in known:
                 raise no_patient(catalogue, patient, key=part)
             if assigned.setdefault(patient, part) != part:
