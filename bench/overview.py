@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from bench.ct import views
 from bench.display import duration
 from bench.spec import INPUT, Plan, PlannedCell
 from bench.store import Result, RunStore
@@ -34,6 +35,7 @@ def of_plan(prepared: Prepared) -> str:
         f"{len(prepared.plan.conditions)} datasets",
     ]
     head.append(_scaled(trained))
+    head += _views(prepared.plan)
     rows = [
         (*_name(cell, prepared.plan), *_budget(cell), _status(result))
         for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
@@ -65,7 +67,10 @@ def of_data(prepared: Prepared) -> str:
     catalogue = prepared.source.catalogue()
     patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
     lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
-    lines.append(_fold(f"split {prepared.profile.split}: {_split(prepared)}"))
+    lines += [
+        _fold(f"split {prepared.profile.split}: {_split(prepared)}"),
+        *map(_fold, _views(prepared.plan)),
+    ]
     several = len(prepared.folds.selections) > 1
     rows = [
         (*((str(one.fold),) if several else ()), *_part(part, refs, by_name=not several or part != "train"))
@@ -116,6 +121,12 @@ def _split(prepared: Prepared) -> str:
         f"leaky: {prepared.folds.leaky}" if prepared.folds.leaky else "",
     ]
     return "; ".join(word for word in words if word)
+
+
+def _views(plan: Plan) -> list[str]:
+    """Return the views of the scan and of each sparse condition with their directions; nothing for stored pairs."""
+    found = views.of_plan(plan)
+    return [] if found is None else found.lines
 
 
 def _span(numbers: Iterable[int]) -> str:

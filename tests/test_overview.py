@@ -43,6 +43,8 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: preparing.Prep
         2 cells to train, and the untreated input scored on each of 2 datasets
         scaled: size 32 instead of 512; 90 views instead of 720; budget of 96 slices
           seen instead of 2 epochs
+        scan: parallel beam, 90 views (45 directions) over 360 degrees
+          sparse: 30 views (15 directions)
 
         model  condition  seed  updates  epochs  status
         -----  ---------  ----  -------  ------  ------
@@ -74,6 +76,8 @@ def test_data_names_the_patients_of_each_part(prepared: preparing.Prepared) -> N
     expected = f"""\
         source phantom (phantom): 20 slices, 5 patients
         split phantom: split file {prepared.folds.sha256[:16]} (SHA-256)
+        scan: parallel beam, 90 views (45 directions) over 360 degrees
+          sparse: 30 views (15 directions)
 
         part        slices  patients  who
         ----        ------  --------  ---
@@ -132,7 +136,28 @@ def test_plan_and_status_of_the_default_profiles_stay_within_80_columns(tmp_path
         smoke.cell(cell.id).write_history([{**row, "seconds": 99999.0} for row in CHECKS])
     texts = [overview.of_plan(prepared), overview.of_run(smoke), overview.of_run(store)]
     assert max(len(line) for text in texts for line in text.splitlines()) <= 80
-    assert texts[0].count("sparseview_180") == 4
+    assert texts[0].count("sparseview_180") == 5  # its directions, the input and three networks
+    assert "  sparseview_180: 180 views (90 directions)" in texts[0].splitlines()
+
+
+def test_an_odd_number_of_views_is_remarked_on_and_stored_pairs_have_none(
+    prepared: preparing.Prepared, tmp_path: Path
+) -> None:
+    files = tiny.write(tmp_path, tiny.DATASETS.replace("sparse: {views: 30}", "sparse: {views: 15}"))
+    odd = preparing.prepare(tiny.request(files))
+    for text in (overview.of_plan(odd), overview.of_data(odd)):
+        assert "  sparse: 15 views (15 directions)\nremark: sparse: 15 views (15 directions) leave" in text
+        assert "of 30 views (15 directions): an odd" in " ".join(text.split())
+        assert max(map(len, text.splitlines())) <= 80
+    cells = [
+        cell.model_copy(update={"spec": cell.spec.model_copy(update={"dataset": stored})})
+        for cell in prepared.plan.cells
+        for data in [cell.spec.dataset.data.model_copy(update={"kind": "pairs"})]
+        for stored in [cell.spec.dataset.model_copy(update={"data": data})]
+    ]
+    plan = prepared.plan.model_copy(update={"cells": cells})
+    text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
+    assert "directions" not in text and "scan:" not in text
 
 
 def test_plan_of_unscaled_cells_says_as_published(prepared: preparing.Prepared) -> None:

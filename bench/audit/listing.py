@@ -16,12 +16,17 @@ def head(profile: str, setup: Setup) -> str:
     """Return what is audited and the heading of the table."""
     scan = setup.geometry
     text = (
-        f"profile {profile}: {setup.scan}, {scan.filter}, "
+        f"profile {profile}: {scan.filter}, "
         f"{len(setup.conditions)} conditions, audited at {scan.size} x {scan.size} pixels"
     )
     titles = _row("check", "measured", "bound", "verdict")
     return "\n".join(
-        [textwrap.fill(text, PAGE), "", titles, _row(*("-" * width for width in _WIDTHS), "-------")]
+        [
+            *map(_fill, [text, *setup.views.lines]),
+            "",
+            titles,
+            _row(*("-" * width for width in _WIDTHS), "-------"),
+        ]
     )
 
 
@@ -37,9 +42,13 @@ def row(check: Check) -> str:
 def foot(checks: Sequence[Check]) -> str:
     """Return what each failed check compares, and how many failed."""
     failed = [check for check in checks if not check.passed]
-    lines = [textwrap.fill(f"{check.name}: {check.law}", PAGE, subsequent_indent="  ") for check in failed]
+    lines = [_fill(f"{check.name}: {check.law}") for check in failed]
     last = f"{len(failed)} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed"
     return "\n".join(["", *lines, last])
+
+
+def _fill(text: str) -> str:
+    return textwrap.fill(text, PAGE, subsequent_indent="  ")
 
 
 def _row(*cells: str) -> str:

@@ -11,7 +11,9 @@ from bench.audit import pictures, spokes
 from bench.audit.check import Check
 from bench.audit.simulator import Setup, Simulator
 from bench.ct.dose import Condition
+from bench.ct.geometry import Geometry
 from bench.ct.units import effective_photons
+from bench.ct.views import counted, in_words
 from bench.report import html, svg
 
 FILE = "audit.html"
@@ -58,20 +60,20 @@ def _facts(setup: Setup, size: int) -> list[tuple[str, str]]:
     if size != scan.size:
         audited += f" (the profile: {size} x {size}; the laws do not depend on the size, the time does)"
     facts = [
-        ("scan", f"{setup.scan}, {scan.bins} bins"),
+        ("scan", f"{in_words(scan)}, {scan.bins} bins"),
         ("filter", scan.filter),
         ("audited at", audited),
-        ("conditions", "; ".join(_words(condition, scan.size) for condition in setup.conditions)),
+        ("conditions", "; ".join(_words(condition, scan) for condition in setup.conditions)),
     ]
     if setup.reference.photons is not None:
         facts.append(
             ("full dose", f"{setup.reference.photons:,.0f} photons per ray, inherited by every condition")
         )
-    return facts
+    return facts + [("remark", remark) for remark in setup.views.remarks]
 
 
-def _words(condition: Condition, size: int) -> str:
-    parts = [f"{condition.views} views"] if condition.views is not None else []
+def _words(condition: Condition, scan: Geometry) -> str:
+    size, parts = scan.size, [counted(scan, condition.views)] if condition.views is not None else []
     if condition.photons is not None:
         scaled = effective_photons(condition.photons, size)
         parts.append(f"{condition.photons:,.0f} photons per ray ({scaled:,.0f} at this size)")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.ct import dose, projector
-from bench.ct.geometry import FanBeam, Geometry
+from bench.ct.geometry import Geometry
 from bench.ct.kernels import Array
+from bench.ct.views import Views
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Setup:
     reference: dose.Reference = field(default_factory=dose.Reference)
 
     @property
-    def scan(self) -> str:
-        """The scan in words: beam, views and the angle over which they are spread."""
-        beam = "fan beam" if isinstance(self.geometry, FanBeam) else "parallel beam"
-        return f"{beam}, {self.geometry.views} views over {self.geometry.arc_degrees:g} degrees"
+    def views(self) -> Views:
+        """The views of the scan and of each sparse condition, with their directions."""
+        sparse = {
+            condition.name: condition.views for condition in self.conditions if condition.views is not None
+        }
+        return Views(self.geometry, sparse)

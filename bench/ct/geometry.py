@@ -48,6 +48,9 @@ class Geometry(Protocol):
     def distinct_directions(self, stride: int = 1) -> int:
         """Return how many different view directions every ``stride``-th view has."""
 
+    def central_directions(self, stride: int = 1) -> int:
+        """Return how many different lines every ``stride``-th view draws through the isocentre."""
+
 
 def of_spec(asked: spec.Geometry, size: int) -> Geometry:
     """Return the scan that ``datasets.yaml`` asks for, at ``size`` x ``size`` pixels."""
@@ -105,6 +108,10 @@ class ParallelBeam:
         """Return how many different directions every ``stride``-th view has: half the views if mirrored."""
         part = self.every(stride)
         return part.views // 2 if part.mirrored else part.views
+
+    def central_directions(self, stride: int = 1) -> int:
+        """Return how many different lines every ``stride``-th view draws through the isocentre: one a direction."""
+        return self.distinct_directions(stride)
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,14 @@ class FanBeam:
     def distinct_directions(self, stride: int = 1) -> int:
         """Return how many different view directions every ``stride``-th view has: all, no two fans are alike."""
         return self.every(stride).views
+
+    def central_directions(self, stride: int = 1) -> int:
+        """Return how many different lines every ``stride``-th view draws through the isocentre.
+
+        There, and nowhere else, opposite views draw the same line: half of an even number.
+        """
+        views = self.every(stride).views
+        return views // 2 if views % 2 == 0 else views
 
 
 def _check(scan: Geometry) -> None:

@@ -19,7 +19,7 @@ from bench.data.listing import Listing, kind_of_name, list_files, told
 from bench.data.names import nfc
 from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.pins import Pin, pin_file, wanted_series
-from bench.data.resize import Image, to_size
+from bench.data.resize import Image, to_object
 from bench.data.series import Found
 from bench.errors import BenchError
 
@@ -52,7 +52,7 @@ class FolderFiles:
     def object(self, ref: SliceRef, size: int) -> tuple[Image, Image, float]:
         """Return the slice as an object to project, its reference, and the pixel of the reference in cm.
 
-        mu in 1/cm, float32: the object (2 size, 2 size), the reference (size, size).
+        mu in 1/cm, float32: the object (2 size, 2 size), the reference (size, size); see ``to_object``.
 
         Raises:
             BenchError: the file has changed or cannot be decoded.
@@ -60,7 +60,7 @@ class FolderFiles:
         path = self._folder / ref.file
         native = readers.to_mu(self._pixels(ref, path), self.spec.unit, path)
         pixel_cm = ref.pixel_mm / 10.0 * native.shape[0] / size
-        return to_size(native, 2 * size), to_size(native, size), pixel_cm
+        return *to_object(native, size), pixel_cm
 
     def pair(self, ref: SliceRef, condition: str, size: int) -> tuple[Image, Image, float]:
         """Refuse: a folder of slices holds no pairs."""

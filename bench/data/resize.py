@@ -18,6 +18,19 @@ def double(image: npt.ArrayLike) -> Image:
     return _double_rows(_double_rows(np.asarray(image, np.float32)).T).T.copy()
 
 
+def to_object(image: npt.ArrayLike, size: int) -> tuple[Image, Image]:
+    """Return a square slice (N, N) as an object to project (2 size, 2 size), and its reference (size, size).
+
+    The reference is the 2 x 2 mean of the object, so that object and reference are equally sharp: a second, separate
+    resize is not, and the scan alone would then score several decibels more or less at one size than at the next.
+    Only a slice of its own size (N = ``size``) stays as it came, and the object is interpolated from it. float32;
+    raises ``ValueError`` for an image that is not square.
+    """
+    fine = to_size(image, 2 * size)
+    original = np.shape(image)[0] == size
+    return fine, to_size(image, size) if original else local_mean(fine, 2)
+
+
 def _double_rows(values: Image) -> Image:
     padded = np.concatenate([values[:1], values, values[-1:]])
     out = np.empty((2 * values.shape[0], values.shape[1]), np.float32)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.ct import views
 from bench.ct.units import effective_electronic, effective_photons
 from bench.report import gather, numbers
 from bench.report.gather import PSNR, RMSE, SSIM, Line
@@ -67,6 +69,17 @@ def row_label(plan: Plan, line: Line) -> Entry:
     return label(text, f"{numbers.whole(photons)} photons per ray{more}{at}")
 
 
+def _with_views(plan: Plan, line: Line, entry: Entry) -> Entry:
+    """Return the name of a sparse condition with its directions, and its views unless the name says them."""
+    found = views.of_plan(plan)
+    count = found.sparse.get(line.condition) if found is not None else None
+    if found is None or count is None:
+        return entry
+    said = re.search(rf"\b{count} views\b", entry.parts[0].text)
+    texts = ("" if said else f"{count} views", views.directions(found.scan, count), entry.detail)
+    return replace(entry, detail=", ".join(filter(None, texts)))
+
+
 def row_label_short(plan: Plan, line: Line) -> Entry:
     """Return the name of a condition alone."""
     return label(plan.conditions[line.condition] or line.condition)
@@ -80,7 +93,7 @@ def fold_label(result: Result) -> str:
 
 def scores(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
     """Return the table as its users know it: PSNR / SSIM of the input and of each network."""
-    return _scored(
+    made = _scored(
         "scores",
         "Scores",
         plan,
@@ -90,6 +103,8 @@ def scores(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
         f"PSNR in dB / SSIM, means over the test slices{_folds(plan)}. "
         "Bold: the best network of the row, for each metric.",
     )
+    found = views.of_plan(plan)
+    return made if found is None else replace(made, notes=found.remarks)
 
 
 def rmse(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
@@ -137,7 +152,7 @@ def _row(
     detail: bool = False,
 ) -> tuple[Entry, ...]:
     """Return label and cells of one row; states and footnotes are the same in every table."""
-    entries = [row_label(plan, line) if detail else row_label_short(plan, line)]
+    entries = [_with_views(plan, line, row_label(plan, line)) if detail else row_label_short(plan, line)]
     for model, group in line.groups.items():
         if model == INPUT and not inputs:
             continue

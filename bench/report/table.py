@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench import statistics
+from bench.ct import views
 from bench.report import costs, gather, grids, groups, numbers, published, spreads
 from bench.report.gather import Line
 from bench.report.groups import Group
@@ -60,6 +61,9 @@ def _facts(plan: Plan, patients_known: bool) -> tuple[tuple[str, str], ...]:
         patients = numbers.count(sum(data.patients.get("test", 0) for data in folds), "patient")
         who = patients if patients_known else "unknown patients"
         facts.append(("Tested on", f"{test} of {who}, {size} × {size} pixels"))  # noqa: RUF001
+        found = views.of_plan(plan)
+        if found is not None:
+            facts.append(("Scan", f"{views.in_words(found.scan)}, filter {found.scan.filter}"))
         if len(folds) > 1:
             apart = patients_known and not plan.leaky
             text = "by patient: each slice once, by a network that did not train on its patient"

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.audit import listing
+from bench.audit import listing, page
 from bench.audit.check import Check, at_most, between, within
+from bench.audit.simulator import Setup
+from bench.ct.dose import Condition
+from bench.ct.geometry import ParallelBeam
 from tests import tiny
 
 
@@ -30,6 +33,10 @@ def test_audit_needs_no_source_and_passes(
     count = sum(line.endswith("  passed") for line in lines)
     assert lines[-1] == f"all {count} checks passed" and count >= 25
     assert "wrote reports/away/audit.html" in lines
+    assert lines[1:3] == [
+        "scan: parallel beam, 90 views (45 directions) over 360 degrees",
+        "  sparse: 30 views (15 directions)",
+    ]
     assert {"noise.level[noisy]", "spokes[sparse]"} <= {line.split()[0] for line in lines if line}
     assert not (folder / ".bench-cache").exists() and not (folder / "runs").exists()
 
@@ -41,6 +48,8 @@ def test_page_holds_verdicts_and_four_pictures_and_asks_no_server(
     page = (folder / "reports" / "away" / "audit.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 4 and page.count("<svg") == 3 and page.count("data:image/png") == 1
     assert done.stdout.splitlines()[-1] in page
+    assert "parallel beam, 90 views (45 directions) over 360 degrees, " in page
+    assert "sparse: 30 views (15 directions)" in page and "<dt>remark</dt>" not in page
     assert page.count('<th scope="row">') == done.stdout.count("  passed")
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     assert "http" not in page.replace("http-equiv", "") and "<script" not in page
@@ -97,3 +106,12 @@ def test_long_names_keep_the_page() -> None:
     check = at_most(f"noise.level[{'x' * 90}]", 1.0, 1.0, "of law", "")
     lines = listing.row(check).split("\n")
     assert len(lines) == 2 and max(map(len, lines)) <= 80 and lines[1].endswith("passed")
+
+
+def test_an_odd_number_of_views_is_remarked_on(tmp_path: Path) -> None:
+    setup = Setup(ParallelBeam(64, 90), (Condition("fifteen", views=15), Condition("noisy", photons=1e5)))
+    text = listing.head("tiny", setup)
+    assert "  fifteen: 15 views (15 directions)\nremark: fifteen: 15 views (15 directions) leave" in text
+    assert max(map(len, text.splitlines())) <= 80
+    text = page.write(tmp_path, "tiny", 64, setup, []).read_text(encoding="utf-8")
+    assert "<dt>remark</dt><dd>fifteen: 15 views (15 directions) leave" in text

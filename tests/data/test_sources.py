@@ -72,6 +72,9 @@ def test_npz_object_and_reference(tmp_path: Path) -> None:
     np.testing.assert_allclose(reference, mu[1].reshape(2, 4, 2, 4).mean((1, 3)), rtol=1e-5)
     np.testing.assert_allclose(fine, mu[1].reshape(4, 2, 4, 2).mean((1, 3)), rtol=1e-5)
     assert pixel_cm == pytest.approx(0.28)
+    fine, reference, pixel_cm = source.object(ref, 3)  # 3 does not divide 8
+    np.testing.assert_allclose(reference, fine.reshape(3, 2, 3, 2).mean((1, 3)), rtol=1e-6)
+    assert pixel_cm == pytest.approx(0.07 * 8 / 3)
 
 
 def test_many_files_are_read_right_in_any_order(tmp_path: Path) -> None:

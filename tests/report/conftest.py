@@ -72,6 +72,7 @@ class Bench:
     seeds: list[int] = field(default_factory=lambda: [1])
     size: int = 64
     electronic: float = 0.0  # of the low-dose condition
+    views: int = 60  # of the sparse condition
     patients: dict[str, int] = field(default_factory=lambda: {"train": 4, "validation": 1, "test": 2})
     slices: dict[str, int] = field(default_factory=lambda: {"train": 40, "validation": 10, "test": 4})
     patients_known: bool = True
@@ -105,7 +106,7 @@ class Bench:
         dataset = Dataset(
             data=data,
             condition=condition,
-            views=60 if condition == "sv60" else None,
+            views=self.views if condition == "sv60" else None,
             photons=None if condition == "sv60" else 70_000.0,
             electronic_noise=0.0 if condition == "sv60" else self.electronic,
             geometry=Geometry(),

@@ -205,7 +205,26 @@ def test_no_difference_where_not_comparable(filled: Callable[..., Any], change: 
 def test_photons_at_this_size_stand_in_the_row(filled: Callable[..., Any]) -> None:
     made = grid(build(filled()), "scores").rows
     assert made[1][0].detail == "1,094 photons per ray at 64 × 64"  # noqa: RUF001  70,000 / 64
-    assert made[0][0].detail == ""
+    assert made[0][0].detail == "30 directions"
+
+
+def test_directions_stand_beside_the_views(filled: Callable[..., Any]) -> None:
+    """45 views over 360 degrees are 45 directions; a name that says the views need not be told them again."""
+    made = build(filled(views=45))
+    assert (
+        "Scan",
+        "parallel beam, 720 views (360 directions) over 360 degrees, filter ram-lak",
+    ) in made.facts
+    assert grid(made, "scores").rows[0][0].detail == "45 views, 45 directions"  # the label says 60
+    (note,) = grid(made, "scores").notes
+    assert note.startswith("sv60: 45 views (45 directions) leave the streaks of 90 views (45 directions): ")
+    assert grid(made, "rmse").notes == ()
+
+
+def test_stored_pairs_have_no_scan_of_ours(filled: Callable[..., Any]) -> None:
+    made = build(filled(views=45, source={"title": "Made elsewhere", "kind": "pairs"}))
+    assert "Scan" not in dict(made.facts)
+    assert (grid(made, "scores").rows[0][0].detail, grid(made, "scores").notes) == ("", ())
 
 
 def test_electronic_noise_at_this_size_stands_in_the_row(filled: Callable[..., Any]) -> None:
