@@ -157,7 +157,7 @@ def crossed_test(differences: Floats) -> Floats:
     parts = [(np.var(m, axis=-1, ddof=1) / m.shape[-1], m.shape[-1] - 1) for m in (over_seeds, over_patients)]
     square = over_seeds.mean(axis=-1) ** 2
     low, high = np.full(square.shape, -50.0), np.zeros(square.shape)  # log p: a bisection
-    for _ in range(45):
+    for _ in range(36):
         middle = (low + high) / 2
         needed = sum(part * special.stdtrit(freedom, np.exp(middle) / 2) ** 2 for part, freedom in parts)
         above = square > needed

@@ -64,14 +64,14 @@ def p_text(p: float) -> str:
 
 
 def summary(made: Claims, known: Definitions) -> str:
-    """Return in how many rows each of the two claims is made: ``these weights better in 2 of 6 rows (PSNR), ...``."""
+    """Return in how many rows each claim is made: ``of 6 rows these weights better in 2 (PSNR), 1 (SSIM); ...``."""
     texts = []
     for word, method in (("these weights", False), ("this method", True)):
         counts = []
         for metric, found in made.items():
             verdicts = [claim.method if method else claim.weights for claim in found.values()]
-            count = sum(verdict.made for verdict in verdicts)
             name = numbers.metric_label(metric, definition(known, metric))
-            counts.append(f"{count} of {numbers.count(len(found), 'row')} by {name}")
+            counts.append(f"{sum(verdict.made for verdict in verdicts)} ({name})")
         texts.append(f"{word} better in {', '.join(counts)}")
-    return "; ".join(texts)
+    rows = max((len(found) for found in made.values()), default=0)
+    return f"of {numbers.count(rows, 'row')} " + "; ".join(texts)

@@ -40,11 +40,9 @@ def cell_note(group: Group, metrics: Iterable[str], known: Definitions) -> str:
         if found := group.strange(metric):
             slices = sorted({(one.patient, one.slice) for one in found})
             of = max(len(run.scores) for run in group.finished)
-            texts.append(
-                f"{_name(metric, known)} over {of - len(slices)} of {numbers.count(of, 'slice')}: not finite at "
-                f"{_listed(slices)}; takes no part in choosing the winner"
-            )
-    return "; ".join(texts)
+            of_all = f"{of - len(slices)} of {numbers.count(of, 'slice')}"
+            texts.append(f"{_name(metric, known)} over {of_all}: not finite at {_listed(slices)}")
+    return "; ".join([*texts, "takes no part in choosing the winner"]) if texts else ""
 
 
 def notices(
