@@ -149,7 +149,7 @@ def crossed_test(differences: Floats) -> Floats:
     two squared errors, each times the square of its own t value at p. For normal values this p is never too
     small, whatever the shares: the chance of so large a mean is convex in the variance estimate (Banerjee 1960,
     Sankhya 22, 357-358). What seed and patient do together is in both parts, so it is counted twice, not lost.
-    A sum of variances with Welch's degrees of freedom finds a false winner in up to 15 % of tables.
+    A sum of variances with Welch's degrees of freedom names a false winner in up to 16 % of tables.
     """
     from scipy import special
 

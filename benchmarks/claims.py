@@ -28,6 +28,13 @@ def exponential(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     return rng.standard_exponential(shape) - 1
 
 
+def one_sided(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Return exponential values for the first network and none for the others: differences as skewed as can be."""
+    values = exponential(rng, shape)
+    values[:, :, 1:] = 1e-3 * rng.standard_normal(values[:, :, 1:].shape)
+    return values
+
+
 def coverage(trials: int = 20_000, resampled: int = 2_000) -> None:
     """Print how often a 95 % interval holds the true mean."""
     print("coverage: patients, t normal, t exponential, bootstrap-t normal, bootstrap-t exponential")
@@ -44,6 +51,9 @@ def coverage(trials: int = 20_000, resampled: int = 2_000) -> None:
             inside = [one is None or one.low < 0 < one.high for one in found]
             cells.append(f"{100 * np.mean(inside):.1f}" if inside else "-")
         print("|", patients, "|", " | ".join(cells), "|", flush=True)
+
+
+DRAWS: dict[str, Draw] = {"weights, exponential": exponential, "weights, one-sided": one_sided}
 
 
 def scores(
@@ -70,21 +80,24 @@ def folded(values: Floats) -> Floats:
 
 def false(tables: int = 5_000) -> None:
     """Print the share of null tables with a false winner, in per cent."""
-    print("false winners: claim, sample | two networks | three | two equal, one far below | six")
+    print(
+        "false winners: claim, sample | two networks | three | two equal, one far below | three, one noisier | six"
+    )
     for claim, seeds, patients in (
         ("weights", 1, 4), ("weights", 1, 10), ("weights", 1, 47), ("weights, exponential", 1, 4),
-        ("weights, exponential", 1, 10), ("weights, exponential", 1, 47), ("weights' test asked for the method", 1, 10),
+        ("weights, exponential", 1, 10), ("weights, exponential", 1, 47), ("weights, one-sided", 1, 4),
+        ("weights, one-sided", 1, 10), ("weights, one-sided", 1, 47), ("weights' test asked for the method", 1, 10),
         ("weights' test asked for the method", 1, 47), ("method", 3, 4), ("method", 3, 10), ("method", 3, 47),
         ("method", 5, 10), ("method, shares alike", 3, 47), ("method, shares alike", 10, 10), ("method, folds", 5, 47),
     ):  # fmt: skip
         cells = []
-        for networks, far in ((2, False), (3, False), (3, True), (6, False)):
-            shape = tables if claim.startswith("weights") else tables // 5
-            seed = 0.0 if claim in ("weights", "weights, exponential") else SEED
+        for networks, kind in ((2, ""), (3, ""), (3, "far"), (3, "noisier"), (6, "")):
+            shape = tables if claim.startswith("weights") or "folds" in claim else tables // 4
+            seed = 0.0 if claim.split(", ")[0] == "weights" else SEED
             seed = PATIENT * (seeds / patients) ** 0.5 if "alike" in claim else seed
-            draw = exponential if "exponential" in claim else normal
-            values = scores(shape, networks, seeds, patients, draw, seed)
-            values[:, :, 2:] -= 5 if far else 0
+            values = scores(shape, networks, seeds, patients, DRAWS.get(claim, normal), seed)
+            values[:, :, 2:] -= 5 if kind == "far" else 0
+            values[:, :, 2:] *= 5 if kind == "noisier" else 1
             cells.append(f"{named(*_sample(claim, values))[0]:.1f}")
         print("|", claim, "|", f"{seeds} x {patients}", "|", " | ".join(cells), "|", flush=True)
 

@@ -46,13 +46,13 @@ def _spread_cells(group: Group, known: Definitions, patients_known: bool) -> tup
         return state(group.state), state(""), state("")
     if not patients_known:
         return state("patients unknown, no spread"), state(""), state("unknown")
-    cells, count = [], 0
+    cells, counts = [], {}
     for metric in (PSNR, SSIM):
         means = group.patients(metric)
         if not means:
             cells.append(state(group.without(metric)))
             continue
-        count = len(means)
+        counts[len(means)] = None
         found = statistics.spread(means, group.condition, metric)
         text = numbers.score(found.mean, metric, definition(known, metric))
         if found.sd is None:
@@ -60,7 +60,7 @@ def _spread_cells(group: Group, known: Definitions, patients_known: bool) -> tup
             continue
         text += f" ± {numbers.score(found.sd, metric, definition(known, metric))}"
         cells.append(Entry((Part(text),), detail=intervals(found, metric, definition(known, metric))))
-    return (*cells, value(str(count)))
+    return (*cells, value(" / ".join(str(count) for count in counts or (0,))))
 
 
 def intervals(

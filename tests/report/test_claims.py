@@ -69,7 +69,11 @@ def test_a_difference_that_does_not_vary_is_no_sample(bench: Any, scores: Any) -
     bench.conditions = {"sv60": "60 views"}
     bench.add("unet", "sv60", patients(scores, 4, 30.0))
     bench.add("ddnet", "sv60", patients(scores, 4, 30.5))
-    assert lead(build(bench))[0][3:6] == ["+0.50", "4 patients, 1 seed", "no claim: the differences do not vary"]
+    assert lead(build(bench))[0][3:6] == [
+        "+0.50",
+        "4 patients, 1 seed",
+        "no claim: the differences do not vary",
+    ]
 
 
 def test_six_patients_have_a_bootstrap_t_interval_too(bench: Any, scores: Any) -> None:
@@ -174,4 +178,9 @@ def test_a_network_without_a_rival_makes_no_claim(bench: Any, scores: Any) -> No
     bench.conditions = {"sv60": "60 views"}
     bench.add("unet", "sv60", patients(scores, 4, 30.0))
     bench.add("ddnet", "sv60", status="failed")
-    assert lead(build(bench))[0][2:] == ["–", "", "", *["no claim: fewer than two networks have finished"] * 2]  # noqa: RUF001
+    assert lead(build(bench))[0][2:] == [
+        "–",
+        "",
+        "",
+        *["no claim: fewer than two networks have finished"] * 2,
+    ]  # noqa: RUF001

@@ -251,7 +251,11 @@ def test_one_patient_has_no_spread(bench: Any, scores: Any) -> None:
         bench.add(model, "sv60", scores(30.0, slices=[("p1", "a"), ("p1", "b")]))
     made = build(bench)
     assert grid(made, "spread").rows[1][2].detail == "one patient, no spread"
-    assert rows(made, "lead")[0][3:6] == ["+0.00", "1 patient, 1 seed", "no claim: 1 patient, fewer than four"]
+    assert rows(made, "lead")[0][3:6] == [
+        "+0.00",
+        "1 patient, 1 seed",
+        "no claim: 1 patient, fewer than four",
+    ]
 
 
 def test_unknown_patients_are_said_everywhere(filled: Callable[..., Any]) -> None:

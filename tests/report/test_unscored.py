@@ -66,11 +66,15 @@ def test_no_text_of_the_report_holds_an_infinite_mean(copied: Any, tmp_path: Any
     for path in report.write(copied.save(), tmp_path):
         text = path.read_text(encoding="utf-8")
         assert "-inf" not in text
-        assert text.count("inf") <= text.count("infinite") + (path.suffix in (".md", ".html"))  # the list's value
+        assert text.count("inf") <= text.count("infinite") + (
+            path.suffix in (".md", ".html")
+        )  # the list's value
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_networks_own_strange_score_is_named_and_it_cannot_win(bench: Any, scores: Any, value: float) -> None:
+def test_a_networks_own_strange_score_is_named_and_it_cannot_win(
+    bench: Any, scores: Any, value: float
+) -> None:
     bench.models["dncnn"] = "DnCNN"
     bench.conditions = {"sv60": "60 views"}
     bench.add("input", "sv60", scores([20.0, 10.0, 22.0, 24.0]))
