@@ -159,14 +159,8 @@ def test_holm_agrees_with_r() -> None:
 
 def test_the_winner_is_held_against_every_other_network() -> None:
     """The runner-up by the mean is beaten clearly, the third, with large differences, is not."""
-    base = np.array([1.0, 5.0, 2.0, 3.0, 4.0])
-    scores = np.array(
-        [
-            base + [0.5, 0.6, 0.4, 0.5, 0.5],
-            base + [0.01, -0.01, 0, 0.02, 0],
-            base + [3.0, -4.0, 2.0, -3.0, 1.5],
-        ]
-    )
+    more = [[0.5, 0.6, 0.4, 0.5, 0.5], [0.01, -0.01, 0.0, 0.02, 0.0], [3.0, -4.0, 2.0, -3.0, 1.5]]
+    scores = np.array([1.0, 5.0, 2.0, 3.0, 4.0]) + np.array(more)
     pairs = [stats.ttest_rel(scores[0], other).pvalue for other in scores[1:]]
     assert pairs[0] < 0.001 < 0.5 < pairs[1]
     assert statistics.winner_p(scores, np.array(0), statistics.t_test) == pytest.approx(max(pairs))

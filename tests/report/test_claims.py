@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from bench.report import csvout, table
+from bench.report import csvout, numbers, table
 from bench.report.values import Table
 
 GAINS = [0.5, 0.7, 0.4, 0.6, 0.55, 0.45]  # DD-Net minus UNet, patient by patient, dB
@@ -179,8 +179,8 @@ def test_a_network_without_a_rival_makes_no_claim(bench: Any, scores: Any) -> No
     bench.add("unet", "sv60", patients(scores, 4, 30.0))
     bench.add("ddnet", "sv60", status="failed")
     assert lead(build(bench))[0][2:] == [
-        "–",
+        numbers.DASH,
         "",
         "",
         *["no claim: fewer than two networks have finished"] * 2,
-    ]  # noqa: RUF001
+    ]
