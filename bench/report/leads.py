@@ -18,7 +18,7 @@ _LEAD = (
     "Difference patient by patient between the best network and the next, with Student's 95 % interval of this "
     f"one difference. {RESAMPLED} These weights: the best network, as it was trained here, is better on patients "
     "like these than every other network that has finished (paired t test over at least four patients, the largest "
-    "p of the comparisons, Holm over the rows of this table for each metric). This method: so it would be trained "
+    "p of the comparisons, Holm over the rows of this table for each metric). This method: it would lead if trained "
     "anew (at least three folds: t test over their means; else at least three seeds: seeds and patients are both "
     "a sample). Claimed at p of at most 0.05, all under the assumption that differences are roughly normal."
 )

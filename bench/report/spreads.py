@@ -46,7 +46,8 @@ def _spread_cells(group: Group, known: Definitions, patients_known: bool) -> tup
         return state(group.state), state(""), state("")
     if not patients_known:
         return state("patients unknown, no spread"), state(""), state("unknown")
-    cells, counts = [], {}
+    cells: list[Entry] = []
+    counts: dict[int, None] = {}
     for metric in (PSNR, SSIM):
         means = group.patients(metric)
         if not means:
