@@ -8,7 +8,7 @@ from typing import Any
 from bench.report import gather, grids, groups, numbers
 from bench.report.gather import Line
 from bench.report.values import Entry, Grid, label, state, value
-from bench.spec import INPUT, Plan, Training, batch_area
+from bench.spec import Plan, Training, batch_area
 from bench.store import Result
 
 
@@ -175,17 +175,16 @@ def worse_than_input(plan: Plan, lines: Sequence[Line], known: grids.Definitions
     """Return a sentence for each finished network that does not beat the untreated input in PSNR."""
     shown, found = grids.names(plan), []
     for line in lines:
-        base = line.groups[INPUT].mean(gather.PSNR)
         for model in plan.models:
             group = line.groups[model]
-            mean = group.mean(gather.PSNR)
-            if mean is None or base is None or mean > base or not line.comparable:
+            gain = gather.gain(line, group, gather.PSNR)
+            if gain is None or gain > 0:
                 continue
             ended = [result.record for run in group.finished for result in run.results]
             updates = [record.attempts[-1].updates for record in ended if record and record.attempts]
             if len(plan.folds) > 1:
                 updates = sorted({min(updates), max(updates)}) if updates else []
-            gap = numbers.score(mean - base, gather.PSNR, grids.definition(known, gather.PSNR), signed=True)
+            gap = numbers.score(gain, gather.PSNR, grids.definition(known, gather.PSNR), signed=True)
             after = f" after {' and '.join(f'{count:,}' for count in updates)} updates" if updates else ""
             found.append(
                 f"{shown[model]} does not beat the untreated input on "

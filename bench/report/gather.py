@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.errors import BenchError
 from bench.report import numbers
-from bench.report.groups import Group
+from bench.report.groups import Group, LeftOut
 from bench.spec import INPUT, Plan, digest
 from bench.store import Result
 
@@ -47,9 +47,10 @@ def lines(plan: Plan, results: Iterable[Result]) -> tuple[Line, ...]:
     rows = []
     for condition in plan.conditions:
         groups = {}
+        left_out = _left_out(found.get((condition, INPUT), []))
         for model in columns:
             cells = sorted(found.get((condition, model), []), key=_place)
-            groups[model] = Group(condition, model, tuple(cells))
+            groups[model] = Group(condition, model, tuple(cells), left_out)
         flagged, reasons = _differences(groups)
         rows.append(Line(condition, groups, flagged, reasons))
     return tuple(rows)
@@ -74,17 +75,52 @@ def ranking(line: Line, metric: str, definition: Mapping[str, Any]) -> list[str]
     """Return the networks that may win, best unrounded mean first; empty where cells are not comparable."""
     if not line.comparable:
         return []
-    means = {m: g.mean(metric) for m, g in line.groups.items() if m != INPUT and g.complete}
-    usable = {model: mean for model, mean in means.items() if mean is not None and not math.isnan(mean)}
-    sign = -1.0 if definition.get("direction", "higher") == "higher" else 1.0
-    return sorted(usable, key=lambda model: sign * usable[model])
+    means = {
+        model: group.mean(metric)
+        for model, group in line.groups.items()
+        if model != INPUT and group.complete and not group.strange(metric)
+    }
+    usable = {model: mean for model, mean in means.items() if mean is not None}
+    return sorted(usable, key=lambda model: -sign(definition) * usable[model])
+
+
+def sign(definition: Mapping[str, Any]) -> float:
+    """Return 1.0 where higher is better, -1.0 where lower is."""
+    return 1.0 if definition.get("direction", "higher") == "higher" else -1.0
 
 
 def winners(line: Line, metric: str, definition: Mapping[str, Any]) -> frozenset[str]:
-    """Return the winner of a row and all that print the same value."""
+    """Return the winner of a row and all that print the same value; none where a network ran alone."""
     ranked = ranking(line, metric, definition)
+    if len(ranked) < 2:
+        return frozenset()
     printed = {m: numbers.score(line.groups[m].mean(metric) or 0.0, metric, definition) for m in ranked}
     return frozenset(model for model in ranked if printed[model] == printed[ranked[0]])
+
+
+def gain(line: Line, group: Group, metric: str) -> float | None:
+    """Return what a network adds to the untreated input, over the slices that both have a finite score of."""
+    base, mean = line.groups[INPUT], group.mean(metric)
+    its = base.mean(metric)
+    if mean is None or its is None or group.model == INPUT or not line.comparable:
+        return None
+    strange = {(found.patient, found.slice) for found in group.strange(metric)}
+    if not strange:
+        return mean - its
+    alike = {metric: frozenset(strange) | base.left_out.get(metric, frozenset())}
+    mean, its = (replace(one, left_out=alike).mean(metric) for one in (group, base))
+    return None if mean is None or its is None else mean - its
+
+
+def _left_out(inputs: Iterable[Result]) -> LeftOut:
+    """Return the slices whose untreated score is no finite number: there is nothing that a network could gain."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for result in inputs:
+        for row in result.scores:
+            for metric, value in row.items():
+                if metric not in ("patient", "slice") and not math.isfinite(float(value)):
+                    found.setdefault(metric, set()).add((str(row["patient"]), str(row["slice"])))
+    return {metric: frozenset(slices) for metric, slices in found.items()}
 
 
 def _check(plan: Plan, result: Result) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.ct import views
 from bench.ct.units import effective_electronic, effective_photons
-from bench.report import gather, numbers
+from bench.report import gather, numbers, unscored
 from bench.report.gather import PSNR, RMSE, SSIM, Line
 from bench.report.groups import Group
 from bench.report.values import Entry, Grid, label, state, value
@@ -101,7 +101,7 @@ def scores(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
         known,
         (PSNR, SSIM),
         f"PSNR in dB / SSIM, means over the test slices{_folds(plan)}. "
-        "Bold: the best network of the row, for each metric.",
+        "Bold: the best network of the row, for each metric; bold alone is no claim.",
     )
     found = views.of_plan(plan)
     return made if found is None else replace(made, notes=found.remarks)
@@ -134,11 +134,15 @@ def _scored(
         def draw(group: Group, marks: tuple[int, ...], best: Mapping[str, frozenset[str]] = best) -> Entry:
             found = [(metric, group.mean(metric)) for metric in metrics]
             texts = [
-                numbers.score(m, k, definition(known, k)) if m is not None else "not scored" for k, m in found
+                numbers.score(m, k, definition(known, k)) if m is not None else group.without(k)
+                for k, m in found
             ]
+            marks += foot.mark(unscored.cell_note(group, metrics, known))
             return value(*texts, best=tuple(group.model in best[metric] for metric in metrics), marks=marks)
 
-        rows.append(_row(plan, line, foot, draw, detail=name == "scores"))
+        first, *cells = _row(plan, line, foot, draw, detail=name == "scores")
+        left_out = foot.mark(unscored.row_note(line, metrics, known))
+        rows.append((replace(first, marks=left_out), *cells))
     return Grid(name, title, ("Condition", *names(plan).values()), tuple(rows), lead, (), tuple(foot.texts))
 
 
@@ -185,20 +189,27 @@ def gain(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
     foot = Footnotes([])
     rows = []
     for line in lines:
-        base = line.groups[INPUT]
 
-        def draw(group: Group, marks: tuple[int, ...], line: Line = line, base: Group = base) -> Entry:
+        def draw(group: Group, marks: tuple[int, ...], line: Line = line) -> Entry:
             if not line.comparable:
                 return state("not comparable", foot.mark(_mismatch(plan, line)))
-            pairs = [(metric, group.mean(metric), base.mean(metric)) for metric in (PSNR, SSIM)]
+            found = {metric: gather.gain(line, group, metric) for metric in (PSNR, SSIM)}
             texts = [
-                numbers.score(mine - its, metric, definition(known, metric), signed=True)
-                for metric, mine, its in pairs
-                if mine is not None and its is not None
+                numbers.score(more, metric, definition(known, metric), signed=True)
+                if more is not None
+                else _no_gain(line, group, metric)
+                for metric, more in found.items()
             ]
-            return value(*texts, marks=marks) if len(texts) == 2 else state("input not scored")
+            known_ones = [more for more in found.values() if more is not None]
+            return value(*texts, marks=marks) if known_ones else state(texts[0])
 
         rows.append(_row(plan, line, foot, draw, inputs=False))
     heads = ("Condition", *list(names(plan).values())[1:])
     lead = "PSNR in dB / SSIM of each network minus those of the untreated input."
     return Grid("gain", "Gain over the input", heads, tuple(rows), lead, (), tuple(foot.texts))
+
+
+def _no_gain(line: Line, group: Group, metric: str) -> str:
+    return (
+        group.without(metric) if group.mean(metric) is None else f"input {line.groups[INPUT].without(metric)}"
+    )

@@ -8,9 +8,8 @@ from typing import Any
 
 from bench import statistics
 from bench.ct import views
-from bench.report import costs, gather, grids, groups, numbers, published, spreads
+from bench.report import claims, costs, gather, grids, groups, leads, numbers, published, spreads, unscored
 from bench.report.gather import Line
-from bench.report.groups import Group
 from bench.report.values import Grid, Score, Table
 from bench.spec import INPUT, Plan
 from bench.store import Result
@@ -31,24 +30,30 @@ def build(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> 
     known = gather.definitions(results)
     patients_known = all(cell.spec.dataset.data.patients_known for cell in plan.cells)
     beside = published.grid(plan, lines, known)
+    claimed = claims.claims(plan, lines, known, patients_known)
+    strange = unscored.grid(plan, lines, known, grids.names(plan))
     made: list[Grid] = [
         grids.scores(plan, lines, known),
         grids.gain(plan, lines, known),
         grids.rmse(plan, lines, known),
         spreads.spread(plan, lines, known, patients_known),
-        spreads.lead_over_second(plan, lines, known, patients_known),
+        leads.grid(plan, lines, known, claimed),
         costs.cost(plan, lines),
         *([beside] if beside is not None else []),
     ]
     return Table(
         title="Low-dose CT denoising",
         profile=plan.profile,
-        facts=_facts(plan, patients_known),
+        facts=(*_facts(plan, patients_known), ("Claims", leads.summary(claimed, known))),
         conventions=_conventions(known),
-        notices=(*_notices(plan, patients_known), *costs.worse_than_input(plan, lines, known)),
+        notices=(
+            *_notices(plan, patients_known),
+            *unscored.notices(plan, lines, known, grids.names(plan)),
+            *costs.worse_than_input(plan, lines, known),
+        ),
         grids=tuple(_with_notes(plan, one) for one in made),
-        provenance=costs.provenance(plan, lines, others),
-        scores=tuple(_scores(plan, lines, known, patients_known)),
+        provenance=(*costs.provenance(plan, lines, others), *([strange] if strange is not None else [])),
+        scores=tuple(_scores(plan, lines, known, patients_known, claimed)),
     )
 
 
@@ -131,43 +136,44 @@ def _with_notes(plan: Plan, made: Grid) -> Grid:
 
 
 def _scores(
-    plan: Plan, lines: Sequence[Line], known: grids.Definitions, patients_known: bool
+    plan: Plan,
+    lines: Sequence[Line],
+    known: grids.Definitions,
+    patients_known: bool,
+    claimed: claims.Claims,
 ) -> Iterable[Score]:
     may = not published.reasons(plan)
     for line in lines:
         for metric in known:
             best = gather.winners(line, metric, known[metric])
-            base = line.groups[INPUT].mean(metric)
+            claim = claimed.get(metric, {}).get(line.condition)
             for model, group in line.groups.items():
                 theirs = published.value_of(plan, line.condition, model, metric)
+                leading = claim if claim is not None and claim.ranked[:1] == (model,) else None
                 row: dict[str, Any] = {
                     "metric": metric,
                     "unit": str(known[metric].get("unit", "")),
                     "direction": str(known[metric].get("direction", "higher")),
                     "mean_over_seeds": group.mean(metric),
                     "winner": model in best,
-                    "gain": _gain(line, group, metric, base),
+                    "p_weights": leading.weights.p if leading else None,
+                    "p_method": leading.method.p if leading else None,
+                    "gain": gather.gain(line, group, metric),
                     "published": theirs,
                     "comparable": may and theirs is not None and line.comparable,
                     "leaky": plan.leaky,
                 }
                 for run in group.runs:
-                    joined = groups.mean_of(run.scores, metric) if run.finished else None
+                    joined = run.mean(metric) if run.finished else None
                     for result in run.results:
-                        yield Score(**_own(result, metric, patients_known), mean_over_folds=joined, **row)
+                        own = _own(result, metric, group.left_out, patients_known)
+                        yield Score(**own, mean_over_folds=joined, **row)
 
 
-def _gain(line: Line, group: Group, metric: str, base: float | None) -> float | None:
-    mean = group.mean(metric)
-    if mean is None or base is None or group.model == INPUT or not line.comparable:
-        return None
-    return mean - base
-
-
-def _own(result: Result, metric: str, patients_known: bool) -> dict[str, Any]:
+def _own(result: Result, metric: str, left_out: groups.LeftOut, patients_known: bool) -> dict[str, Any]:
     """Return the fields of a score that belong to one seed and fold."""
-    mean = groups.mean_of(result.scores, metric)
-    means = groups.patients_of(result.scores, metric) if mean is not None else {}
+    mean = groups.mean_of(result.scores, metric, left_out)
+    means = groups.patients_of(result.scores, metric, left_out)
     return {
         "cell": result.planned.id,
         "condition": result.planned.spec.dataset.condition,
@@ -177,6 +183,6 @@ def _own(result: Result, metric: str, patients_known: bool) -> dict[str, Any]:
         "status": groups.describe(result),
         "mean": mean,
         "sd_patients": statistics.spread(means).sd if means and patients_known else None,
-        "slices": len(result.scores),
+        "slices": len(groups.counted(result.scores, metric, left_out)),
         "patients": len(means) if patients_known else None,
     }

@@ -62,11 +62,13 @@ class Score:
     direction: str
     mean: float | None
     sd_patients: float | None
-    slices: int
+    slices: int  # that have a finite score and are counted
     patients: int | None  # None: unknown
     mean_over_folds: float | None  # over the slices of all folds of this seed
     mean_over_seeds: float | None
     winner: bool
+    p_weights: float | None  # of the best network only, after Holm: these weights, this method
+    p_method: float | None
     gain: float | None
     published: float | None
     comparable: bool

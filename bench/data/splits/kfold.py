@@ -1,7 +1,7 @@
 """Rule ``kfold``: every patient is tested in one fold and trains in the others.
 
-With the few test patients of a single split no statement about a winner can be made; over k folds all patients
-of a collection are tested. The folds are balanced in slices and, as far as names tell, in sub-cohorts.
+With the few test patients of a single split only large differences can be told from chance; over k folds all
+patients of a collection are tested. The folds are balanced in slices and, as far as names tell, in sub-cohorts.
 """
 
 from __future__ import annotations

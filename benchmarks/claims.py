@@ -1,0 +1,132 @@
+"""Coverage of intervals, false winners and power of the claims: ``python benchmarks/claims.py [part ...]``.
+
+Parts: coverage, false, power. Null tables have six rows; networks differ from patient to patient by 0.1 dB and
+from training to training by 0.04 dB, both normal unless said otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from bench import statistics
+from bench.statistics import Floats, Test
+
+ROWS, PATIENT, SEED = 6, 0.1, 0.04
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Return normal values of mean 0 and deviation 1."""
+    return rng.standard_normal(shape)
+
+
+def exponential(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Return exponential values shifted to mean 0, deviation 1."""
+    return rng.standard_exponential(shape) - 1
+
+
+def one_sided(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Return exponential values for the first network and none for the others: differences as skewed as can be."""
+    values = exponential(rng, shape)
+    values[:, :, 1:] = 1e-3 * rng.standard_normal(values[:, :, 1:].shape)
+    return values
+
+
+def coverage(trials: int = 20_000, resampled: int = 2_000) -> None:
+    """Print how often a 95 % interval holds the true mean."""
+    print("coverage: patients, t normal, t exponential, bootstrap-t normal, bootstrap-t exponential")
+    for patients in (4, 6, 10, 20, 47):
+        cells = []
+        for draw in (normal, exponential):
+            sample = draw(np.random.default_rng(patients), (trials, patients))
+            cells.append(f"{100 * (statistics.t_test(sample) > 0.05).mean():.1f}")
+        for draw in (normal, exponential):
+            sample = draw(np.random.default_rng([patients, 1]), (resampled, patients))
+            found = (
+                [statistics.bootstrap_t(x, str(at)) for at, x in enumerate(sample)] if patients >= 6 else []
+            )
+            inside = [one is None or one.low < 0 < one.high for one in found]
+            cells.append(f"{100 * np.mean(inside):.1f}" if inside else "-")
+        print("|", patients, "|", " | ".join(cells), "|", flush=True)
+
+
+DRAWS: dict[str, Draw] = {"weights, exponential": exponential, "weights, one-sided": one_sided}
+
+
+def scores(
+    tables: int, networks: int, seeds: int, patients: int, draw: Draw, seed: float, patient: float = PATIENT
+) -> Floats:
+    """Return scores (tables, rows, networks, seeds, patients) in dB; all expectations are equal."""
+    rng = np.random.default_rng([networks, seeds, patients])
+    shape = (tables, ROWS, networks)
+    own = patient * draw(rng, (*shape, 1, patients))
+    return own + seed * rng.standard_normal((*shape, seeds, 1))
+
+
+def named(values: Floats, test: Test) -> tuple[float, float]:
+    """Return the share of tables, and of rows, with a winner."""
+    best = values.mean(axis=tuple(range(3, values.ndim))).argmax(axis=2)
+    p = statistics.holm(statistics.winner_p(values, best, test)) <= statistics.SIGNIFICANT
+    return 100 * float(p.any(axis=1).mean()), 100 * float(p.mean())
+
+
+def folded(values: Floats) -> Floats:
+    """Return the means of five folds: patient i is tested by the network of fold i modulo 5."""
+    return np.stack([values[..., f, f::5].mean(axis=-1) for f in range(5)], axis=-1)
+
+
+def false(tables: int = 5_000) -> None:
+    """Print the share of null tables with a false winner, in per cent."""
+    print(
+        "false winners: claim, sample | two networks | three | two equal, one far below | three, one noisier | six"
+    )
+    for claim, seeds, patients in (
+        ("weights", 1, 4), ("weights", 1, 10), ("weights", 1, 47), ("weights, exponential", 1, 4),
+        ("weights, exponential", 1, 10), ("weights, exponential", 1, 47), ("weights, one-sided", 1, 4),
+        ("weights, one-sided", 1, 10), ("weights, one-sided", 1, 47), ("weights' test asked for the method", 1, 10),
+        ("weights' test asked for the method", 1, 47), ("method", 3, 4), ("method", 3, 10), ("method", 3, 47),
+        ("method", 5, 10), ("method, shares alike", 3, 47), ("method, shares alike", 10, 10), ("method, folds", 5, 47),
+    ):  # fmt: skip
+        cells = []
+        for networks, kind in ((2, ""), (3, ""), (3, "far"), (3, "noisier"), (6, "")):
+            shape = tables if claim.startswith("weights") or "folds" in claim else tables // 4
+            seed = 0.0 if claim.split(", ")[0] == "weights" else SEED
+            seed = PATIENT * (seeds / patients) ** 0.5 if "alike" in claim else seed
+            values = scores(shape, networks, seeds, patients, DRAWS.get(claim, normal), seed)
+            values[:, :, 2:] -= 5 if kind == "far" else 0
+            values[:, :, 2:] *= 5 if kind == "noisier" else 1
+            cells.append(f"{named(*_sample(claim, values))[0]:.1f}")
+        print("|", claim, "|", f"{seeds} x {patients}", "|", " | ".join(cells), "|", flush=True)
+
+
+def _sample(claim: str, values: Floats) -> tuple[Floats, Test]:
+    if "folds" in claim:
+        return folded(values), statistics.t_test
+    if claim.startswith("weights"):
+        return values[..., 0, :], statistics.t_test
+    return values, statistics.crossed_test
+
+
+def power(tables: int = 600) -> None:
+    """Print in how many of the rows a network that is better in every row is named, in per cent."""
+    gains = (0.1, 0.2, 0.3, 0.5, 1.0)
+    print("power: claim, sample |", " | ".join(f"{gain} dB" for gain in gains))
+    for claim, seeds, patients in (
+        ("weights", 1, 4), ("weights", 1, 10), ("weights", 1, 47), ("method", 3, 4), ("method", 3, 10),
+        ("method", 3, 47), ("method", 5, 4), ("method", 5, 47), ("method, folds", 5, 47),
+    ):  # fmt: skip
+        cells = []
+        for gain in gains:
+            values = scores(tables, 3, seeds, patients, normal, 0.0 if claim == "weights" else SEED)
+            values[:, :, 0] += gain
+            cells.append(f"{named(*_sample(claim, values))[1]:.0f}")
+        print("|", claim, "|", f"{seeds} x {patients}", "|", " | ".join(cells), "|", flush=True)
+
+
+if __name__ == "__main__":
+    parts = {"coverage": coverage, "false": false, "power": power}
+    for name in sys.argv[1:] or parts:
+        parts[name]()
