@@ -12,6 +12,9 @@ from bench.spec.base import FULL_SIZE, Frozen, Positive
 Photons = Annotated[float, Field(ge=1, le=1e15)]  # per ray; what a generator of Poisson numbers can draw
 
 
+Accepted = Literal["no_air", "beyond_range", "padding"]  # what bench.data.plausible refuses otherwise
+
+
 class Source(Frozen):
     """What all sources have in common; ``restricted`` keeps every image of the source out of reports."""
 
@@ -37,6 +40,7 @@ class FolderSource(Source):
 
     ``series`` names the DICOM series that are used, others being left out: their UIDs, or a pin file (beside
     ``datasets.yaml``, or packaged) that also says what each must hold. ``complete`` refuses a gap in a series.
+    ``accept`` says that values are right although no CT has such: they are used as they are.
     """
 
     kind: Literal["npz", "npy", "flt", "dicom", "nifti"]
@@ -48,6 +52,7 @@ class FolderSource(Source):
     patients: str | None = None  # a patients.csv (columns file,patient); else one subfolder per patient
     patient_from: str | None = None  # a regular expression with one group, the patient in a file's path
     matrix: Positive = FULL_SIZE  # side of a whole slice; any other shape is a crop and refused
+    accept: tuple[Accepted, ...] = ()
 
     @model_validator(mode="after")
     def _series_are_dicom(self) -> FolderSource:
@@ -86,6 +91,7 @@ class PairsSource(Source):
     patients: str | None = None
     series: str | None = None  # layout dicom: a pin file, as for kind dicom
     matrix: Positive | None = None  # side of a slice; the layouts study and dicom have 512 unless said
+    accept: tuple[Accepted, ...] = ()  # as for folders
 
     @model_validator(mode="before")
     @classmethod
