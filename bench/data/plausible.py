@@ -20,6 +20,7 @@ LOWEST = -8192.0  # HU, outside padding; noise of the lowest doses stays above
 AIR_BELOW = -500.0
 ALL_AIR = -950.0  # HU; a series without anything above holds nothing, in any unit
 LEAST_WATER = 0.005  # share of the slice of a series that has most of it
+LEAST_PIXELS = 32 * 32  # of a slice; fewer tell nothing of air and tissue
 ONE_VALUE = 20.0  # HU between lowest and highest: less than the noise of any scan
 MOST_BONE = 0.2  # share; more without air, and little between it and water, is soft tissue plus 1024
 MOST_UNEVEN = 0.02  # share of a slice; noise makes no such areas
@@ -49,7 +50,7 @@ def check(slices: Sequence[Measured], unit: str, accept: Iterable[str], *, uncli
     ``accept`` names what the source says is right: ``no_air``, ``beyond_range``, ``padding``. ``unclipped``: the
     slices are degraded ones, whose values below air stay.
     """
-    accepted, groups = set(accept), _grouped(slices)
+    accepted = set(accept)
     for one in slices:
         if not one.values.finite:
             message = f"{one.words}holds NaN or infinite values"
@@ -58,7 +59,7 @@ def check(slices: Sequence[Measured], unit: str, accept: Iterable[str], *, uncli
         for one in slices:
             _check_range(one, unit)
     if "no_air" not in accepted:
-        for group in groups:
+        for group in _grouped(one for one in slices if one.values.pixels >= LEAST_PIXELS):
             _check_group(group, unit)
             _check_slices(group, unit)
     if unclipped and "padding" not in accepted:
@@ -68,7 +69,7 @@ def check(slices: Sequence[Measured], unit: str, accept: Iterable[str], *, uncli
 
 def only_air(values: Values) -> bool:
     """Return whether nothing in a slice is denser than air: there is nothing to score."""
-    return values.finite and values.top < AIR_BELOW
+    return values.finite and values.pixels >= LEAST_PIXELS and values.top < AIR_BELOW
 
 
 def remarks(slices: Sequence[Measured], unit: str, accept: Iterable[str]) -> Iterator[str]:
@@ -92,9 +93,8 @@ def remarks(slices: Sequence[Measured], unit: str, accept: Iterable[str]) -> Ite
 
 
 def _soft_tissue(slices: Sequence[Measured], unit: str) -> Iterator[str]:
-    odd = [
-        one for one in slices if not only_air(one.values) and not _DARKEST <= one.values.soft <= _BRIGHTEST
-    ]
+    large = [one for one in slices if one.values.pixels >= LEAST_PIXELS and not only_air(one.values)]
+    odd = [one for one in large if not _DARKEST <= one.values.soft <= _BRIGHTEST]
     if odd:
         water = {"1/cm": 0.2, "1/mm": 0.02}[unit]
         found = water * (1 + odd[0].values.soft / 1000)

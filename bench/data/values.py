@@ -37,6 +37,7 @@ class Values:
     as deep at the border but is no constant. ``digest`` stands for the pixels with all below air made air.
     """
 
+    pixels: int = 0
     low: float = 0.0
     high: float = 0.0
     floor: float = 0.0
@@ -65,10 +66,10 @@ def measure(image: npt.NDArray[Any], unit: str, tagged: Mask | None = None, *, l
     """Return what the pixels (H, W) of a slice in ``unit`` are; ``tagged`` ones are padding by the header."""
     kept = image if tagged is None else image[~tagged]
     if kept.size == 0:
-        return Values(lossy=lossy)
+        return Values(image.size, lossy=lossy)
     low, high = float(kept.min()), float(kept.max())
     if not np.isfinite([low, high]).all():
-        return Values(finite=False, lossy=lossy)
+        return Values(image.size, finite=False, lossy=lossy)
     hu = in_hu(image, unit)
     untagged = padding.untagged(hu, tagged, lossy=lossy)
     uneven = padding.uneven(hu, tagged, untagged)
@@ -81,7 +82,7 @@ def measure(image: npt.NDArray[Any], unit: str, tagged: Mask | None = None, *, l
     clipped = np.ascontiguousarray(np.maximum(hu, AIR))
     digest = hashlib.blake2b(clipped.data, digest_size=8).hexdigest()
     rest = {"padded": padded, "padding": at, "uneven": uneven, "digest": digest, "lossy": lossy}
-    return Values(low=low, high=high, **shares, **rest)  # type: ignore[arg-type]
+    return Values(image.size, low, high, **shares, **rest)  # type: ignore[arg-type]
 
 
 def of_file(
