@@ -189,8 +189,9 @@ def _as_written(element: Any) -> str:
     """Return the text of an element as it stands in the file, whatever it is worth."""
     value = getattr(element, "value", None)
     if isinstance(value, bytes):
-        return value.decode("ascii", "replace").strip(" \0")
-    return "" if value is None else "\\".join(map(str, value)) if isinstance(value, list) else str(value)
+        value = value.decode("ascii", "replace")
+    texts = [value] if isinstance(value, str) else value or ()
+    return "\\".join(str(text) for text in texts).strip(" \0")
 
 
 def _open(path: Path) -> Dataset:

@@ -155,16 +155,16 @@ def _cause_of_no_air(group: Sequence[Measured], unit: str) -> tuple[str, str]:
     low, high = min(one.values.low for one in group), max(one.values.high for one in group)
     if unit != "HU":
         return "", "correct unit"
-    if low >= -1.001 and high < 5:
-        if low < -0.2:
+    if low >= -1.5 and high < 5:
+        if low < -0.5:
             return ": they look scaled to -1 to 1", "convert them back to HU"
         mu = "1/cm" if high > 0.15 else "1/mm"
         return f": they look like attenuation in {mu}, or scaled to 0 to 1", f"correct unit (unit: {mu})"
     if low >= 0 and high <= 255:
         return ": they look like grey levels of 0 to 255", "give the CT numbers"
-    if -100 <= low <= 100:
-        intercept = "subtract 1024 (DICOM: RescaleIntercept -1024)"
-        return f": they look like CT numbers plus 1024, air at {low:g}", intercept
+    if abs(low) <= 100 or max(one.values.bone for one in group) > MOST_BONE / 4:
+        remedy = "subtract 1024 (DICOM: RescaleIntercept -1024)"
+        return ": they look like CT numbers plus 1024, with air near 0", remedy
     return "", "correct unit or the rescale values"
 
 
@@ -187,7 +187,7 @@ def _check_slices(group: Sequence[Measured], unit: str) -> None:
 
 
 def _check_padding(one: Measured, unit: str) -> None:
-    if one.values.uneven > MOST_UNEVEN:
+    if one.values.uneven > MOST_UNEVEN and one.values.pixels >= LEAST_PIXELS:
         message = (
             f"{one.words}{one.values.uneven:.1%} of the slice lies below -1500 HU at its border but is no constant "
             f"(values of {_range([one])} {unit}): neither padding nor noise"

@@ -12,7 +12,10 @@ from bench.spec.base import FULL_SIZE, Frozen, Positive
 Photons = Annotated[float, Field(ge=1, le=1e15)]  # per ray; what a generator of Poisson numbers can draw
 
 
-Accepted = Literal["no_air", "beyond_range", "padding"]  # what bench.data.plausible refuses otherwise
+Accepted = Annotated[
+    tuple[Literal["no_air", "beyond_range", "padding"], ...],  # what bench.data.plausible refuses otherwise
+    Field(strict=False),  # a list also where a validator has read the JSON before
+]
 
 
 class Source(Frozen):
@@ -52,7 +55,7 @@ class FolderSource(Source):
     patients: str | None = None  # a patients.csv (columns file,patient); else one subfolder per patient
     patient_from: str | None = None  # a regular expression with one group, the patient in a file's path
     matrix: Positive = FULL_SIZE  # side of a whole slice; any other shape is a crop and refused
-    accept: tuple[Accepted, ...] = ()
+    accept: Accepted = ()
 
     @model_validator(mode="after")
     def _series_are_dicom(self) -> FolderSource:
@@ -91,7 +94,7 @@ class PairsSource(Source):
     patients: str | None = None
     series: str | None = None  # layout dicom: a pin file, as for kind dicom
     matrix: Positive | None = None  # side of a slice; the layouts study and dicom have 512 unless said
-    accept: tuple[Accepted, ...] = ()  # as for folders
+    accept: Accepted = ()  # as for folders
 
     @model_validator(mode="before")
     @classmethod
