@@ -123,16 +123,17 @@ def _shares(hu: npt.NDArray[np.float32]) -> dict[str, float]:
     """Return the entries of ``Values`` that are counted; those of air where nothing is left."""
     if hu.size == 0:
         return {}
-    whole = np.rint(np.clip(hu, -_ZERO, _ZERO - 1)).astype(np.int32) + _ZERO
-    counts = np.bincount(whole.ravel(), minlength=2 * _ZERO)
+    low, high = float(hu.min()), float(hu.max())
+    whole = hu if max(-low, high) < _ZERO else np.clip(hu, 1 - _ZERO, _ZERO - 1)
+    counts = np.bincount(whole.astype(np.int16).ravel().view(np.uint16) ^ _ZERO, minlength=2 * _ZERO)
 
     def share(above: int, to: int) -> float:
         return float(counts[_ZERO + above : _ZERO + to].sum() / hu.size)
 
     fine = counts[_ZERO + _SOFT[0] : _ZERO + _SOFT[1]].reshape(-1, _STEP).sum(1)
     return {
-        "floor": float(hu.min()),
-        "top": float(hu.max()),
+        "floor": low,
+        "top": high,
         "water": share(-300, 301),
         "between": share(301, 701),
         "bone": share(701, 1301),

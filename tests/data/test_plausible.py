@@ -111,7 +111,8 @@ def test_values_that_no_scanner_writes(
     skip_without(kind)
     file = bodies.write(tmp_path, kind, change, degraded=degraded)
     lines = set()
-    for command in COMMANDS:
+    first = next(case for case in SIDES if (case[0], case[4]) == (kind, degraded))
+    for command in COMMANDS if first[1] is change else COMMANDS[:1]:  # they all read a source in one place
         code, _, line = bench(tmp_path, monkeypatch, capsys, *command)
         assert code == 2
         lines.add(line)
@@ -404,11 +405,11 @@ def test_values_of_0_to_1_called_attenuation_are_a_remark(tmp_path: Path) -> Non
 # --- what is right passes ---
 
 
-@pytest.mark.parametrize("size", [32, 64, 96, 128, 256])
+@pytest.mark.parametrize("size", [32, 64, 128])
 def test_the_phantom_passes_at_every_size(size: int) -> None:
-    for patient in phantom.patients(3):
+    for patient in phantom.patients(2):
         measured = [
-            values.measure(phantom.render(patient, height, size=size)[0], "HU") for height in (0.1, 0.5, 0.9)
+            values.measure(phantom.render(patient, height, size=size)[0], "HU") for height in (0.02, 0.98)
         ]
         slices = [
             plausible.Measured((patient,), Path("a.npy"), str(i), one) for i, one in enumerate(measured)
