@@ -47,8 +47,9 @@ def scan_dicom(path: Path) -> dict[str, Any]:
 
     ``{"skip": True}``: no DICOM file. ``{"refused": reason}``: an image that is no original axial CT slice.
     Otherwise ``uid``, ``series``, ``study``, ``description`` (of the series), ``patient`` (or None), ``shape``,
-    ``spacing_mm`` (or None, and ``spacing_text`` what stands there instead), ``corner_mm`` (x, y of the first pixel) and ``z_mm``, the position along the
-    normal of the slice; these stand beside ``refused`` where nothing but the image type is against it.
+    ``spacing_mm`` (or None, and ``spacing_text`` what stands there instead), ``corner_mm`` (x, y of the first
+    pixel) and ``z_mm``, the position along the normal of the slice; these stand beside ``refused`` where nothing
+    but the image type is against it.
 
     Raises:
         BenchError: named like a DICOM file but none, truncated, without rescale values, or compressed in a
