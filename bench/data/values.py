@@ -20,6 +20,7 @@ AIR = -1000.0  # HU
 _ZERO = 1 << 15  # place of 0 HU in a histogram of whole HU
 _SOFT = (-500, 4000)  # HU between which the most frequent value is that of soft tissue
 _STEP = 50
+_FAR = 1e30  # HU; a damaged file may hold what float32 does not
 _PER_CM = {"1/cm": 1.0, "1/mm": 10.0}
 
 Pixels = tuple[npt.NDArray[Any], Mask | None, bool]  # a slice, its tagged padding, compressed with loss
@@ -57,9 +58,9 @@ class Values:
 
 def in_hu(values: npt.NDArray[Any], unit: str) -> npt.NDArray[np.float32]:
     """Return ``values`` of a ``unit`` (``HU``, ``1/cm``, ``1/mm``) in HU, float32, unclipped."""
-    if unit == "HU":
-        return values.astype(np.float32)
-    return (1000.0 * (values.astype(np.float64) * (_PER_CM[unit] / MU_WATER) - 1.0)).astype(np.float32)
+    wide = values.astype(np.float64)
+    hu = wide if unit == "HU" else 1000.0 * (wide * (_PER_CM[unit] / MU_WATER) - 1.0)
+    return np.clip(hu, -_FAR, _FAR).astype(np.float32)
 
 
 def measure(image: npt.NDArray[Any], unit: str, tagged: Mask | None = None, *, lossy: bool = False) -> Values:

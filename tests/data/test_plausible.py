@@ -158,6 +158,14 @@ def test_what_is_accepted_is_named_in_check_plan_and_deviations(
     assert all(any("accepted" in point for point in cell.scaled) for cell in cells)
 
 
+def test_a_damaged_file_of_floats_is_beyond_range(tmp_path: Path) -> None:
+    """Bytes in the wrong order: numbers up to 1e38 are named, not overflowed."""
+    bodies.write(tmp_path, "flt", to_mu)
+    (tmp_path / "mine" / "C" / "0.flt").write_bytes(to_mu(bodies.body(2, 0)).astype(">f4").tobytes())
+    with pytest.raises(BenchError, match=r"C/0\.flt: (holds NaN|values of .*e\+3\d cannot be in 1/cm)"):
+        preparing.prepare(tiny.request(tmp_path))
+
+
 def test_an_unknown_word_in_accept_names_the_known_ones(tmp_path: Path) -> None:
     bodies.write(tmp_path, "npy", accept="no_ear")
     with pytest.raises(BenchError, match=r"datasets\.yaml:\d+: .*accept"):

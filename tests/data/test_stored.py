@@ -115,7 +115,7 @@ def test_fingerprint_covers_degraded_slices(tmp_path: Path, small_study: int) ->
     write_study(tmp_path, small_study)
     first = study(tmp_path).catalogue().fingerprint
     path = tmp_path / "images/ldct_7e4/test/1.flt"
-    path.write_bytes(path.read_bytes()[::-1])
+    value(1, 2, small_study).ravel(order="F").tofile(path)  # another slice
     assert study(tmp_path).catalogue().fingerprint != first
 
 
