@@ -43,6 +43,9 @@ def of_data(config: Config, profile: spec.Profile, folds: Sequence[spec.DataIden
         found.append(f"size {profile.size} instead of {spec.FULL_SIZE}")
     if not isinstance(source, spec.PairsSource):
         found += _of_scan(config.datasets, config.experiments.experiments[profile.experiment].conditions)
+    accepted = () if isinstance(source, spec.PhantomSource) else source.accept
+    if accepted:
+        found.append(f"values of the source not held against those of a CT: {', '.join(accepted)} accepted")
     limits = {part: count for part, count in profile.slices.model_dump().items() if count is not None}
     found += [f"at most {count} {part} slices" for part, count in limits.items()]
     tested = sum(data.slices.get("test", 0) for data in folds)

@@ -19,8 +19,9 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 
-from bench.data import dicomfile
+from bench.data import dicomfile, padding
 from bench.data.axial import normal, numbers, refusal
+from bench.data.bits import check_high_bit, check_sign, check_spare_bits
 from bench.data.dicomfile import REPLACE as _REPLACE
 from bench.errors import BenchError
 
@@ -45,9 +46,9 @@ def scan_dicom(path: Path) -> dict[str, Any]:
     ``{"skip": True}``: no DICOM file, or with ``kind`` what else it is, by which it is counted.
     ``{"refused": reason}``: an image that is no original axial CT slice.
     Otherwise ``uid``, ``series``, ``study``, ``description`` (of the series), ``patient`` (or None), ``shape``,
-    ``spacing_mm`` (or None), ``acquisition`` (its number as text, or ""), ``corner_mm`` (x, y of the first pixel)
-    and ``z_mm``, the position along the normal of the slice; these stand beside ``refused`` where nothing but
-    the image type is against it.
+    ``spacing_mm`` (or None, and ``spacing_text`` what stands there instead), ``acquisition`` (its number as text,
+    or ""), ``corner_mm`` (x, y of the first pixel) and ``z_mm``, the position along the normal of the slice; these
+    stand beside ``refused`` where nothing but the image type is against it.
 
     Raises:
         BenchError: named like a DICOM file but none, truncated, without rescale values, or compressed in a
@@ -85,25 +86,55 @@ def _no_dicom(path: Path, kind: str | None) -> dict[str, Any]:
     return {"skip": True, "kind": kind} if kind else {"skip": True}
 
 
-def read_hu(path: Path, *, padding_hu: float = AIR_HU) -> npt.NDArray[np.float32]:
+def read_hu(
+    path: Path, *, padding_hu: float = AIR_HU, untagged_hu: float | None = None
+) -> npt.NDArray[np.float32]:
     """Return the pixels of one CT slice in HU, float32 (H, W); padding is set to ``padding_hu``.
 
+    Padding without a tag is set to ``untagged_hu`` (None: left as it is; see ``bench.data.padding``).
+
     Raises:
-        BenchError: the file is truncated or cannot be decoded.
+        BenchError: the file is truncated, cannot be decoded, or has other pixels than its header says.
+    """
+    hu, tagged, lossy = headed(path)
+    found = None if untagged_hu is None else padding.untagged(hu, tagged, lossy=lossy)
+    if tagged is not None:
+        hu[tagged] = padding_hu
+    if found is not None and untagged_hu is not None:
+        hu[found] = untagged_hu
+    return hu
+
+
+def headed(
+    path: Path, *, strict: bool = False
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_] | None, bool]:
+    """Return a slice in HU as stored, the mask of its tagged padding (or None), and whether it lost by compression.
+
+    ``strict`` also refuses negative numbers that are none, which needs a look at the values.
+
+    Raises:
+        BenchError: as ``read_hu``.
     """
     with _quiet():
         data = _open(path)
         _check_pixels(data, path)
         try:
             stored = data.pixel_array
+            unclear = check_spare_bits(data, path)
+        except BenchError:
+            raise
         except Exception as error:  # decoders raise what they like
             raise BenchError(f"pixels cannot be decoded ({error})", file=path) from None
         slope, intercept = float(data.RescaleSlope), float(data.RescaleIntercept)
         hu = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
-        padding = padding_range(data)
-    if padding is not None:
-        hu[(stored >= padding[0]) & (stored <= padding[1])] = padding_hu
-    return hu
+        ends = padding_range(data)
+        lossy = str(data.get("LossyImageCompression", "")) == "01"
+        tagged = None if ends is None else (stored >= ends[0]) & (stored <= ends[1])
+        if tagged is not None and not tagged.any():
+            tagged = None
+        if strict and unclear:
+            check_sign(data, path, padding.stray(hu, tagged))
+    return hu, tagged, lossy
 
 
 def padding_range(data: Dataset) -> tuple[int, int] | None:
@@ -154,9 +185,19 @@ def _header(data: Dataset, path: Path) -> dict[str, Any]:
         "acquisition": "" if acquisition is None else str(acquisition).strip(),
         "shape": [int(data.Rows), int(data.Columns)],
         "spacing_mm": spacing if len(spacing) == 2 else None,
+        "spacing_text": "" if len(spacing) == 2 else _as_written(data.get_item("PixelSpacing")),
         "corner_mm": position[:2],
         "z_mm": round(float(np.dot(across, position)), 4),
     }
+
+
+def _as_written(element: Any) -> str:
+    """Return the text of an element as it stands in the file, whatever it is worth."""
+    value = getattr(element, "value", None)
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace")
+    texts = [value] if isinstance(value, str) else value or ()
+    return "\\".join(str(text) for text in texts).strip(" \0")
 
 
 def _open(path: Path) -> Dataset:
@@ -180,6 +221,7 @@ def _check_pixels(data: Dataset, path: Path) -> None:
         message = f"RescaleSlope {slope:g} and RescaleIntercept {intercept:g} give no HU"
         raise BenchError(message, file=path, remedy=_REPLACE)
     _check_padding(data, path)
+    check_high_bit(data, path)
     syntax = data.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise BenchError("names no transfer syntax", file=path, remedy=_REPLACE)
@@ -193,12 +235,12 @@ def _check_pixels(data: Dataset, path: Path) -> None:
 
 def _check_padding(data: Dataset, path: Path) -> None:
     """Refuse a padding value that tissue has too: which pixels are padding could not be told."""
-    padding = padding_range(data)
-    if padding is None:
+    ends = padding_range(data)
+    if ends is None:
         return
-    low, high = sorted(float(data.RescaleSlope) * end + float(data.RescaleIntercept) for end in padding)
+    low, high = sorted(float(data.RescaleSlope) * end + float(data.RescaleIntercept) for end in ends)
     if high > TISSUE_HU[0] and low < TISSUE_HU[1]:
-        message = f"its padding value {padding[1]} is {high:g} HU, which tissue has too"
+        message = f"its padding value {ends[1]} is {high:g} HU, which tissue has too"
         remedy = "remove it, or its tag PixelPaddingValue where no pixel is padding"
         raise BenchError(message, file=path, remedy=remedy)
 

@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 
 from bench import spec
-from bench.data import readers
+from bench.data import examine, readers
 from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.dicom import read_hu, scan_dicom
 from bench.data.dosewords import DoseWords, words_of
 from bench.data.doubts import Claim, check_claims
 from bench.data.folders import READER_VERSION, pixel_mm, refuse_crops, require_folder
 from bench.data.index import FileIndex
+from bench.data.kinds import DICOM as KIND
 from bench.data.listing import Listing, kind_of_name, list_files, told
 from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.pins import Pin, pin_file, wanted_series
 from bench.data.places import check_places, one_acquisition, uid_remarks
 from bench.data.resize import Image, to_size
 from bench.data.series import Found, check_wanted, gaps, refused
+from bench.data.values import of_file
 from bench.errors import BenchError
 
 TOLERANCE_MM = 0.05  # between the positions of one slice in two series
@@ -74,7 +76,9 @@ class DosePairs:
             raise BenchError(f"source {self.name} has no slices of condition {condition}", remedy=remedy)
         place, partner = self._root / ref.file, self._root / file
         reference = readers.to_mu(read_hu(place), "HU", place)
-        degraded = readers.to_mu(read_hu(partner, padding_hu=AIR), "HU", partner, clip=False)
+        untagged = None if "padding" in self.spec.accept else AIR
+        low = read_hu(partner, padding_hu=AIR, untagged_hu=untagged)
+        degraded = readers.to_mu(low, "HU", partner, clip=False)
         if degraded.shape != reference.shape:
             raise BenchError(f"is now of shape {degraded.shape}", file=partner, remedy="run again")
         pixel_cm = ref.pixel_mm / 10.0 * reference.shape[0] / size
@@ -113,25 +117,36 @@ class DosePairs:
         used = [one for patient in whole for one in reference[patient]]
         refuse_crops(used, self.spec.matrix or spec.FULL_SIZE, self._root)
         hashes = {"": {file: scan["sha256"] for file, scan in used}}
+        partners: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {condition: {} for condition in doses}
         for condition, scans in doses.items():
             for patient in whole:
-                partners = _match(patient, condition, reference[patient], scans[patient], self._root)
-                self._partners |= {(condition, file): other for file, (other, _) in partners.items()}
-                hashes.setdefault(condition, {}).update(
-                    {other: scan["sha256"] for other, scan in partners.values()}
+                partners[condition] |= _match(
+                    patient, condition, reference[patient], scans[patient], self._root
                 )
+            of = partners[condition]
+            self._partners |= {(condition, file): other for file, (other, _) in of.items()}
+            hashes[condition] = {other: scan["sha256"] for other, scan in of.values()}
+        refs = [self._ref(file, scan, patient) for patient in whole for file, scan in reference[patient]]
+        sides = {condition: self._side(of.values(), index, of) for condition, of in partners.items()}
+        examined = examine.pairs(refs, self._side(used, index), sides)
         return assemble(
             self.name,
             "pairs",
-            [self._ref(file, scan, patient) for patient in whole for file, scan in reference[patient]],
-            fingerprint=self._fingerprint(hashes, table),
-            refused=left_out,
+            examined.refs,
+            fingerprint=self._fingerprint(hashes, table, examine.repaired(sides)),
+            refused=left_out + examined.left_out,
             files=[
                 (f"{dose or 'reference'}/{file}", sha)
                 for dose, of in hashes.items()
                 for file, sha in of.items()
             ],
-            remarks=[*remarks, *_alone(reference, doses, whole), *uid_remarks(every), *gaps(used)],
+            remarks=[
+                *remarks,
+                *_alone(reference, doses, whole),
+                *uid_remarks(every),
+                *gaps(used),
+                *examined.remarks,
+            ],
             skipped=listing.skipped,
         )
 
@@ -145,12 +160,29 @@ class DosePairs:
         claims = (Claim(file, scan["patient"]) for file, scan in found)
         return check_claims(claims, self._root, strict=True, passed_over=words.names_a_dose)
 
+    def _side(
+        self,
+        found: Iterable[tuple[str, dict[str, Any]]],
+        index: FileIndex,
+        partners: Mapping[str, tuple[str, Any]] | None = None,
+    ) -> examine.Side:
+        """Return the values of the slices of one dose, to be held against those of a CT."""
+        values = {
+            file: of_file(index, KIND.scanned, "HU", self._root / file, scan, KIND.slices)
+            for file, scan in found
+        }
+        names = None if partners is None else {file: other for file, (other, _) in partners.items()}
+        return examine.Side(self._root, values, "HU", self.spec.accept, names)
+
     def _ref(self, file: str, scan: Mapping[str, Any], patient: str) -> SliceRef:
-        pixel = pixel_mm(scan["spacing_mm"], self.spec.pixel_mm, self._root / file)
+        text = scan.get("spacing_text", "")
+        pixel = pixel_mm(scan["spacing_mm"], self.spec.pixel_mm, self._root / file, text)
         return SliceRef(patient, scan["uid"], file, 0, scan["z_mm"], pixel, series=scan["series"])
 
-    def _fingerprint(self, hashes: Mapping[str, Mapping[str, str]], table: PatientTable | None) -> str:
-        value = {"reader": READER_VERSION, "files": hashes, "layout": self.spec.layout}
+    def _fingerprint(
+        self, hashes: Mapping[str, Mapping[str, str]], table: PatientTable | None, repaired: dict[str, Any]
+    ) -> str:
+        value = {"reader": READER_VERSION, "files": hashes, "layout": self.spec.layout, **repaired}
         rest = {"pixel_mm": self.spec.pixel_mm, "patients": table and table.sha256}
         rule = {"patient_from": self.spec.patient_from} if self.spec.patient_from else {}
         return spec.digest(value | rest | rule, 16)

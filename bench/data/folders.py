@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from bench import spec
-from bench.data import readers
+from bench.data import examine, readers
 from bench.data import series as dicom_series
 from bench.data.catalogue import Catalogue, SliceRef, assemble
 from bench.data.doubts import Claim, check_claims
@@ -21,6 +21,7 @@ from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.pins import Pin, pin_file, wanted_series
 from bench.data.resize import Image, to_object
 from bench.data.series import Found
+from bench.data.values import of_file
 from bench.errors import BenchError
 
 READER_VERSION = 1  # raise it when other pixels are read from the same bytes
@@ -81,24 +82,26 @@ class FolderFiles:
             wanted = wanted_series(source.series, self._base)
             listing = list_files(folder, self._kind.suffixes, apart=[table.place if table else None, pins])
             found, refused = _scan(folder, listing, self._kind, wanted, index)
+            if not found:
+                raise _nothing(folder, source, refused, listing.skipped)
+            remarks = self._name_patients(found, table)
+            if source.kind == "dicom":
+                found, left_out, more = dicom_series.choose(self.name, found, source, folder, wanted)
+                refused += left_out
+                remarks += more
+            refuse_crops(found, source.matrix, folder)
+            refs = [ref for relative, scan in found for ref in self._refs(relative, scan)]
+            examined = examine.references(refs, self._side(found, index))
         finally:
             index.save()
-        if not found:
-            raise _nothing(folder, source, refused, listing.skipped)
-        remarks = self._name_patients(found, table)
-        if source.kind == "dicom":
-            found, left_out, more = dicom_series.choose(self.name, found, source, folder, wanted)
-            refused += left_out
-            remarks += more
-        refuse_crops(found, source.matrix, folder)
         return assemble(
             self.name,
             source.kind,
-            [ref for relative, scan in found for ref in self._refs(relative, scan)],
+            examined.refs,
             fingerprint=_fingerprint(found, source, table),
-            refused=refused,
+            refused=refused + examined.left_out,
             files=[(relative, scan["sha256"]) for relative, scan in found],
-            remarks=remarks,
+            remarks=(*remarks, *examined.remarks),
             skipped=listing.skipped,
         )
 
@@ -112,11 +115,20 @@ class FolderFiles:
         claims = (Claim(file, scan["patient"], bool(scan.get("volume"))) for file, scan in found)
         return check_claims(claims, self._folder)
 
+    def _side(self, found: Found, index: FileIndex) -> examine.Side:
+        """Return the values of all slices, to be held against those of a CT."""
+        kind, unit = self._kind, self.spec.unit
+        values = {
+            relative: of_file(index, kind.scanned, unit, self._folder / relative, scan, kind.slices)
+            for relative, scan in found
+        }
+        return examine.Side(self._folder, values, unit, self.spec.accept)
+
     def _refs(self, relative: str, scan: dict[str, Any]) -> list[SliceRef]:
         path, given, stem = self._folder / relative, self.spec.pixel_mm, self._kind.stem(relative)
         patient = scan["whose"]
         if self.spec.kind == "dicom":
-            pixel = pixel_mm(scan["spacing_mm"], given, path)
+            pixel = pixel_mm(scan["spacing_mm"], given, path, scan.get("spacing_text", ""))
             return [SliceRef(patient, scan["uid"], relative, 0, scan["z_mm"], pixel, series=scan["series"])]
         return [
             SliceRef(
@@ -202,13 +214,19 @@ def refuse_crops(found: Found, side: int, folder: Path) -> None:
         )
 
 
-def pixel_mm(spacing: list[float] | None, given: float | None, path: Path) -> float:
+def pixel_mm(spacing: list[float] | None, given: float | None, path: Path, text: str = "") -> float:
     """Return the side of a pixel in mm: what the file says, else what the source says.
+
+    ``text`` is what stands in the file where that is no spacing, such as numbers with a decimal comma.
 
     Raises:
         BenchError: neither says it, or the pixels are not square.
     """
     if spacing is None:
+        if given is None and text:
+            hint = ": decimal commas" if "," in text else ""
+            remedy = "correct the file (two numbers with decimal points), or give pixel_mm in the source"
+            raise BenchError(f"PixelSpacing {text} is not two numbers{hint}", file=path, remedy=remedy)
         if given is None:
             raise BenchError(
                 "does not say the pixel spacing", file=path, remedy="give pixel_mm in the source"

@@ -18,7 +18,7 @@ from typing import Any
 from bench import atomic
 from bench.errors import BenchError
 
-INDEX_VERSION = 4  # raise it when a scan finds something else in the same bytes
+INDEX_VERSION = 5  # raise it when a scan finds something else in the same bytes
 
 Scan = Callable[[Path], dict[str, Any]]
 
@@ -44,8 +44,10 @@ class FileIndex:
             return cls(place)
         return cls(place, entries if usable else {})
 
-    def look_up(self, kind: str, path: Path, scan: Scan) -> dict[str, Any]:
+    def look_up(self, kind: str, path: Path, scan: Scan, *, hashed: bool = True) -> dict[str, Any]:
         """Return ``scan(path)`` with the key ``sha256`` added, from memory where the file has not changed.
+
+        Without ``hashed`` that key is left out: another entry of the file has it.
 
         Raises:
             BenchError: the file cannot be read, or what ``scan`` raises.
@@ -59,7 +61,7 @@ class FileIndex:
         if known is not None and known.get("stamp") == stamp and isinstance(known.get("scan"), dict):
             return dict(known["scan"])
         found = scan(path)
-        if not found.get("skip"):
+        if hashed and not found.get("skip"):
             found["sha256"] = sha256(path)
         self.entries[key] = {"stamp": stamp, "scan": found}
         self.changed = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from bench import spec
 from bench.data import readers
 from bench.data.index import Scan
+from bench.data.values import Pixels, plain
 
 Read = Callable[[Path], npt.NDArray[Any]]
 
@@ -21,7 +22,8 @@ class Kind:
     """How one kind of file is read.
 
     ``scan`` is remembered under the name ``scanned``. ``suffixes`` None: every file is looked into. ``read``
-    returns (N, H, W); ``single``: a file holds one slice, decoded again each time.
+    returns (N, H, W); ``single``: a file holds one slice, decoded again each time. ``headed`` yields
+    the slices with what their header says of padding; None: there is no header.
     """
 
     scanned: str
@@ -29,6 +31,11 @@ class Kind:
     scan: Scan
     read: Read
     single: bool = False
+    headed: Callable[[Path], Iterable[Pixels]] | None = None
+
+    def slices(self, path: Path) -> Iterable[Pixels]:
+        """Return the slices of a file, each with its padding by the header and whether it was compressed with loss."""
+        return plain(self.read(path)) if self.headed is None else self.headed(path)
 
     def stem(self, relative: str) -> str:
         """Return the name of a file without the suffix of its kind."""
@@ -41,7 +48,7 @@ class Kind:
 def kind_of(source: spec.FolderSource) -> Kind:
     """Return the kind of the files of a source; pydicom and nibabel are imported where a file is new."""
     if source.kind == "dicom":
-        return Kind("dicom", None, _scan_dicom, _read_dicom, single=True)
+        return DICOM
     if source.kind == "nifti":
         from bench.data import nifti
 
@@ -67,3 +74,12 @@ def _read_dicom(path: Path) -> npt.NDArray[Any]:
     from bench.data.dicom import read_hu
 
     return read_hu(path)[None]
+
+
+def _headed_dicom(path: Path) -> Iterator[Pixels]:
+    from bench.data.dicom import headed
+
+    yield headed(path, strict=True)
+
+
+DICOM = Kind("dicom", None, _scan_dicom, _read_dicom, single=True, headed=_headed_dicom)

@@ -17,18 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.masks import is_labels
+from bench.data.plausible import AIR_BELOW
 from bench.data.readers import LARGEST
+from bench.data.values import listed, plain
 from bench.errors import BenchError
 
 SUFFIXES = (".nii", ".nii.gz")
 STRAIGHT = math.cos(math.radians(1))  # more is oblique: its slices are not those that a scanner reconstructed
-AIR_BELOW = -500.0  # every whole CT slice has air, at about -1000 HU
 _MM = (0, 2)  # xyzt_units: not stated, or mm
 _X, _Y, _Z = range(3)
 
 
 def nifti_scanner(unit: str) -> Callable[[Path], dict[str, Any]]:
-    """Return the scan of a volume as described in ``bench.data.readers``; in HU its values must reach to air.
+    """Return the scan of a volume as described in ``bench.data.readers``, with the ``values`` of its slices.
 
     The whole file is read: a compressed one shows only at its end that it is cut short.
     """
@@ -36,25 +37,20 @@ def nifti_scanner(unit: str) -> Callable[[Path], dict[str, Any]]:
     def scan(path: Path) -> dict[str, Any]:
         image = _open(path)
         axes = _axes(image.affine, path)
-        volume = _pixels(image, path)
+        volume = _turned(_pixels(image, path), image.affine, axes)
         low, high = float(volume.min()), float(volume.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise BenchError("holds NaN or infinite values", file=path, remedy="replace or remove it")
         if unit == "HU" and low > AIR_BELOW and is_labels(volume):
             message = f"whole numbers of {low:.4g} to {high:.4g}, as in a mask, not HU"
             remedy = "move it out of the folder, or let its name end in _mask: masks are passed over"
             raise BenchError(message, file=path, remedy=remedy)
-        if unit == "HU" and low > AIR_BELOW:
-            message = f"values of {low:.4g} to {high:.4g}: no air, so they are not in HU"
-            raise BenchError(message, file=path, remedy="correct unit, or convert it to HU")
         sizes = [float(size) for size in np.linalg.norm(image.affine[:3, :3], axis=0)]
         spacing = [round(sizes[axes[_Y]], 6), round(sizes[axes[_X]], 6)]
         slices = [
             {"label": f"{i:04d}", "z_mm": z, "spacing_mm": spacing}
             for i, z in enumerate(_heights(image, axes))
         ]
-        shape = [volume.shape[axes[_Y]], volume.shape[axes[_X]]]
-        return {"slices": slices, "shape": shape, "patient": None, "volume": True}
+        rest = {"shape": list(volume.shape[1:]), "patient": None, "volume": True}
+        return {"slices": slices, **rest, "values": listed(plain(volume), unit)}
 
     return scan
 
@@ -67,11 +63,17 @@ def read_nifti(path: Path) -> npt.NDArray[np.float32]:
     """
     image = _open(path)
     axes = _axes(image.affine, path)
-    volume = _pixels(image, path).transpose(axes[_Z], axes[_Y], axes[_X])
-    ascends = [image.affine[world, axes[world]] > 0 for world in (_X, _Y, _Z)]
+    return np.ascontiguousarray(_turned(_pixels(image, path), image.affine, axes))
+
+
+def _turned(
+    volume: npt.NDArray[np.float32], affine: npt.NDArray[np.float64], axes: tuple[int, int, int]
+) -> npt.NDArray[np.float32]:
+    """Return a view of the voxels as slices (N, H, W) in the order described above."""
+    ascends = [affine[world, axes[world]] > 0 for world in (_X, _Y, _Z)]
     rows, columns = (slice(None, None, -1) if up else slice(None) for up in (ascends[_Y], ascends[_X]))
     slices = slice(None) if ascends[_Z] else slice(None, None, -1)
-    return np.ascontiguousarray(volume[slices, rows, columns])
+    return volume.transpose(axes[_Z], axes[_Y], axes[_X])[slices, rows, columns]
 
 
 def _open(path: Path) -> Any:

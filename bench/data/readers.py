@@ -22,7 +22,6 @@ from bench.ct.units import MU_WATER, hu_to_mu
 from bench.errors import BenchError
 
 IMAGE_KEY = "hu"  # name of the array of slices in an .npz file
-_DENSEST = {"HU": 249_000.0, "1/cm": 50.0, "1/mm": 5.0}  # lead at 120 kV is about 40 per cm
 LARGEST = 4096  # rows or columns; more is a damaged header
 
 
@@ -30,7 +29,7 @@ def scan_npz(path: Path) -> dict[str, Any]:
     """Return the scan of an archive as described in the module; only the small arrays are loaded.
 
     The slices are the array ``hu`` (or the only array), of shape (N, H, W) or (H, W). Read where present:
-    ``patient_id``, ``z_mm`` (N), ``pixel_spacing_mm`` (N, 2) or (2), ``instance_number`` (N).
+    ``patient_id``, ``z_mm`` (N), ``pixel_spacing_mm`` (N, 2), (2) or one number, ``instance_number`` (N).
 
     Raises:
         BenchError: not an archive, damaged, pickled, or with arrays that do not fit each other.
@@ -145,16 +144,12 @@ def to_mu(values: npt.NDArray[Any], unit: str, path: Path, *, clip: bool = True)
     linear, as degraded slices need.
 
     Raises:
-        BenchError: values that are not finite, or that cannot be in this unit.
+        BenchError: values that are not finite. What cannot be in the unit was refused when the source was read
+            (``bench.data.plausible``).
     """
     low, high = float(np.min(values)), float(np.max(values))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise BenchError("holds NaN or infinite values", file=path, remedy="replace or remove it")
-    looks_like_mu = unit == "HU" and low > -1 and 0 < high < 5
-    if looks_like_mu or max(high, -low) > _DENSEST[unit]:
-        raise BenchError(
-            f"values of {low:.4g} to {high:.4g} cannot be in {unit}", file=path, remedy="correct unit"
-        )
     if unit == "HU" and clip:
         return hu_to_mu(values)
     wide = values.astype(np.float64)
@@ -216,10 +211,12 @@ def _per_slice(
         raise BenchError(
             f"{key} holds NaN or infinite values", file=path, remedy="correct it or leave it out"
         )
-    if values.shape == tail and (tail or count == 1):
-        return np.broadcast_to(values, (count, *tail))
+    if (values.shape == () and (tail or count == 1)) or (tail and values.shape == tail):
+        return np.broadcast_to(values, (count, *tail))  # one number for both, or the same for all slices
     if values.shape != (count, *tail):
-        raise BenchError(f"{key} has shape {values.shape}, but there are {count} slices", file=path)
+        wanted = f"(), {tail} or {(count, *tail)}" if tail else f"{(count,)}"
+        message = f"{key} has shape {values.shape} for {count} slices, wanted is {wanted}"
+        raise BenchError(message, file=path, remedy="correct it, or leave it out")
     return values
 
 

@@ -10,14 +10,16 @@ from typing import Any
 import numpy.typing as npt
 
 from bench import spec
-from bench.data import readers
+from bench.data import examine, readers
 from bench.data.catalogue import UNKNOWN, Catalogue, SliceRef, assemble
 from bench.data.folders import READER_VERSION, require_folder
 from bench.data.index import FileIndex, Scan
 from bench.data.listing import list_files, told
 from bench.data.names import nfc, on_disk
+from bench.data.padding import untagged
 from bench.data.patients import PatientTable, find_table, patient_of
 from bench.data.resize import Image, to_size
+from bench.data.values import Pixels, in_hu, of_file, plain
 from bench.errors import BenchError
 
 STUDY_REFERENCE = "images/ndct"
@@ -118,6 +120,7 @@ class StoredPairs:
             )
         table = find_table(self.spec.patients, self._root, self._base)
         scans = self._scans(index, reference)
+        sides = {}
         if not scans:
             there = f", but {told(self._skipped)}" if self._skipped else ""
             remedy = self.spec.obtain or "correct the path"
@@ -129,20 +132,41 @@ class StoredPairs:
             degraded = self._scans(index, folder)
             _check_partners(scans, degraded, reference, folder)
             hashes[condition] = {file: scan["sha256"] for file, scan in degraded.items()}
+            sides[condition] = self._side(index, folder, degraded)
             used += [(f"{condition}/{file}", sha256) for file, sha256 in hashes[condition].items()]
         read = [reference, *folders.values(), table.place if table else None]
         beside = list_files(self._root, None, apart=read)
         self._skipped += beside.skipped
         self._skipped[NOT_NAMED] += len(beside.files)
+        refs = [ref for file, scan in scans.items() for ref in self._refs(file, scan, table)]
+        whole = self.spec.layout == "study"
+        examined = examine.pairs(refs, self._side(index, reference, scans), sides, whole=whole)
         return assemble(
             self.name,
             "pairs",
-            [ref for file, scan in scans.items() for ref in self._refs(file, scan, table)],
-            fingerprint=self._fingerprint(hashes, table),
+            examined.refs,
+            fingerprint=self._fingerprint(hashes, table, examine.repaired(sides)),
             patients_known=table is not None or self.spec.patient_from is not None,
+            refused=examined.left_out,
             files=used,
+            remarks=examined.remarks,
             skipped=+self._skipped,
         )
+
+    def _side(self, index: FileIndex, folder: Path, scans: dict[str, dict[str, Any]]) -> examine.Side:
+        """Return the values of the slices of one folder, to be held against those of a CT."""
+        unit = self.spec.unit
+
+        def slices(path: Path) -> Iterable[Pixels]:
+            return plain(self._volume(path))
+
+        spelled = self._spelled[folder]
+        values = {
+            file: of_file(index, self._kind(file)[0], unit, folder / spelled[file], scan, slices)
+            for file, scan in scans.items()
+        }
+        by_reference = {there: file for file, there in self._spelled[self._reference()].items()}
+        return examine.Side(folder, values, unit, self.spec.accept, by_reference)
 
     def _scans(self, index: FileIndex, folder: Path) -> dict[str, dict[str, Any]]:
         """Return the scan of each file of a folder by its name in NFC; the others are counted."""
@@ -154,9 +178,14 @@ class StoredPairs:
             files = [file for file in files if PurePosixPath(file).parts[0] in PARTS]
             self._skipped[OUTSIDE] += len(listing.files) - len(files)
         self._spelled[folder] = {nfc(file): file for file in files}
+        scanned = {file: self._kind(file) for file in files}
+        return {nfc(file): index.look_up(kind, folder / file, scan) for file, (kind, scan) in scanned.items()}
+
+    def _kind(self, file: str) -> tuple[str, Scan]:
+        """Return the name of a kind of file, and its scan."""
         flt: tuple[str, Scan] = (f"flt{self._matrix or ''}", readers.flt_scanner(self._matrix))
         kinds = {".flt": flt, ".npy": ("npy", readers.scan_npy), ".npz": ("npz", readers.scan_npz)}
-        return {nfc(file): index.look_up(*_kind(kinds, folder / file)) for file in files}
+        return kinds[PurePosixPath(file).suffix.lower()]
 
     def _refs(self, file: str, scan: dict[str, Any], table: PatientTable | None) -> list[SliceRef]:
         path, rule = PurePosixPath(file), self.spec.patient_from
@@ -177,16 +206,26 @@ class StoredPairs:
             for i, one in enumerate(scan["slices"])
         ]
 
-    def _slice(self, path: Path, index: int, *, clip: bool) -> Image:
+    def _volume(self, path: Path) -> npt.NDArray[Any]:
         if path.suffix.lower() == ".flt":
-            volume: npt.NDArray[Any] = readers.read_flt(path, self._matrix)
-        else:
-            volume = readers.read_npz(path) if path.suffix.lower() == ".npz" else readers.read_npy(path)
+            return readers.read_flt(path, self._matrix)
+        return readers.read_npz(path) if path.suffix.lower() == ".npz" else readers.read_npy(path)
+
+    def _slice(self, path: Path, index: int, *, clip: bool) -> Image:
+        """Return a slice as mu in 1/cm; padding is air, in the degraded one too, whose noise below air stays."""
+        volume = self._volume(path)
         if index >= volume.shape[0]:
             raise BenchError("has fewer slices than before", file=path, remedy="run again")
-        return readers.to_mu(volume[index], self.spec.unit, path, clip=clip)
+        mu = readers.to_mu(volume[index], self.spec.unit, path, clip=clip)
+        if not clip and "padding" not in self.spec.accept:
+            padding = untagged(in_hu(volume[index], self.spec.unit))
+            if padding is not None:
+                mu[padding] = 0.0
+        return mu
 
-    def _fingerprint(self, hashes: dict[str, dict[str, str]], table: PatientTable | None) -> str:
+    def _fingerprint(
+        self, hashes: dict[str, dict[str, str]], table: PatientTable | None, repaired: dict[str, Any]
+    ) -> str:
         value = {
             "reader": READER_VERSION,
             "files": hashes,
@@ -194,14 +233,10 @@ class StoredPairs:
             "unit": self.spec.unit,
             "pixel_mm": self.spec.pixel_mm,
             "patients": table and table.sha256,
+            **repaired,
         }
         rule = {"patient_from": self.spec.patient_from} if self.spec.patient_from else {}
         return spec.digest(value | rule, 16)
-
-
-def _kind(kinds: dict[str, tuple[str, Scan]], path: Path) -> tuple[str, Path, Scan]:
-    name, scan = kinds[path.suffix.lower()]
-    return name, path, scan
 
 
 def _check_partners(

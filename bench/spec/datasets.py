@@ -23,6 +23,10 @@ def _one_group(value: str) -> str:
 
 
 PatientRule = Annotated[str, AfterValidator(_one_group)]  # one group, the patient in a file's path
+Accepted = Annotated[
+    tuple[Literal["no_air", "beyond_range", "padding"], ...],  # what bench.data.plausible refuses otherwise
+    Field(strict=False),  # a list also where a validator has read the JSON before
+]
 
 
 class Source(Frozen):
@@ -51,6 +55,7 @@ class FolderSource(Source):
     ``series`` names the DICOM series that are used, others being left out: their UIDs, or a pin file (beside
     ``datasets.yaml``, or packaged) that also says what each must hold. ``complete`` refuses a gap in a series.
     ``acquisition`` says which is used, from 1, where a series holds several at the same positions (two phases).
+    ``accept`` says that values are right although no CT has such: they are used as they are.
     """
 
     kind: Literal["npz", "npy", "flt", "dicom", "nifti"]
@@ -63,6 +68,7 @@ class FolderSource(Source):
     patients: str | None = None  # a patients.csv (columns file,patient); else one subfolder per patient
     patient_from: PatientRule | None = None
     matrix: Positive = FULL_SIZE  # side of a whole slice; any other shape is a crop and refused
+    accept: Accepted = ()
 
     @model_validator(mode="after")
     def _series_are_dicom(self) -> FolderSource:
@@ -94,6 +100,7 @@ class PairsSource(Source):
     series: str | None = None  # layout dicom: a pin file, as for kind dicom
     acquisition: Positive | None = None  # layout dicom: as for kind dicom
     matrix: Positive | None = None  # side of a slice; the layouts study and dicom have 512 unless said
+    accept: Accepted = ()  # as for folders
 
     @model_validator(mode="before")
     @classmethod

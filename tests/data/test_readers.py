@@ -172,18 +172,32 @@ def test_units_end_in_one_per_cm() -> None:
     np.testing.assert_allclose(readers.to_mu(mu, "1/cm", path, clip=False), mu, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite")])
+def test_values_that_are_no_numbers(value: float, word: str) -> None:
+    with pytest.raises(BenchError, match=word):
+        readers.to_mu(np.array([value, 0.2]), "1/cm", Path("a.npy"))
+
+
 @pytest.mark.parametrize(
-    ("values", "unit", "words"),
-    [
-        ([0.0, 0.4], "HU", "cannot be in HU"),
-        ([-1000.0, 900.0], "1/cm", "cannot be in 1/cm"),
-        ([0.0, 900.0], "1/mm", "cannot be in 1/mm"),
-        ([-1000.0, 1e30], "HU", "cannot be in HU"),
-        ([-1e6, 0.2], "1/cm", "cannot be in 1/cm"),
-        ([np.nan, 0.2], "1/cm", "NaN"),
-        ([np.inf, 0.2], "HU", "infinite"),
-    ],
+    ("shape", "wanted"),
+    [((5,), r"\(\), \(2,\) or \(5, 2\)"), ((2, 5), r"\(\), \(2,\) or \(5, 2\)"), ((1, 2), r"\(5, 2\)")],
 )
-def test_values_that_cannot_be_in_the_unit(values: list[float], unit: str, words: str) -> None:
-    with pytest.raises(BenchError, match=words):
-        readers.to_mu(np.array(values), unit, Path("a.npy"))
+def test_a_spacing_of_another_shape_says_the_wanted_ones(
+    tmp_path: Path, shape: tuple[int, ...], wanted: str
+) -> None:
+    np.savez(tmp_path / "a.npz", hu=np.zeros((5, 4, 4), np.int16), pixel_spacing_mm=np.full(shape, 0.7))
+    with pytest.raises(BenchError, match=wanted) as caught:
+        readers.scan_npz(tmp_path / "a.npz")
+    assert f"pixel_spacing_mm has shape {shape} for 5 slices" in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (3, 2)])
+def test_every_shape_of_a_spacing_is_read(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.savez(tmp_path / "a.npz", hu=np.zeros((3, 4, 4), np.int16), pixel_spacing_mm=np.full(shape, 0.7))
+    assert [one["spacing_mm"] for one in readers.scan_npz(tmp_path / "a.npz")["slices"]] == [[0.7, 0.7]] * 3
+
+
+def test_heights_of_another_shape_say_the_wanted_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", hu=np.zeros((3, 4, 4), np.int16), z_mm=np.zeros((3, 1)))
+    with pytest.raises(BenchError, match=r"z_mm has shape \(3, 1\) for 3 slices, wanted is \(3,\)"):
+        readers.scan_npz(tmp_path / "a.npz")
