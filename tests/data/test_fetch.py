@@ -268,7 +268,7 @@ class DoseStandin:
         for z in range(SLICES):
             keys = {"PatientID": pin.patient, "StudyInstanceUID": pin.study, "SeriesInstanceUID": pin.series}
             number = int(pin.series.rpartition(".")[2]) * 10 + z
-            pixels = np.full((8, 8), z - 1000 * low, np.int16)
+            pixels = np.full((8, 8), 1100 + z - 100 * low, np.int16)
             write_ct(
                 folder / f"{number}.dcm", pixels, number=number, z=z, SeriesDescription=description, **keys
             )
