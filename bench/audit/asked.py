@@ -10,8 +10,8 @@ from bench.data.pairs_build import dose_conditions, dose_reference
 
 SIZES = (64, 128)
 """The audited size is the profile's, but no smaller and no larger than these: at 64 pixels an edge still leaves an
-inside, and above 128 nothing but the number of pixels changes (photons are scaled with the size, views stay), while the
-time grows with its square."""
+inside, and above 128 nothing but the number of pixels changes (deviations are scaled with the size, photons and views
+stay), while the time grows with its square."""
 
 
 def simulated(settings: Config, profile: spec.Profile) -> bool:

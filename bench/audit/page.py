@@ -11,7 +11,7 @@ from bench.audit import pictures, spokes
 from bench.audit.check import Check
 from bench.audit.simulator import Setup, Simulator
 from bench.ct.dose import Condition
-from bench.ct.units import effective_photons
+from bench.ct.units import deviation_factor
 from bench.report import html, svg
 
 FILE = "audit.html"
@@ -73,8 +73,9 @@ def _facts(setup: Setup, size: int) -> list[tuple[str, str]]:
 def _words(condition: Condition, size: int) -> str:
     parts = [f"{condition.views} views"] if condition.views is not None else []
     if condition.photons is not None:
-        scaled = effective_photons(condition.photons, size)
-        parts.append(f"{condition.photons:,.0f} photons per ray ({scaled:,.0f} at this size)")
+        parts.append(
+            f"{condition.photons:,.0f} photons per ray (deviation x {deviation_factor(size):.3g} at this size)"
+        )
     if condition.electronic:
         parts.append(f"electronic noise of {condition.electronic:g} photons")
     return f"{condition.name}: {', '.join(parts)}"

@@ -13,20 +13,17 @@ MU_WATER = 0.2
 """Attenuation of water in 1/cm."""
 
 PHOTONS_SIZE = 512
-"""The number of pixels a side at which a condition's photons are stated."""
+"""The number of pixels a side at which a condition's photons give the noise that it stands for."""
 
 
-def effective_photons(photons: float, size: int) -> float:
-    """Return the photons per ray at ``size`` that give the noise level of ``photons`` at 512.
+def deviation_factor(size: int) -> float:
+    """Return what the deviation of a measured line integral is multiplied by at ``size``, 1 at 512.
 
-    Reconstructed variance goes as 1 / (views d^2 I0) and the pixel width d as 512 / size over the same field.
+    Reconstructed variance goes as v / (views d^2), v that of a ray and d the pixel width, which goes as 512 / size
+    over the same field. The photons stay those of 512: lowering them by (size / 512)^2 instead would leave rays of
+    so few counts that the logarithm is biased.
     """
-    return photons * (size / PHOTONS_SIZE) ** 2
-
-
-def effective_electronic(deviation: float, size: int) -> float:
-    """Return the electronic noise in photons at ``size`` that keeps its ratio to the quantum noise at 512."""
-    return deviation * (size / PHOTONS_SIZE)
+    return PHOTONS_SIZE / size
 
 
 def hu_to_mu(hu: npt.ArrayLike) -> npt.NDArray[np.float32]:

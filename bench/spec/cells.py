@@ -56,8 +56,8 @@ class Dataset(Frozen):
     data: DataIdentity
     condition: str
     views: int | None
-    photons: float | None  # as asked, at 512 x 512
-    electronic_noise: float = 0.0  # standard deviation in photons, as asked, at 512 x 512
+    photons: float | None  # per ray
+    electronic_noise: float = 0.0  # standard deviation in photons
     geometry: Geometry
     size: int
     noise_seed: int

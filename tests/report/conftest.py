@@ -189,7 +189,7 @@ class Bench:
                 timings={} if untreated else {"train_s": 75.0, "score_s": 1.0, "ms_per_slice": 12.5},
                 parameters={} if untreated else {"total": 1000, "trainable": 990},
                 best_epoch=None if untreated or status != "finished" else 3,
-                effective_photons=None if condition == "sv60" else 70_000.0 * (self.size / 512) ** 2,
+                deviation_factor=None if condition == "sv60" else 512 / self.size,
             ),
         )
         return planned

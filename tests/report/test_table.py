@@ -204,13 +204,15 @@ def test_no_difference_where_not_comparable(filled: Callable[..., Any], change: 
 
 def test_photons_at_this_size_stand_in_the_row(filled: Callable[..., Any]) -> None:
     made = grid(build(filled()), "scores").rows
-    assert made[1][0].detail == "1,094 photons per ray at 64 × 64"  # noqa: RUF001  70,000 / 64
+    assert made[1][0].detail == "70,000 photons per ray, deviation × 8 at 64 × 64"  # noqa: RUF001
     assert made[0][0].detail == ""
 
 
 def test_electronic_noise_at_this_size_stands_in_the_row(filled: Callable[..., Any]) -> None:
     made = grid(build(filled(electronic=20.0)), "scores").rows
-    assert made[1][0].detail == "1,094 photons per ray, electronic noise 2.5 at 64 × 64"  # noqa: RUF001
+    assert made[1][0].detail == (
+        "70,000 photons per ray, electronic noise 20, deviation × 8 at 64 × 64"  # noqa: RUF001
+    )
 
 
 def test_cost_by_hand(filled: Callable[..., Any]) -> None:
