@@ -48,9 +48,9 @@ class Condition:
             raise ValueError(
                 f"condition {self.name}: views must be a whole number above 0, not {self.views!r}"
             )
-        if self.photons is not None and not (math.isfinite(self.photons) and self.photons > 0):
+        if self.photons is not None and not (math.isfinite(self.photons) and self.photons >= 1):
             raise ValueError(
-                f"condition {self.name}: photons must be finite and above 0, not {self.photons!r}"
+                f"condition {self.name}: photons must be finite and at least 1 for each ray, not {self.photons!r}"
             )
         if not (math.isfinite(self.electronic) and self.electronic >= 0):
             raise ValueError(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench import statistics
+from bench.ct.units import starved
 from bench.report import costs, gather, grids, groups, numbers, published, spreads
 from bench.report.gather import Line
 from bench.report.groups import Group
@@ -109,6 +110,7 @@ def _notices(plan: Plan, patients_known: bool) -> tuple[str, ...]:
         notices.append(
             "The slices are a computed phantom: no score here may be compared with one on patients."
         )
+    notices += [f"Few counts in condition {text}." for text in starved(plan.photons)]
     if not patients_known:
         notices.append(
             "Patients unknown: the source does not say which slice is whose, so one patient may be in two "

@@ -108,6 +108,11 @@ class Plan(Frozen):
     cells: list[PlannedCell]
 
     @property
+    def photons(self) -> dict[str, float | None]:
+        """The photons per ray of each condition by its name, None where it has none or they are not known."""
+        return {cell.spec.dataset.condition: cell.spec.dataset.photons for cell in self.cells}
+
+    @property
     def folds(self) -> tuple[DataIdentity, ...]:
         """The slices of each fold, in order; a single entry where the split has no folds."""
         found = {cell.spec.dataset.data.fold or 1: cell.spec.dataset.data for cell in self.cells}

@@ -71,7 +71,9 @@ class Bench:
     source: dict[str, Any] = field(default_factory=lambda: dict(SOURCE))
     seeds: list[int] = field(default_factory=lambda: [1])
     size: int = 64
-    electronic: float = 0.0  # of the low-dose condition
+    photons: float = 70_000.0  # of the low-dose condition
+    electronic: float = 0.0  # of it
+    old: bool = False  # records of physics version 1
     patients: dict[str, int] = field(default_factory=lambda: {"train": 4, "validation": 1, "test": 2})
     slices: dict[str, int] = field(default_factory=lambda: {"train": 40, "validation": 10, "test": 4})
     patients_known: bool = True
@@ -106,7 +108,7 @@ class Bench:
             data=data,
             condition=condition,
             views=60 if condition == "sv60" else None,
-            photons=None if condition == "sv60" else 70_000.0,
+            photons=None if condition == "sv60" else self.photons,
             electronic_noise=0.0 if condition == "sv60" else self.electronic,
             geometry=Geometry(),
             size=self.size,
@@ -189,7 +191,8 @@ class Bench:
                 timings={} if untreated else {"train_s": 75.0, "score_s": 1.0, "ms_per_slice": 12.5},
                 parameters={} if untreated else {"total": 1000, "trainable": 990},
                 best_epoch=None if untreated or status != "finished" else 3,
-                deviation_factor=None if condition == "sv60" else 512 / self.size,
+                deviation_factor=None if condition == "sv60" or self.old else 512 / self.size,
+                effective_photons=1093.75 if condition != "sv60" and self.old else None,
             ),
         )
         return planned

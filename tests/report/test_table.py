@@ -215,6 +215,19 @@ def test_electronic_noise_at_this_size_stands_in_the_row(filled: Callable[..., A
     )
 
 
+def test_records_of_physics_version_1_say_the_photons_that_they_had(filled: Callable[..., Any]) -> None:
+    made = grid(build(filled(old=True)), "scores").rows
+    assert made[1][0].detail == "1,094 photons per ray at 64 × 64"  # noqa: RUF001  70,000 / 64
+
+
+def test_starved_rays_are_said(filled: Callable[..., Any]) -> None:
+    (notice,) = (text for text in build(filled(photons=1e3)).notices if "Few counts" in text)
+    assert notice.startswith(
+        "Few counts in condition ldct: 64% of the rays through 30 cm of water expect under 10"
+    )
+    assert not any("Few counts" in text for text in build(filled()).notices)
+
+
 def test_cost_by_hand(filled: Callable[..., Any]) -> None:
     found = rows(build(filled()), "cost")[0]
     # 100 updates of 5 crops of 32 x 32 from slices of 64 x 64: 100 * 5 / 4
