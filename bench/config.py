@@ -100,7 +100,8 @@ def profile(config: Config, name: str) -> spec.Profile:
 
     Raises:
         BenchError: there is none (names the nearest), or its references lie on disk and ``geometry`` asks for
-            others. Profiles share a geometry, so that is no fault of a file as long as nobody asks for this one.
+            others, or one of its conditions has more photons than ``geometry.reference_photons``. Profiles share a
+            geometry, so that is no fault of a file as long as nobody asks for this one.
     """
     profiles = config.experiments.profiles
     if name not in profiles:
@@ -109,7 +110,27 @@ def profile(config: Config, name: str) -> spec.Profile:
         )
     if isinstance(config.datasets.sources[profiles[name].source], spec.PairsSource):
         _check_references(config, name)
+    else:
+        _check_photons(config, name)
     return profiles[name]
+
+
+def _check_photons(config: Config, name: str) -> None:
+    """Raise a ``BenchError`` where a condition of a profile asks for more photons than the full dose has."""
+    full = config.datasets.geometry.reference_photons
+    profile = config.experiments.profiles[name]
+    for condition in config.experiments.experiments[profile.experiment].conditions:
+        photons = config.datasets.conditions[condition].photons
+        if full is not None and photons is not None and photons > full:
+            path = ("conditions", condition, "photons")
+            raise BenchError(
+                f"{photons:g} are more than the {full:g} of geometry.reference_photons, of which a lower dose keeps "
+                "a part",
+                file=config.datasets_file,
+                line=config.lines.get(path),
+                key=dotted(path),
+                remedy=f"take at most {full:g}, or raise geometry.reference_photons",
+            )
 
 
 def _check_references(config: Config, name: str) -> None:

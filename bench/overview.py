@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bench.ct import views
+from bench.ct.units import starved
 from bench.display import duration
 from bench.spec import INPUT, Plan, PlannedCell
 from bench.store import Result, RunStore
@@ -36,6 +37,7 @@ def of_plan(prepared: Prepared) -> str:
     ]
     head.append(_scaled(trained))
     head += _views(prepared.plan)
+    head += [f"remark: {text}" for text in starved(prepared.plan.photons)]
     rows = [
         (*_name(cell, prepared.plan), *_budget(cell), _status(result))
         for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
@@ -85,7 +87,7 @@ def of_data(prepared: Prepared) -> str:
         lines += [_fold(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
         if len(refused) > REFUSED_SHOWN:
             lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
-    lines += _skipped(catalogue) + _remarks(catalogue.remarks)
+    lines += _skipped(catalogue) + _remarks([*catalogue.remarks, *starved(prepared.plan.photons)])
     if prepared.folds.leaky:
         return "\n".join([*lines, "", _fold(f"leaky, as declared: {prepared.folds.leaky}")])
     clean = f"no patient is in two parts{' of a fold' if several else ''}"

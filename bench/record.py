@@ -46,7 +46,10 @@ class Record(Frozen):
     timings: dict[str, float] = {}  # train_s, score_s, ms_per_slice
     parameters: dict[str, int] = {}  # total, trainable
     best_epoch: int | None = Field(None, description="counted from 1, chosen on validation patients")
-    effective_photons: float | None = None
+    deviation_factor: float | None = (
+        None  # what deviations of line integrals were multiplied by; None: no photons
+    )
+    effective_photons: float | None = None  # before physics version 2: the photons per ray that were drawn
 
 
 def dumps(record: Record) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 
 from bench import atomic, devices, provenance, report
-from bench.ct.units import effective_photons
+from bench.ct.units import deviation_factor
 from bench.data import pairs, repair
 from bench.events import CellStarted, Event, Message, RunEnded
 from bench.executors import Worker
@@ -116,7 +116,7 @@ def _task(prepared: Prepared, cell: PlannedCell) -> Task:
         store=prepared.store.cell(cell.id),
         source=prepared.plan.source,
         leaky=prepared.plan.leaky,
-        effective_photons=None if photons is None else effective_photons(photons, prepared.profile.size),
+        deviation_factor=None if photons is None else deviation_factor(prepared.profile.size),
         base=str(prepared.config.base),
     )
 

@@ -22,7 +22,7 @@ class Task:
     parts: dict[str, list[tuple[str, str]]]  # part -> (patient, slice)
     store: CellStore
     source: dict[str, Any]
-    effective_photons: float | None
+    deviation_factor: float | None
     leaky: str = ""  # why the split is leaky; empty: it is clean
     base: str = ""  # the folder beside which the networks' modules are looked for first
 
@@ -40,7 +40,7 @@ def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: An
         source=task.source,
         leaky=task.leaky,
         environment={**environment(), **devices.describe()},
-        effective_photons=task.effective_photons,
+        deviation_factor=task.deviation_factor,
         **results,
     )
     task.store.write_record(record)

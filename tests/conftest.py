@@ -138,7 +138,7 @@ def make_task(
         parts={part: list(names) for part, names in parts.items()},
         store=CellStore(folder),
         source={"title": "Test discs"},
-        effective_photons=None,
+        deviation_factor=None,
     )
 
 

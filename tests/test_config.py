@@ -389,6 +389,18 @@ def test_stored_pairs_keep_their_references_and_other_profiles_may_have_others(
         config.profile(found, "stored")
 
 
+def test_more_photons_than_the_full_dose_are_refused_where_they_are_asked_for(folder: Path) -> None:
+    found = load(folder, DATASETS + "geometry:\n  reference_photons: 7e4\n")
+    assert config.profile(found, "small").source == "fake"
+    found = load(folder, DATASETS + "geometry:\n  reference_photons: 6.9e4\n")
+    line = (
+        r"d\.yaml:16: conditions\.dim\.photons: 70000 are more than the 69000 of geometry\.reference_photons, of "
+        r"which a lower dose keeps a part; take at most 69000, or raise geometry\.reference_photons"
+    )
+    with pytest.raises(BenchError, match=line):
+        config.profile(found, "small")
+
+
 def test_a_network_that_is_no_python_is_named_with_its_line(folder: Path) -> None:
     (folder / "nets" / "tiny.py").write_text("x = 1\ndef build(:\n")
     (line,) = faults(folder)

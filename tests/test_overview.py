@@ -9,6 +9,7 @@ import pytest
 from bench import overview, preparing
 from bench.data.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
+from bench.spec import PlannedCell
 from bench.store import RunStore
 from tests import tiny
 
@@ -178,3 +179,16 @@ def test_plan_names_only_the_points_that_all_models_share(prepared: preparing.Pr
     plan = prepared.plan.model_copy(update={"cells": cells})
     text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
     assert text.splitlines()[4] == "scaled: size 32 instead of 512"
+
+
+def test_plan_and_data_check_say_where_rays_are_starved(prepared: preparing.Prepared) -> None:
+    def dimmed(cell: PlannedCell) -> PlannedCell:
+        photons = cell.spec.dataset.photons and 1e3
+        dataset = cell.spec.dataset.model_copy(update={"photons": photons})
+        return cell.model_copy(update={"spec": cell.spec.model_copy(update={"dataset": dataset})})
+
+    plan = prepared.plan.model_copy(update={"cells": [dimmed(cell) for cell in prepared.plan.cells]})
+    remark = "remark: noisy: 64% of the rays through 30 cm of water expect under 10"
+    for text in (overview.of_plan, overview.of_data):
+        assert remark in text(preparing.Prepared(**{**vars(prepared), "plan": plan}))
+        assert "remark" not in text(prepared)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bench import config, plan, spec
-from bench.ct.units import effective_photons
+from bench.ct.units import deviation_factor
 from bench.errors import BenchError, BenchErrors
 from bench.report.costs import slices_seen
 
@@ -237,11 +237,9 @@ def test_another_scan_than_the_published_one_is_said_in_words(tmp_path: Path) ->
     assert expand(read(tmp_path, held), folds=[identity("pairs")]).cells[0].scaled == ()
 
 
-@pytest.mark.parametrize(
-    ("photons", "size", "expected"), [(7e4, 512, 7e4), (7e4, 64, 1093.75), (2e5, 256, 5e4)]
-)
-def test_photons_fall_with_the_number_of_pixels(photons: float, size: int, expected: float) -> None:
-    assert effective_photons(photons, size) == expected
+@pytest.mark.parametrize(("size", "expected"), [(512, 1.0), (64, 8.0), (256, 2.0)])
+def test_deviations_rise_with_the_width_of_pixels(size: int, expected: float) -> None:
+    assert deviation_factor(size) == expected
 
 
 # --- folds ---

@@ -187,8 +187,8 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(runner, "Worker", Keep)
     run(folder)
     noisy, sparse = seen[3], seen[2]
-    assert noisy.effective_photons == pytest.approx(7e4 / 256)  # (32 / 512)^2
-    assert sparse.effective_photons is None
+    assert noisy.deviation_factor == 512 / 32
+    assert sparse.deviation_factor is None
     assert noisy.files.condition == "noisy"
     assert {part: len(found) for part, found in noisy.parts.items()} == {
         "train": 12,

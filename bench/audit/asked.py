@@ -10,8 +10,8 @@ from bench.data.pairs_build import dose_conditions, dose_reference
 
 SIZES = (64, 128)
 """The audited size is the profile's, but no smaller and no larger than these: at 64 pixels an edge still leaves an
-inside, and above 128 nothing but the number of pixels changes (photons are scaled with the size, views stay), while the
-time grows with its square."""
+inside, and above 128 nothing but the number of pixels changes (deviations are scaled with the size, photons and views
+stay), while the time grows with its square."""
 
 
 def simulated(settings: Config, profile: spec.Profile) -> bool:
@@ -22,11 +22,12 @@ def simulated(settings: Config, profile: spec.Profile) -> bool:
 def setup(settings: Config, profile: spec.Profile) -> Setup:
     """Return what the audit of a profile looks at; its source is not opened.
 
-    Raises ``BenchError`` where a condition does not fit the scan.
+    Raises ``BenchError`` where a condition does not fit the scan or the reference.
     """
     size = min(max(profile.size, SIZES[0]), SIZES[1])
     scan = of_spec(settings.datasets.geometry, size)
     names = settings.experiments.experiments[profile.experiment].conditions
     asked = {name: settings.datasets.conditions[name] for name in names}
-    conditions = tuple(dose_conditions(asked, scan).values())
-    return Setup(scan, conditions, profile.noise_seed, dose_reference(settings.datasets.geometry))
+    reference = dose_reference(settings.datasets.geometry)
+    conditions = tuple(dose_conditions(asked, scan, reference).values())
+    return Setup(scan, conditions, profile.noise_seed, reference)

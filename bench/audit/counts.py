@@ -11,7 +11,6 @@ from bench.audit import laws
 from bench.audit.check import Check, at_most, within
 from bench.audit.objects import Real
 from bench.audit.simulator import Simulator
-from bench.seeds import generator
 
 RAYS = 200_000
 PHOTONS, EXPECTED = 2e4, 16.0  # few enough that a Poisson law is visibly no Gaussian one
@@ -21,8 +20,8 @@ DEVIATIONS = 4.0  # standard errors; one sound simulator in 16,000 would fail
 def measured(simulator: Simulator, expected: float, photons: float, **noise: float) -> Real:
     """Return the counts of many rays in which ``expected`` of ``photons`` arrive, computed back from the logarithm."""
     flat = np.full(RAYS, math.log(photons / expected))
-    random = generator("audit", "counts", round(1000 * expected), *noise)
-    return photons * np.exp(-simulator.add_noise(flat, photons, random, **noise).astype(np.float64))
+    names = ("audit", "counts", round(1000 * expected), *noise)
+    return photons * np.exp(-simulator.add_noise(flat, photons, names, **noise).astype(np.float64))
 
 
 def counts(simulator: Simulator) -> Iterator[Check]:
@@ -48,7 +47,7 @@ def counts(simulator: Simulator) -> Iterator[Check]:
 def dark(simulator: Simulator) -> Check:
     """Return how a ray in which no photon arrives is measured."""
     with np.errstate(all="ignore"):
-        found = simulator.add_noise(np.full(100, 60.0), PHOTONS, generator("audit", "dark"))
+        found = simulator.add_noise(np.full(100, 60.0), PHOTONS, ("audit", "dark"))
     gap = float(np.abs(found - math.log(PHOTONS)).max())
     return at_most(
         "counts.dark", gap, 1e-5, "",

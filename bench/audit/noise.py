@@ -17,9 +17,8 @@ from bench.audit.rays import Rays
 from bench.audit.simulator import Simulator
 from bench.ct.geometry import Geometry
 from bench.ct.units import MU_WATER
-from bench.seeds import generator
 
-LEVELS = (1e4, 1e5, 1e6)  # photons per ray of the audited slice, not scaled from 512
+LEVELS = (1e4, 1e5, 1e6)  # photons per ray; deviations are not multiplied here
 RADIUS_CM = 6.0  # water disc in whose middle the noise is measured
 _RING = (
     0.04,
@@ -83,8 +82,7 @@ def levels(
     found = []
     for i0 in photons:
         noisy = [
-            simulator.add_noise(sinogram, i0, generator("audit", "level", int(i0), draw))
-            for draw in range(count)
+            simulator.add_noise(sinogram, i0, ("audit", "level", int(i0), draw)) for draw in range(count)
         ]
         images = simulator.reconstruct(np.stack(noisy), geometry, np.full(count, pixel))
         found.append(Level(i0, variance(images), law(geometry, i0)))
@@ -110,9 +108,7 @@ def spectrum(simulator: Simulator, geometry: Geometry) -> tuple[Real, Real, Real
     power = np.zeros((side, side))
     for first in range(0, math.ceil(_POWER_PIXELS / size**2), _BATCH):
         names = range(first, first + _BATCH)
-        noisy = np.stack(
-            [simulator.add_noise(flat, 1e5, generator("audit", "power", name)) for name in names]
-        )
+        noisy = np.stack([simulator.add_noise(flat, 1e5, ("audit", "power", name)) for name in names])
         images = simulator.reconstruct(noisy, geometry, np.full(_BATCH, pixel))[:, middle, middle]
         power += (np.abs(np.fft.fft2(images.astype(np.float64) * hann)) ** 2).sum(axis=0)
     law = laws.noise_power(geometry.filter, side, Rays(geometry, pixel).pitches(side))

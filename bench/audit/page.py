@@ -12,7 +12,7 @@ from bench.audit.check import Check
 from bench.audit.simulator import Setup, Simulator
 from bench.ct.dose import Condition
 from bench.ct.geometry import Geometry
-from bench.ct.units import effective_photons
+from bench.ct.units import deviation_factor
 from bench.ct.views import counted, in_words
 from bench.report import html, svg
 
@@ -75,8 +75,9 @@ def _facts(setup: Setup, size: int) -> list[tuple[str, str]]:
 def _words(condition: Condition, scan: Geometry) -> str:
     size, parts = scan.size, [counted(scan, condition.views)] if condition.views is not None else []
     if condition.photons is not None:
-        scaled = effective_photons(condition.photons, size)
-        parts.append(f"{condition.photons:,.0f} photons per ray ({scaled:,.0f} at this size)")
+        parts.append(
+            f"{condition.photons:,.0f} photons per ray (deviation x {deviation_factor(size):.3g} at this size)"
+        )
     if condition.electronic:
         parts.append(f"electronic noise of {condition.electronic:g} photons")
     return f"{condition.name}: {', '.join(parts)}"

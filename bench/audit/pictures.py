@@ -12,7 +12,7 @@ from bench.audit.objects import FINER, Real
 from bench.audit.rays import Rays
 from bench.audit.simulator import Setup, Simulator
 from bench.ct.geometry import Geometry
-from bench.ct.units import MU_WATER, effective_photons
+from bench.ct.units import MU_WATER, deviation_factor
 from bench.report import svg
 from bench.report.figures import Window, slice_png
 
@@ -51,19 +51,21 @@ def disc_profile(simulator: Simulator, geometry: Geometry) -> str:
 def noise_against_dose(simulator: Simulator, setup: Setup) -> str:
     """Return the standard deviation in the middle of a water disc against the photons per ray, as SVG."""
     geometry = setup.geometry
-    scale = effective_photons(1.0, geometry.size)
+    scale = deviation_factor(geometry.size)
     asked = sorted({c.photons for c in setup.conditions if c.photons is not None and c.views is None})
     middle = math.sqrt(asked[0] * asked[-1]) if asked else 1e5
-    photons = [middle * scale * 10.0 ** (step / 2.0) for step in range(-2, 4)]
+    photons = [middle * 10.0 ** (step / 2.0) for step in range(-2, 4)]
     found = noise.levels(simulator, geometry, photons, _SAMPLES)
     with svg.canvas("dose", WIDTH, HEIGHT) as figure:
         axes = figure.add_subplot()
-        x = [level.photons / scale for level in found]
-        axes.loglog(x, [_HU * math.sqrt(level.law) for level in found], **_LAW)
-        axes.loglog(x, [_HU * math.sqrt(level.measured) for level in found], **{**_DOTS, "markersize": 5})
+        x = [level.photons for level in found]
+        axes.loglog(x, [_HU * scale * math.sqrt(level.law) for level in found], **_LAW)
+        axes.loglog(
+            x, [_HU * scale * math.sqrt(level.measured) for level in found], **{**_DOTS, "markersize": 5}
+        )
         for value in asked:
             axes.axvline(value, color=svg.INK, linewidth=1.0, linestyle=(0, (2, 3)), alpha=0.5)
-        svg.dress(axes, "Photons per ray at 512 x 512", "Standard deviation (HU)", grid="both")
+        svg.dress(axes, "Photons per ray", "Standard deviation (HU)", grid="both")
         _plain(axes.yaxis)
         return svg.text(figure)
 

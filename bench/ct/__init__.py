@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-PHYSICS_VERSION = 1
+PHYSICS_VERSION = 2
 """Raised by one whenever the same object and condition give other pixels; a golden array guards it."""

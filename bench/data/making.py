@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from bench.ct import PHYSICS_VERSION, dose
 from bench.ct.geometry import Geometry
+from bench.ct.units import deviation_factor
 from bench.data.catalogue import SliceRef
 from bench.errors import BenchError
 
@@ -88,13 +89,13 @@ class Maker:
         words = {"content": content, "source": self.source.name, "unit": "1/cm", "size": str(self.scan.size)}
         if self.stored:
             return words
-        full = "" if self.reference.photons is None else f"noise of {_dose(self.reference.photons)}"
+        full = "" if self.reference.photons is None else f"noise of {self._dose(self.reference.photons)}"
         if name is None:
             made = "reconstructed from all views" if self.reference.fbp else "as in the source"
             words |= {"reference": ", ".join(filter(None, [made, full]))}
             return words if self.reference.original else words | self._scanned(self.scan.views)
         condition = self.conditions[name]
-        noise = "none" if condition.photons is None else _dose(condition.photons)
+        noise = "none" if condition.photons is None else self._dose(condition.photons)
         if condition.electronic:
             noise += f", electronic noise of {condition.electronic:g}"
         words |= self._scanned(condition.views or self.scan.views) | {"noise": noise}
@@ -109,6 +110,6 @@ class Maker:
             "physics_version": str(PHYSICS_VERSION),
         }
 
-
-def _dose(photons: float) -> str:
-    return f"{photons:g} photons per ray at 512 x 512"
+    def _dose(self, photons: float) -> str:
+        factor = deviation_factor(self.scan.size)
+        return f"{photons:g} photons per ray" + ("" if factor == 1.0 else f", deviation x {factor:g}")

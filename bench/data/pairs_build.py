@@ -65,7 +65,7 @@ def build(
         return
     folder = Path(next(iter(wanted.values())).folder)
     scan = of_spec(geometry, size)
-    doses = dose_conditions(conditions, scan)
+    doses = dose_conditions(conditions, scan, dose_reference(geometry))
     maker = Maker(source, bool(source.conditions), scan, doses, noise_seed, dose_reference(geometry))
     refs = sorted(selection.refs, key=lambda ref: (ref.patient, ref.name))
     with cache_lock(folder):
@@ -181,8 +181,10 @@ def dose_reference(geometry: spec.Geometry) -> dose.Reference:
     return dose.Reference(geometry.reference == "fbp", geometry.reference_photons)
 
 
-def dose_conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) -> dict[str, dose.Condition]:
-    """Return the simulated conditions by name, or raise a ``BenchError`` where one does not fit the scan."""
+def dose_conditions(
+    conditions: Mapping[str, spec.Condition], scan: Geometry, reference: dose.Reference
+) -> dict[str, dose.Condition]:
+    """Return the simulated conditions by name, or raise a ``BenchError`` where one does not fit scan or reference."""
     simulated = {name: value for name, value in conditions.items() if not value.measured}
     try:
         found = {
@@ -191,6 +193,7 @@ def dose_conditions(conditions: Mapping[str, spec.Condition], scan: Geometry) ->
         }
         for condition in found.values():
             condition.stride(scan)
+            reference.check(condition)
     except ValueError as error:
         raise BenchError(str(error), remedy="correct it in datasets.yaml") from None
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.ct import views
-from bench.ct.units import effective_electronic, effective_photons
+from bench.ct.units import deviation_factor
 from bench.report import gather, numbers, unscored
 from bench.report.gather import PSNR, RMSE, SSIM, Line
 from bench.report.groups import Group
@@ -50,23 +50,24 @@ def definition(known: Definitions, metric: str) -> Mapping[str, Any]:
 
 
 def row_label(plan: Plan, line: Line) -> Entry:
-    """Return the name of a condition with the photons that this size really had."""
+    """Return the name of a condition with its photons and what this size made of their noise."""
     text = plan.conditions[line.condition] or line.condition
     cells = [result for group in line.groups.values() for result in group.results]
     if not cells:
         return label(text)
     dataset = cells[0].planned.spec.dataset
-    asked = dataset.photons
-    if asked is None:
+    if dataset.photons is None:
         return label(text)
-    stated = {
-        r.record.effective_photons for r in cells if r.record and r.record.effective_photons is not None
-    }
-    photons = min(stated) if stated else effective_photons(asked, dataset.size)
-    at = "" if dataset.size == FULL_SIZE else f" at {dataset.size} × {dataset.size}"  # noqa: RUF001
-    read = effective_electronic(dataset.electronic_noise, dataset.size)
-    more = f", electronic noise {read:.3g}" if read else ""
-    return label(text, f"{numbers.whole(photons)} photons per ray{more}{at}")
+    lowered = {r.record.effective_photons for r in cells if r.record} - {None}  # of physics version 1
+    size = f"{dataset.size} × {dataset.size}"  # noqa: RUF001
+    if lowered:
+        return label(text, f"{numbers.whole(min(filter(None, lowered)))} photons per ray at {size}")
+    detail = f"{numbers.whole(dataset.photons)} photons per ray"
+    if dataset.electronic_noise:
+        detail += f", electronic noise {dataset.electronic_noise:.3g}"
+    if dataset.size != FULL_SIZE:
+        detail += f", deviation × {deviation_factor(dataset.size):.3g} at {size}"  # noqa: RUF001
+    return label(text, detail)
 
 
 def _with_views(plan: Plan, line: Line, entry: Entry) -> Entry:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench import statistics
 from bench.ct import views
+from bench.ct.units import starved
 from bench.report import claims, costs, gather, grids, groups, leads, numbers, published, spreads, unscored
 from bench.report.gather import Line
 from bench.report.values import Grid, Score, Table
@@ -118,6 +119,7 @@ def _notices(plan: Plan, patients_known: bool) -> tuple[str, ...]:
         notices.append(
             "The slices are a computed phantom: no score here may be compared with one on patients."
         )
+    notices += [f"Few counts in condition {text}." for text in starved(plan.photons)]
     if not patients_known:
         notices.append(
             "Patients unknown: the source does not say which slice is whose, so one patient may be in two "

@@ -56,8 +56,8 @@ class Dataset(Frozen):
     data: DataIdentity
     condition: str
     views: int | None
-    photons: float | None  # as asked, at 512 x 512
-    electronic_noise: float = 0.0  # standard deviation in photons, as asked, at 512 x 512
+    photons: float | None  # per ray
+    electronic_noise: float = 0.0  # standard deviation in photons
     geometry: Geometry
     size: int
     noise_seed: int
@@ -106,6 +106,11 @@ class Plan(Frozen):
     published: Published | None
     leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
     cells: list[PlannedCell]
+
+    @property
+    def photons(self) -> dict[str, float | None]:
+        """The photons per ray of each condition by its name, None where it has none or they are not known."""
+        return {cell.spec.dataset.condition: cell.spec.dataset.photons for cell in self.cells}
 
     @property
     def folds(self) -> tuple[DataIdentity, ...]:

@@ -134,7 +134,7 @@ class Geometry(Frozen):
     """How slices are projected, filtered and referred to; ``views`` are those of the preset unless said.
 
     ``reference: fbp`` holds degraded slices against the noise-free reconstruction from all views instead of the
-    original slice. ``reference_photons`` per ray at 512 x 512 put the noise of a full-dose scan into the
+    original slice. ``reference_photons`` per ray put the noise of a full-dose scan into the
     reference and, through its line integrals, into every degraded slice.
     """
 
@@ -152,9 +152,10 @@ class Geometry(Frozen):
 
 
 class Condition(Frozen):
-    """One way of lowering the dose. ``photons`` per ray are those at 512 x 512; at n x n times (n/512)^2.
+    """One way of lowering the dose. ``photons`` leave for each ray, at every size.
 
-    ``electronic_noise`` is a standard deviation in photons at 512 x 512; at n x n times n/512. ``measured``: not
+    ``electronic_noise`` is a standard deviation in photons. At n x n pixels the deviation that both cause in a line
+    integral is multiplied by 512/n, which keeps the level of the noise. ``measured``: not
     simulated here; the slices come with a source of pairs, and views or photons are not known.
     """
 

@@ -11,7 +11,8 @@ import numpy as np
 from bench.audit.simulator import Simulator
 from bench.ct.dose import Condition
 from bench.ct.geometry import FanBeam, ParallelBeam
-from bench.ct.units import effective_photons
+from bench.ct.units import deviation_factor
+from bench.seeds import Name, generator
 
 REAL = Simulator()
 Sinogram = Image = np.ndarray
@@ -50,10 +51,8 @@ def keyed(change: Callable[[int, Sequence[Any]], tuple[Any, ...]]) -> Simulator:
 def counted(measure: Callable[..., np.ndarray]) -> Simulator:
     """A simulator whose noise is ``measure(line integrals, photons, random, electronic)``."""
 
-    def add_noise(
-        values: Any, photons: float, random: np.random.Generator, electronic: float = 0.0
-    ) -> np.ndarray:
-        found = measure(np.asarray(values, np.float64), photons, random, electronic)
+    def add_noise(values: Any, photons: float, names: Sequence[Name], electronic: float = 0.0) -> np.ndarray:
+        found = measure(np.asarray(values, np.float64), photons, generator(*names), electronic)
         return np.asarray(found, np.float32)
 
     return replace(REAL, add_noise=add_noise)
@@ -105,14 +104,14 @@ def same_noise_for_conditions() -> Simulator:
     return replace(REAL, degrade=degrade)
 
 
-def photons_not_scaled() -> Simulator:
-    """Photons that are not lowered with the size of the slice."""
+def deviation_not_scaled() -> Simulator:
+    """Deviations of line integrals that are not raised where slices are smaller."""
 
     def degrade(
         objects: Any, pixel: Any, geometry: Any, conditions: Sequence[Condition], keys: Any
     ) -> dict[str, Image]:
-        share = effective_photons(1.0, geometry.size)
-        raised = [replace(c, photons=c.photons and c.photons / share) for c in conditions]
+        square = deviation_factor(geometry.size) ** 2  # as many photons more have as much less noise
+        raised = [replace(c, photons=c.photons and c.photons * square) for c in conditions]
         return REAL.degrade(objects, pixel, geometry, raised, keys)
 
     return replace(REAL, degrade=degrade)
@@ -229,5 +228,22 @@ def noise_drawn_anew() -> Simulator:
             ]
             for c in conditions
         }
+
+    return replace(REAL, degrade=degrade)
+
+
+def doses_in_series() -> Simulator:
+    """A low dose whose photons are drawn anew behind the noisy line integrals of the full dose: both noises add."""
+
+    def degrade(
+        objects: Any, pixel: Any, geometry: Any, conditions: Any, keys: Any, reference: Any = None
+    ) -> Any:
+        found = REAL.degrade(objects, pixel, geometry, conditions, keys)
+        if reference is None:
+            return found
+        whole = Condition("whole", views=geometry.views)
+        full = REAL.degrade(objects, pixel, geometry, [whole], keys, reference=reference)["whole"]
+        clean = REAL.degrade(objects, pixel, geometry, [whole], keys)["whole"]
+        return {name: images + full - clean for name, images in found.items()}
 
     return replace(REAL, degrade=degrade)

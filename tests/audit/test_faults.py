@@ -93,7 +93,7 @@ FAULTS = {
         "counts.electronic",
     ),
     "one draw for all views": Fault(counted(faults.same_for_all_rays), "noise.level"),
-    "photons not scaled with the size": Fault(faults.photons_not_scaled(), "noise.level[low]"),
+    "deviation not scaled with the size": Fault(faults.deviation_not_scaled(), "noise.level[low]"),
     "half of the views": Fault(faults.half_of_the_views(), "spokes[sparse]"),
     "same noise for every seed": Fault(keyed(lambda place, key: (0, *key[1:])), "draws.independent"),
     "same noise for every patient": Fault(keyed(lambda place, key: (key[0], key[-1])), "draws.independent"),
@@ -130,9 +130,10 @@ def test_plain_reconstruction_passes_so_that_only_its_faults_are_red() -> None:
     [
         (faults.forgets_the_reference(), "noise.level[reference]"),
         (faults.noise_drawn_anew(), "noise.inherited"),
+        (faults.doses_in_series(), "noise.level[low]"),
     ],
 )
 def test_planted_fault_of_the_full_dose_turns_its_check_red(simulator: Simulator, red: str) -> None:
-    setup = Setup(beam("parallel360"), [], 1, Reference(photons=2e6))
+    setup = Setup(beam("parallel360"), [Condition("low", photons=1e6)], 1, Reference(photons=2e6))
     found = {check.name: check for check in suite.run(setup, simulator, ["conditions"])}
     assert not found[red].passed, found[red]

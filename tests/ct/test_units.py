@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.ct.units import MU_WATER, hu_to_mu, mu_to_hu, relative
+from bench.ct.units import MU_WATER, hu_to_mu, mu_to_hu, relative, starved, starved_share
 
 
 def test_known_tissues() -> None:
@@ -36,3 +36,19 @@ def test_not_finite_is_refused(bad: float) -> None:
 def test_not_a_number_is_refused() -> None:
     with pytest.raises(ValueError, match="real numbers"):
         hu_to_mu([1 + 2j])
+
+
+@pytest.mark.parametrize("photons", [20.0, 100.0, 1e3, 4e3, 4100.0, 7e4])
+def test_share_of_starved_rays_by_counting(photons: float) -> None:
+    """The closed form against 100,000 rays through the cylinder."""
+    t = (np.arange(100_000) + 0.5) / 100_000 * 15.0
+    expected = photons * np.exp(-0.2 * 2.0 * np.sqrt(15.0**2 - t**2))
+    assert starved_share(photons) == pytest.approx((expected < 10.0).mean(), abs=2e-5)
+
+
+def test_starved_conditions_are_told() -> None:
+    assert starved_share(5.0) == 1.0
+    (remark,) = starved({"low": 1e3, "enough": 4034.0, "views": None, "high": 7e4})  # 0.5 % at 4034
+    assert remark.startswith(
+        "low: 64% of the rays through 30 cm of water expect under 10 of its 1000 photons"
+    )

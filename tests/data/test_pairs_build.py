@@ -440,7 +440,7 @@ def test_the_manifest_says_what_lies_there_and_where_it_comes_from(tmp_path: Pat
     value = json.loads((folder / "manifest.json").read_text())
     dim = value["arrays"][files["dim"].degraded]
     assert dim["content"]["views"] == "24 of 24 over 360 degrees"
-    assert dim["content"]["noise"] == "1e+08 photons per ray at 512 x 512"
+    assert dim["content"]["noise"] == "1e+08 photons per ray, deviation x 64"
     assert dim["sha256"] == hashlib.sha256(np.load(files["dim"].degraded_path).tobytes()).hexdigest()
     assert set(value["arrays"]) == {path.name for path in folder.glob("*.npy")}
     assert value["source"] == {
@@ -484,12 +484,12 @@ def test_every_scan_gives_the_same_bits_on_any_number_of_threads(
     assert np.array_equal(opened.degraded[row], alone.degraded([few])["few"][0])
     arrays = json.loads((Path(files["few"].folder) / "manifest.json").read_text())["arrays"]
     words = arrays[files["few"].reference]["content"]
-    full = ", noise of 1e+08 photons per ray at 512 x 512" if geometry.reference_photons else ""
+    full = ", noise of 1e+08 photons per ray, deviation x 64" if geometry.reference_photons else ""
     made_from = "reconstructed from all views" if geometry.reference == "fbp" else "as in the source"
     assert words["reference"] == made_from + full
     assert arrays[files["few"].degraded]["content"].get("inherited", "") == full.removeprefix(", ")
     read = arrays[files["read"].degraded]["content"]["noise"]
-    assert read == "1e+08 photons per ray at 512 x 512, electronic noise of 100"
+    assert read == "1e+08 photons per ray, deviation x 64, electronic noise of 100"
 
 
 def test_a_field_that_reaches_the_source_is_an_error_of_one_line(tmp_path: Path) -> None:

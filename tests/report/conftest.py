@@ -71,7 +71,9 @@ class Bench:
     source: dict[str, Any] = field(default_factory=lambda: dict(SOURCE))
     seeds: list[int] = field(default_factory=lambda: [1])
     size: int = 64
-    electronic: float = 0.0  # of the low-dose condition
+    photons: float = 70_000.0  # of the low-dose condition
+    electronic: float = 0.0  # of it
+    old: bool = False  # records of physics version 1
     views: int = 60  # of the sparse condition
     patients: dict[str, int] = field(default_factory=lambda: {"train": 4, "validation": 1, "test": 2})
     slices: dict[str, int] = field(default_factory=lambda: {"train": 40, "validation": 10, "test": 4})
@@ -107,7 +109,7 @@ class Bench:
             data=data,
             condition=condition,
             views=self.views if condition == "sv60" else None,
-            photons=None if condition == "sv60" else 70_000.0,
+            photons=None if condition == "sv60" else self.photons,
             electronic_noise=0.0 if condition == "sv60" else self.electronic,
             geometry=Geometry(),
             size=self.size,
@@ -190,7 +192,8 @@ class Bench:
                 timings={} if untreated else {"train_s": 75.0, "score_s": 1.0, "ms_per_slice": 12.5},
                 parameters={} if untreated else {"total": 1000, "trainable": 990},
                 best_epoch=None if untreated or status != "finished" else 3,
-                effective_photons=None if condition == "sv60" else 70_000.0 * (self.size / 512) ** 2,
+                deviation_factor=None if condition == "sv60" or self.old else 512 / self.size,
+                effective_photons=1093.75 if condition != "sv60" and self.old else None,
             ),
         )
         return planned

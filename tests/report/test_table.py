@@ -210,7 +210,7 @@ def test_no_difference_where_not_comparable(filled: Callable[..., Any], change: 
 
 def test_photons_at_this_size_stand_in_the_row(filled: Callable[..., Any]) -> None:
     made = grid(build(filled()), "scores").rows
-    assert made[1][0].detail == "1,094 photons per ray at 64 × 64"  # noqa: RUF001  70,000 / 64
+    assert made[1][0].detail == "70,000 photons per ray, deviation × 8 at 64 × 64"  # noqa: RUF001
     assert made[0][0].detail == "30 directions"
 
 
@@ -235,7 +235,22 @@ def test_stored_pairs_have_no_scan_of_ours(filled: Callable[..., Any]) -> None:
 
 def test_electronic_noise_at_this_size_stands_in_the_row(filled: Callable[..., Any]) -> None:
     made = grid(build(filled(electronic=20.0)), "scores").rows
-    assert made[1][0].detail == "1,094 photons per ray, electronic noise 2.5 at 64 × 64"  # noqa: RUF001
+    assert made[1][0].detail == (
+        "70,000 photons per ray, electronic noise 20, deviation × 8 at 64 × 64"  # noqa: RUF001
+    )
+
+
+def test_records_of_physics_version_1_say_the_photons_that_they_had(filled: Callable[..., Any]) -> None:
+    made = grid(build(filled(old=True)), "scores").rows
+    assert made[1][0].detail == "1,094 photons per ray at 64 × 64"  # noqa: RUF001  70,000 / 64
+
+
+def test_starved_rays_are_said(filled: Callable[..., Any]) -> None:
+    assert not any("Few counts" in text for text in build(filled()).notices)
+    (notice,) = (text for text in build(filled(photons=1e3)).notices if "Few counts" in text)
+    assert notice.startswith(
+        "Few counts in condition ldct: 64% of the rays through 30 cm of water expect under 10"
+    )
 
 
 def test_cost_by_hand(filled: Callable[..., Any]) -> None:
