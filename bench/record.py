@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from bench.errors import BenchError
-from bench.spec import Cell, Frozen
+from bench.spec import Cell, File, Frozen
 
 RECORD_SCHEMA = 2
 _AGAIN = "delete its folder and run again"
@@ -47,6 +47,7 @@ class Record(Frozen):
     parameters: dict[str, int] = {}  # total, trainable
     best_epoch: int | None = Field(None, description="counted from 1, chosen on validation patients")
     effective_photons: float | None = None
+    configuration: dict[str, File] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
 
 
 def dumps(record: Record) -> str:
