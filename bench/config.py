@@ -111,11 +111,11 @@ def load(datasets: Path | None = None, experiments: Path | None = None) -> Confi
     unfit: dict[str, tuple[BenchError, ...]] = {}
     for name, found in faults.items():
         for fault in found:
-            error, later = _error(fault, documents[name]), _inherited(fault, documents[name])
+            told, later = _error(fault, documents[name]), _inherited(fault, documents[name])
             if later:
-                unfit[later] = (*unfit.get(later, ()), error)
+                unfit[later] = (*unfit.get(later, ()), told)
             else:
-                errors.append(error)
+                errors.append(told)
     if errors:
         order = {str(file): number for number, file in enumerate(files.values())}
         raise BenchErrors(sorted(errors, key=lambda error: (order.get(str(error.file), 0), error.line or 0)))

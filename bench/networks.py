@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from bench import modules
+from bench import importing
 from bench.errors import BenchError
 from bench.losses import LOSSES
 from bench.spec import Cell, Decay, Halving, LearningRate, Steps, Training
@@ -100,7 +100,7 @@ def load_network(
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(policy)
-        made = getattr(modules.load(module, Path(base) if base else None), function)(**params)
+        made = getattr(importing.load(module, Path(base) if base else None), function)(**params)
     except (
         BenchError,
         LookupError,

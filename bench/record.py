@@ -47,7 +47,9 @@ class Record(Frozen):
     parameters: dict[str, int] = {}  # total, trainable
     best_epoch: int | None = Field(None, description="counted from 1, chosen on validation patients")
     effective_photons: float | None = None
-    configuration: dict[str, File] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
+    configuration: dict[
+        str, File
+    ] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
 
 
 def dumps(record: Record) -> str:

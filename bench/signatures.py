@@ -168,7 +168,7 @@ def _generic(node: ast.Subscript, known: Mapping[str, ast.expr]) -> Any:
     outer = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
     inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if outer == "Literal":
-        return Literal[tuple(ast.literal_eval(item) for item in inner)]  # type: ignore[valid-type]
+        return Literal[tuple(ast.literal_eval(item) for item in inner)]
     if outer == "Annotated":
         return _type(inner[0], known)
     if outer == "Optional":
