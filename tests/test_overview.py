@@ -36,6 +36,8 @@ def begun(prepared: preparing.Prepared, root: Path) -> RunStore:
 
 
 def test_plan_says_what_is_trained_on_what_and_how_long(prepared: preparing.Prepared) -> None:
+    files = [f"{name}: {file.words}" for name, file in prepared.plan.configuration.items()]
+    head = "".join(f"{overview._fold(line)}\n" for line in files)
     expected = f"""\
         profile tiny
         source phantom, 32 x 32 pixels; slices: 12 train, 4 validation, 4 test
@@ -50,7 +52,7 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: preparing.Prep
         input  noisy      0     -        -       -
         unet   sparse     1     24       2       -
         unet   noisy      1     24       2       -"""
-    assert overview.of_plan(prepared) == textwrap.dedent(expected)
+    assert overview.of_plan(prepared) == head + textwrap.dedent(expected)
 
 
 def test_status_says_how_far_each_cell_is_and_why_one_ended(
@@ -139,7 +141,7 @@ def test_plan_of_unscaled_cells_says_as_published(prepared: preparing.Prepared) 
     cells = [cell.model_copy(update={"scaled": ()}) for cell in prepared.plan.cells]
     plan = prepared.plan.model_copy(update={"cells": cells})
     text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
-    assert text.splitlines()[4] == "as published"
+    assert "as published" in text.splitlines()
 
 
 def test_plan_names_only_the_points_that_all_models_share(prepared: preparing.Prepared) -> None:
@@ -152,4 +154,4 @@ def test_plan_names_only_the_points_that_all_models_share(prepared: preparing.Pr
     cells = [c.model_copy(update={"scaled": p}) for c, p in zip(prepared.plan.cells, points, strict=True)]
     plan = prepared.plan.model_copy(update={"cells": cells})
     text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
-    assert text.splitlines()[4] == "scaled: size 32 instead of 512"
+    assert "scaled: size 32 instead of 512" in text.splitlines()

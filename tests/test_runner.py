@@ -53,7 +53,7 @@ def test_second_run_starts_no_worker(folder: Path, monkeypatch: pytest.MonkeyPat
     second = tiny.use_fake_worker(monkeypatch)
     events = run(folder)
     assert (second.started, second.ran) == (0, [])
-    assert events[0] == Message("nothing to do: all 4 cells have ended")
+    assert events[2] == Message("nothing to do: all 4 cells have ended")
     assert events[-1] == RunEnded(4, 0)
 
 
@@ -204,14 +204,14 @@ def test_free_gpu_with_most_memory_is_taken_and_a_used_one_waited_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = Gpu(0, "u0", "A", used=60000, total=80000)
-    answers = [[used], [used, Gpu(1, "u1", "B", 100, 16000), Gpu(2, "u2", "C", 100, 24000)]]
+    answers = [[used], [used], [used, Gpu(1, "u1", "B", 100, 16000), Gpu(2, "u2", "C", 100, 24000)]]
     monkeypatch.setattr(devices, "gpus", lambda: answers.pop(0))
     monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
     taken: list[int | None] = []
     fake = tiny.use_fake_worker(monkeypatch)
     monkeypatch.setattr(fake, "__init__", lambda self, threads, gpu: taken.append(gpu))
     events = run(folder)
-    assert events[0] == Message("waiting for a GPU that no other job uses (GPU 0: 60000 of 80000 MiB)")
+    assert events[2] == Message("waiting for a GPU that no other job uses (GPU 0: 60000 of 80000 MiB)")
     assert taken == [2]
 
 
