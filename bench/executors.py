@@ -174,7 +174,7 @@ def _build(check: Check) -> list[tuple[str, str]]:
     for one in check.networks:
         try:
             networks.check(one.build, one.params, one.precision, check.base, one.sides)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             traceback.print_exc()
             found.append((one.model, str(error) if isinstance(error, BenchError) else _one_line(error)))
     return found
@@ -196,7 +196,7 @@ def _run(task: Task, bench: Callable[[], Any], pipe: Connection) -> CellEnded:
     return CellEnded(task.planned.id, ended.status, message, time.monotonic() - began)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())[:300]
     if (
         "RESOURCE_EXHAUSTED" in text

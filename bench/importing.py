@@ -46,7 +46,9 @@ def _private(folder: Folder, name: str) -> str:
     """Return the private name of an own module, and let Python find its folder."""
     _FINDER.folders[_top(folder)] = folder
     if _FINDER not in sys.meta_path:
-        sys.meta_path.append(_FINDER)
+        sys.meta_path.insert(
+            0, _FINDER
+        )  # Python's own would find the files too, and leave their imports unbound
     return join(_top(folder), name)
 
 

@@ -212,7 +212,9 @@ def test_a_model_that_a_profile_does_not_name_keeps_what_its_recipe_states(tmp_p
     assert params["b-net"] == {"momentum": 0.99, "depth": 3}  # net.py has no width
     assert params["a-net"] == {"width": 7}  # wide.py has no momentum
     points = {cell.spec.model: cell.scaled for cell in made.cells}
-    assert not [point for point in points["b-net"] if point.startswith(("learning rate", "batch", "parameter"))]
+    assert not [
+        point for point in points["b-net"] if point.startswith(("learning rate", "batch", "parameter"))
+    ]
 
 
 def test_params_for_all_do_not_go_to_a_build_that_takes_any_keyword(tmp_path: Path) -> None:
