@@ -155,3 +155,44 @@ def test_plan_names_only_the_points_that_all_models_share(prepared: preparing.Pr
     plan = prepared.plan.model_copy(update={"cells": cells})
     text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
     assert "scaled: size 32 instead of 512" in text.splitlines()
+
+
+TWO = tiny.EXPERIMENTS.replace("    build: models.unet:build\n    params: {filters: [4, 8], momentum: 0.5}\n", (
+    "    build: models.unet:build\n    params: {filters: [4, 8]}\n"
+)).replace("experiments:\n", """\
+  own:
+    build: own:build
+    recipes:
+      study: {learning_rate: 1e-3, epochs: 3, batch: 2}
+experiments:
+""").replace("models: [unet]", "models: [unet, own]")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("training", "remarks"),
+    [
+        ("{unet: {batch: 2}}", []),
+        (
+            "{all: {learning_rate: 1e-4, loss: mse, params: {momentum: 0.9}, budget: {slices_seen: 48, checks: 2}},"
+            " unet: {}}",
+            ["remark: own, which the profile's training does not name, takes loss, budget from training.all; "
+             "keeps its own learning_rate; has no parameter momentum"],
+        ),
+        (
+            "{own: {budget: {slices_seen: 2000, checks: 2}}}",
+            ["remark: a cell of own sees 2,000 slices, 21 times the median of the other networks; set "
+             "profiles.tiny.training.own.budget where that is not meant"],
+        ),
+        ("{own: {budget: {slices_seen: 960, checks: 2}}}", []),  # ten times
+    ],
+)  # fmt: skip
+def test_plan_remarks_on_what_is_taken_from_where_and_on_budgets_that_are_far_apart(
+    tmp_path: Path, training: str, remarks: list[str]
+) -> None:
+    text = TWO.replace(
+        "slices_seen: 96, checks: 2}}", f"slices_seen: 96, checks: 2}}, training: {training}}}", 1
+    )
+    (tmp_path / "own.py").write_text("def build(**params): ...\n")
+    prepared = preparing.prepare(tiny.request(tiny.write(tmp_path, experiments=text)))
+    head = overview.of_plan(prepared).partition("\n\n")[0].replace("\n  ", " ").splitlines()
+    assert [line for line in head if line.startswith("remark: ")] == remarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from bench import atomic, devices, preparing, runner
 from bench.devices import Gpu
-from bench.errors import BenchError
+from bench.errors import BenchError, BenchErrors
 from bench.events import CellEnded, CellStarted, Event, Message, RunEnded
+from bench.spec import File
 from bench.store import RunStore
 from tests import tiny
 
@@ -102,6 +104,28 @@ def test_force_runs_cells_anew_and_takes_their_files_away(
     run(folder, force=True, only=("unet:noisy",))
     assert names(fake.ran) == ["unet-noisy-s1"]
     assert sorted(path.exists() for path in stale) == [False, True]
+
+
+def test_each_network_is_built_once_while_the_pairs_are_and_before_any_cell(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tiny.use_fake_worker(monkeypatch)
+    order: list[str] = []
+    monkeypatch.setattr(runner, "build", lambda *_: iter([order.append(f"pairs, asked: {fake.built}")][:0]))
+    run(folder)
+    assert order == ["pairs, asked: [('unet',)]"]
+    run(folder, force=True, only=("input:noisy",))
+    assert fake.built == [("unet",)]  # the untreated input has no network
+
+
+def test_a_network_that_cannot_be_built_stops_the_run_before_any_cell(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tiny.use_fake_worker(monkeypatch, unbuildable=[("unet", "momentum is 99")])
+    with pytest.raises(BenchErrors) as caught:
+        run(folder)
+    assert str(caught.value) == f"{folder}/experiments.yaml:4: models.unet: momentum is 99"
+    assert fake.ran == []
 
 
 def test_changed_setting_makes_new_cells_and_keeps_the_old_ones(
@@ -198,6 +222,10 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     assert {patient for patient, _ in noisy.parts["test"]} == {"P001"}
     assert noisy.source["title"] == "Phantom"
     assert noisy.base == str(folder)
+    sha = hashlib.sha256((folder / "datasets.yaml").read_bytes()).hexdigest()
+    assert noisy.configuration["datasets.yaml"] == File(path=f"{folder}/datasets.yaml", sha256=sha)
+    record = noisy.store.read_record()
+    assert record.configuration == noisy.configuration
 
 
 def test_free_gpu_with_most_memory_is_taken_and_a_used_one_waited_for(
