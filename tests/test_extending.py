@@ -114,7 +114,7 @@ def test_a_packaged_profile_that_no_longer_fits_is_refused_when_it_is_asked_for(
     assert config.profile(found, "own").size == 64
     with pytest.raises(BenchErrors) as caught:
         config.profile(found, "tiny")
-    line = 12 + tiny.EXPERIMENTS[: tiny.EXPERIMENTS.index("  tiny:")].count("\n") - 11
+    line = 1 + tiny.EXPERIMENTS[: tiny.EXPERIMENTS.index("  tiny:")].count("\n")
     assert str(caught.value).replace(f"{tmp_path}/", "") == (
         f"packaged/experiments.yaml:{line}: profiles.tiny.size: 32 is no multiple of 64, which mine needs"
     )
