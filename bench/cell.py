@@ -25,7 +25,7 @@ def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
     attempts = earlier_attempts(task)
     if task.planned.spec.build is None:
         return _finish(task, pairs, evaluate.untreated, report, attempts, {"timings": {}})
-    model = bench.model(task.planned.spec)
+    model = bench.model(task.planned.spec, task.base)
     state = _start(task, model, attempts)
     divergence = _fit(task, pairs, state, report).run(model, state)
     attempts = (*attempts, _attempt(task, state, divergence))

@@ -1,7 +1,8 @@
 """The two files of a benchmark, read, checked and frozen.
 
 ``load`` reports all faults of both files at once, each with its file, line, key and the nearest valid name.
-Nothing is imported to check the networks: their source is read as text.
+Nothing is imported to check the networks: their source is read as text. Of the profiles that a file has from the
+packaged one without a word, only those that are asked for are held against what the file has changed elsewhere.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import bench
-from bench import crosschecks, spec
+from bench import crosschecks, extending, spec
 from bench.errors import BenchError, BenchErrors
 from bench.explain import Fault, suggestion
 from bench.salvage import validate
+from bench.signatures import BuildInfo
 from bench.yamlnodes import Document, KeyPath, dotted, read
 
 DATASETS = "datasets.yaml"
@@ -29,18 +31,39 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 @dataclass(frozen=True)
 class Config:
-    """Both files as one value; ``lines`` has the line of every key path of ``datasets.yaml``."""
+    """Both files as one value; ``builds`` says what the ``build`` of each model takes."""
 
     datasets: spec.Datasets
     experiments: spec.Experiments
     datasets_file: Path
     experiments_file: Path
-    lines: Mapping[KeyPath, int]
+    documents: Mapping[str, Document]
+    builds: Mapping[str, BuildInfo]
+    unfit: Mapping[str, tuple[BenchError, ...]] = field(
+        default_factory=dict
+    )  # faults of profiles, if asked for
 
     @property
     def base(self) -> Path:
         """The folder in which the networks' modules are looked for first: that of the experiments file."""
         return self.experiments_file.resolve().parent
+
+    @property
+    def files(self) -> dict[str, spec.File]:
+        """Both files by their usual names, for plans and records."""
+        chosen = {DATASETS: self.datasets_file, EXPERIMENTS: self.experiments_file}
+        return {
+            name: spec.File(
+                path=extending.PACKAGED if file == packaged(name) else str(file),
+                sha256=self.documents[name].sha256,
+                extends=self.documents[name].extends,
+            )
+            for name, file in chosen.items()
+        }
+
+    def place(self, path: KeyPath, name: str = DATASETS) -> tuple[str, int]:
+        """Return the file and the line in which a key path, or its nearest parent, is written."""
+        return self.documents[name].place(path)
 
     def source(self, name: str) -> spec.AnySource:
         """Return a source with the variables in its paths filled in.
@@ -53,7 +76,7 @@ class Config:
         def filled(text: str, *keys: str) -> str:
             path = ("sources", name, *keys)
             try:
-                return str(resolve_path(text, self.datasets_file, self.lines.get(path), dotted(path)))
+                return str(resolve_path(text, *self.place(path), dotted(path)))
             except BenchError as error:
                 errors.append(error)
                 return text
@@ -73,34 +96,41 @@ class Config:
 def load(datasets: Path | None = None, experiments: Path | None = None) -> Config:
     """Return both files, or raise ``BenchErrors`` with every fault of both.
 
-    A file that is not given is the one in the current folder, else the one that comes with this program.
+    A file that is not given is the one beside the other (in the current folder where neither is given), else the
+    one that comes with this program.
     """
-    files = {
-        DATASETS: datasets or default_file(DATASETS),
-        EXPERIMENTS: experiments or default_file(EXPERIMENTS),
-    }
+    files = _chosen({DATASETS: datasets, EXPERIMENTS: experiments})
     errors: list[BenchError] = []
     documents: dict[str, Document] = {}
     for name, file in files.items():
         try:
-            documents[name] = _read(file)
+            documents[name] = _read(file, name)
         except BenchErrors as error:
             errors += error.errors
-    faults, values = _check(documents, files[EXPERIMENTS].resolve().parent)
-    errors += [_error(fault, documents[name]) for name, found in faults.items() for fault in found]
+    faults, values, builds = _check(documents, files[EXPERIMENTS].resolve().parent)
+    unfit: dict[str, tuple[BenchError, ...]] = {}
+    for name, found in faults.items():
+        for fault in found:
+            told, later = _error(fault, documents[name]), _inherited(fault, documents[name])
+            if later:
+                unfit[later] = (*unfit.get(later, ()), told)
+            else:
+                errors.append(told)
     if errors:
         order = {str(file): number for number, file in enumerate(files.values())}
         raise BenchErrors(sorted(errors, key=lambda error: (order.get(str(error.file), 0), error.line or 0)))
-    lines = documents[DATASETS].lines
-    return Config(values[DATASETS], values[EXPERIMENTS], files[DATASETS], files[EXPERIMENTS], lines)
+    return Config(
+        values[DATASETS], values[EXPERIMENTS], files[DATASETS], files[EXPERIMENTS], documents, builds, unfit
+    )
 
 
 def profile(config: Config, name: str) -> spec.Profile:
     """Return a profile by name.
 
     Raises:
-        BenchError: there is none (names the nearest), or its references lie on disk and ``geometry`` asks for
-            others, or one of its conditions has more photons than ``geometry.reference_photons``. Profiles share a
+        BenchError: there is none (names the nearest), or it does not fit what a file changes in the packaged one
+            that it extends, or its references lie on disk and ``geometry`` asks for others, or one of its
+            conditions has more photons than ``geometry.reference_photons``. Profiles share a
             geometry, so that is no fault of a file as long as nobody asks for this one.
     """
     profiles = config.experiments.profiles
@@ -108,6 +138,8 @@ def profile(config: Config, name: str) -> spec.Profile:
         raise BenchError(
             f"unknown profile {name!r}", file=config.experiments_file, remedy=suggestion(name, profiles)
         )
+    if name in config.unfit:
+        raise BenchErrors(list(config.unfit[name]))
     if isinstance(config.datasets.sources[profiles[name].source], spec.PairsSource):
         _check_references(config, name)
     else:
@@ -123,11 +155,12 @@ def _check_photons(config: Config, name: str) -> None:
         photons = config.datasets.conditions[condition].photons
         if full is not None and photons is not None and photons > full:
             path = ("conditions", condition, "photons")
+            file, line = config.place(path)
             raise BenchError(
                 f"{photons:g} are more than the {full:g} of geometry.reference_photons, of which a lower dose keeps "
                 "a part",
-                file=config.datasets_file,
-                line=config.lines.get(path),
+                file=file,
+                line=line,
                 key=dotted(path),
                 remedy=f"take at most {full:g}, or raise geometry.reference_photons",
             )
@@ -138,18 +171,23 @@ def _check_references(config: Config, name: str) -> None:
     for key in ("reference", "reference_photons"):
         if getattr(config.datasets.geometry, key) != getattr(spec.Geometry(), key):
             path = ("geometry", key)
+            file, line = config.place(path)
             raise BenchError(
                 f"profile {name} reads pairs whose references lie on disk",
-                file=config.datasets_file,
-                line=config.lines.get(path),
+                file=file,
+                line=line,
                 key=dotted(path),
                 remedy="leave it out",
             )
 
 
-def default_file(name: str) -> Path:
-    """Return ``name`` in the current folder, else the packaged one."""
-    return Path(name) if Path(name).is_file() else packaged(name)
+def _chosen(given: Mapping[str, Path | None]) -> dict[str, Path]:
+    """Return both files: what is given, and beside it the other one, or else the packaged one."""
+    beside = next((file.parent for file in given.values() if file is not None), Path())
+    return {
+        name: file or (beside / name if (beside / name).is_file() else packaged(name))
+        for name, file in given.items()
+    }
 
 
 def packaged(name: str) -> Path:
@@ -181,7 +219,13 @@ def resolve_path(
     return Path(_VARIABLE.sub(fill, text)).expanduser()
 
 
-def _read(file: Path) -> Document:
+def _read(file: Path, name: str) -> Document:
+    """Return a file, laid over the packaged one called ``name`` where it says so."""
+    document = _plain(file)
+    return extending.laid_over(document, _plain(packaged(name))) if extending.asked(document) else document
+
+
+def _plain(file: Path) -> Document:
     document = read(file)
     if not isinstance(document.value, dict):
         raise BenchErrors([BenchError("must hold keys and values", file=file, line=1)])
@@ -193,10 +237,13 @@ def _read(file: Path) -> Document:
     return document
 
 
-def _check(documents: Mapping[str, Document], base: Path) -> tuple[dict[str, list[Fault]], dict[str, Any]]:
-    """Return the faults of each file and the values of what is sound in it."""
+def _check(
+    documents: Mapping[str, Document], base: Path
+) -> tuple[dict[str, list[Fault]], dict[str, Any], dict[str, BuildInfo]]:
+    """Return the faults of each file, the values of what is sound in it, and what the networks take."""
     faults: dict[str, list[Fault]] = {name: [] for name in documents}
     values: dict[str, Any] = {}
+    builds: dict[str, BuildInfo] = {}
     known = crosschecks.Names()
     for name, document in documents.items():
         model = spec.Datasets if name == DATASETS else spec.Experiments
@@ -209,8 +256,9 @@ def _check(documents: Mapping[str, Document], base: Path) -> tuple[dict[str, lis
     if data is not None:
         _add(faults[DATASETS], crosschecks.datasets(data, known))
     if values.get(EXPERIMENTS) is not None:
-        _add(faults[EXPERIMENTS], crosschecks.experiments(values[EXPERIMENTS], data, known, base))
-    return faults, values
+        _add(faults[EXPERIMENTS], crosschecks.networks(values[EXPERIMENTS], base, builds))
+        _add(faults[EXPERIMENTS], crosschecks.experiments(values[EXPERIMENTS], data, known, builds))
+    return faults, values, builds
 
 
 def _add(faults: list[Fault], more: Iterable[Fault]) -> None:
@@ -222,6 +270,13 @@ def _add(faults: list[Fault], more: Iterable[Fault]) -> None:
             faults.append(fault)
 
 
+def _inherited(fault: Fault, document: Document) -> str:
+    """Return the profile that a fault is in, if a file has it from the packaged one as it is; else nothing."""
+    entry = fault.path[:2]
+    inside = len(entry) == 2 and entry[0] == "profiles" and entry in document.lines
+    return str(entry[1]) if inside and document.files.get(entry, document.file) != document.file else ""
+
+
 def _error(fault: Fault, document: Document) -> BenchError:
-    line, key = document.line(fault.path), dotted(fault.path) or None
-    return BenchError(fault.message, file=document.file, line=line, key=key, remedy=fault.remedy)
+    (file, line), key = document.place(fault.path), dotted(fault.path) or None
+    return BenchError(fault.message, file=file, line=line, key=key, remedy=fault.remedy)

@@ -12,15 +12,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import fitting, spec
+from bench import fitting, params, spec
 from bench.errors import BenchError
 from bench.explain import Fault, suggestion
-from bench.provenance import BuildInfo, build_info
+from bench.precedence import ALL, RECIPE_KEYS, Settings, settings
+from bench.signatures import BuildInfo, build_info
 from bench.yamlnodes import KeyPath
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 MS_SSIM_MIN_SIDE = 161  # pixels; five scales with a window of 11 (bench.losses needs Keras to be asked)
-RESERVED = {"models": (spec.INPUT, "all")}
+RESERVED = {"models": (spec.INPUT, ALL)}
 
 
 @dataclass
@@ -83,13 +84,16 @@ def _split(split: spec.Split, path: KeyPath) -> Iterator[Fault]:
         yield Fault((*path, "test"), "test and validation leave nothing to train on")
 
 
-def experiments(
-    value: spec.Experiments, data: spec.Datasets | None, known: Names, base: Path
-) -> Iterator[Fault]:
-    """Yield what does not fit inside ``experiments.yaml``, or with ``data`` where that could be read."""
-    infos: dict[str, BuildInfo] = {}
+def networks(value: spec.Experiments, base: Path, infos: dict[str, BuildInfo]) -> Iterator[Fault]:
+    """Yield what is wrong with the models, and put into ``infos`` what each ``build`` says about itself."""
     for name, model in value.models.items():
         yield from _model(name, model, base, infos)
+
+
+def experiments(
+    value: spec.Experiments, data: spec.Datasets | None, known: Names, infos: dict[str, BuildInfo]
+) -> Iterator[Fault]:
+    """Yield what does not fit inside ``experiments.yaml``, or with ``data`` where that could be read."""
     for name, experiment in value.experiments.items():
         path = ("experiments", name)
         for key, noun in (("models", "model"), ("conditions", "condition")):
@@ -122,7 +126,7 @@ def _model(name: str, model: spec.Model, base: Path, infos: dict[str, BuildInfo]
         place = f" ({error.file}:{error.line})" if error.file else ""
         yield Fault((*path, "build"), f"{error.message}{place}", error.remedy)
         return
-    yield from _params(model.params, info, (*path, "params"))
+    yield from params.faults(model.params, info, (*path, "params"))
     for missing in [key for key in info.required if key not in model.params]:
         yield Fault((*path, "params", missing), "is missing", f"{model.build} has no default for it")
     for recipe_name, recipe in model.recipes.items():
@@ -132,14 +136,6 @@ def _model(name: str, model: spec.Model, base: Path, infos: dict[str, BuildInfo]
             if key not in spec.Recipe.model_fields:
                 remedy = suggestion(key, spec.Recipe.model_fields)
                 yield Fault((*at, "chosen", number), f"unknown recipe key {key!r}", remedy)
-
-
-def _params(params: dict[str, object], info: BuildInfo, path: KeyPath) -> Iterator[Fault]:
-    for key in params:
-        if key not in info.parameters and not info.open:
-            yield Fault(
-                (*path, key), f"{info.file.name} has no such parameter", suggestion(key, info.parameters)
-            )
 
 
 def _schedule(rate: spec.LearningRate, epochs: int, path: KeyPath) -> Iterator[Fault]:
@@ -153,8 +149,8 @@ def _references(profile: spec.Profile, path: KeyPath, known: Names) -> Iterator[
         yield from known.unknown(section, getattr(profile, key), (*path, key), key)
     for name in profile.training:
         models = known.sections.get("models")
-        if models is not None and name != "all" and name not in models:
-            remedy = suggestion(name, ["all", *sorted(models)])
+        if models is not None and name != ALL and name not in models:
+            remedy = suggestion(name, [ALL, *sorted(models)])
             yield Fault((*path, "training", name), f"unknown model {name!r}", remedy)
 
 
@@ -162,47 +158,78 @@ def _profile(
     profile: spec.Profile, path: KeyPath, value: spec.Experiments, infos: dict[str, BuildInfo]
 ) -> Iterator[Fault]:
     experiment = value.experiments.get(profile.experiment)
-    for name in experiment.models if experiment else ():
-        model, info = value.models.get(name), infos.get(name)
-        if model is None:
-            continue
-        if profile.recipe not in model.recipes:
+    found: dict[str, Settings] = {}
+    models = [name for name in (experiment.models if experiment else ()) if name in value.models]
+    for name in models:
+        model, info = value.models[name], infos.get(name)
+        recipe = model.recipes.get(profile.recipe)
+        if recipe is None:
             message = f"model {name} has no recipe {profile.recipe!r}"
             yield Fault((*path, "recipe"), message, suggestion(profile.recipe, model.recipes))
+        own = profile.training.get(name, spec.Overrides()).params
         if info is not None:
-            for key in ("all", name):
-                overrides = profile.training.get(key, spec.Overrides())
-                yield from _params(overrides.params, info, (*path, "training", key, "params"))
-        if profile.recipe in model.recipes:
-            multiple = info.multiple if info else 1
-            yield from _sizes(profile, name, model.recipes[profile.recipe], multiple, path)
+            yield from params.faults(own, info, (*path, "training", name, "params"))
+        if recipe is not None:
+            declared = info.parameters if info else ()
+            found[name] = settings(profile, name, model, recipe, declared)
+            yield from _sizes(profile, name, recipe, found[name], info.multiple if info else 1, path)
+    if models and all(name in infos and name in found for name in models):
+        yield from _for_all(profile, (*path, "training", ALL), {name: infos[name] for name in models}, found)
+
+
+def _for_all(
+    profile: spec.Profile, path: KeyPath, infos: dict[str, BuildInfo], found: dict[str, Settings]
+) -> Iterator[Fault]:
+    """Yield what ``training.all`` asks of no network, and values that a network it reaches would not take."""
+    everyone = profile.training.get(ALL, spec.Overrides())
+    for info in infos.values():
+        declared = {key: value for key, value in everyone.params.items() if key in info.parameters}
+        yield from params.faults(declared, info, (*path, "params"))
+    known = sorted({key for info in infos.values() for key in info.parameters})
+    for key in everyone.params:
+        if key not in known:
+            message = "no network of the profile has such a parameter"
+            yield Fault((*path, "params", key), message, suggestion(key, known))
+    if any(name in profile.training for name in infos):
+        return
+    reached = {
+        key for one in found.values() for key, setting in one.recipe.items() if setting.origin == "all"
+    }
+    for key in RECIPE_KEYS:
+        if getattr(everyone, key) is not None and key not in reached:
+            message = "reaches no network: the recipe of each states its own"
+            yield Fault(
+                (*path, key), message, f"write it under the models, {', '.join(infos)}, instead of {ALL}"
+            )
 
 
 def _sizes(
-    profile: spec.Profile, model: str, recipe: spec.Recipe, multiple: int, path: KeyPath
+    profile: spec.Profile, model: str, recipe: spec.Recipe, found: Settings, multiple: int, path: KeyPath
 ) -> Iterator[Fault]:
     if profile.size % multiple:
         yield Fault((*path, "size"), f"{profile.size} is no multiple of {multiple}, which {model} needs")
-    (patch, at), (loss, loss_at), (rate, rate_at) = (
-        _effective(profile, model, recipe, key, path) for key in ("patch", "loss", "learning_rate")
-    )
+
+    def at(key: str) -> KeyPath:
+        """Return the key path that a person would change."""
+        origin = found.recipe[key].origin
+        return (
+            (*path, "size")
+            if origin == "recipe"
+            else (*path, "training", {"all": ALL}.get(origin, model), key)
+        )
+
+    patch, loss, rate = (found.recipe[key].value for key in ("patch", "loss", "learning_rate"))
     if patch is not None and patch > profile.size:
-        yield Fault(at, f"patches of {patch} pixels (model {model}) do not fit into size {profile.size}")
+        yield Fault(
+            at("patch"), f"patches of {patch} pixels (model {model}) do not fit into size {profile.size}"
+        )
     elif patch is not None and patch % multiple:
-        yield Fault(at, f"{patch} is no multiple of {multiple}, which {model} needs")
+        yield Fault(at("patch"), f"{patch} is no multiple of {multiple}, which {model} needs")
     if loss == "mse_ms_ssim" and min(patch or profile.size, profile.size) < MS_SSIM_MIN_SIDE:
-        yield Fault(loss_at, f"mse_ms_ssim (model {model}) needs images of {MS_SSIM_MIN_SIDE} pixels or more")
+        message = f"mse_ms_ssim (model {model}) needs images of {MS_SSIM_MIN_SIDE} pixels or more"
+        yield Fault(at("loss"), message)
     if rate is not recipe.learning_rate:
-        yield from _schedule(rate, recipe.epochs, rate_at[:-1])
-
-
-def _effective(profile: spec.Profile, model: str, recipe: spec.Recipe, key: str, path: KeyPath):  # type: ignore[no-untyped-def]
-    """Return the value of a recipe's key under a profile and the key path that a person would change."""
-    for name in (model, "all"):
-        override = getattr(profile.training.get(name), key, None)
-        if override is not None:
-            return override, (*path, "training", name, key)
-    return getattr(recipe, key), (*path, "size")
+        yield from _schedule(rate, recipe.epochs, at("learning_rate")[:-1])
 
 
 def _published(table: spec.Published, value: spec.Experiments, known: Names) -> Iterator[Fault]:

@@ -14,13 +14,14 @@ import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from bench import devices
 from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
-from bench.task import Task, fail
+from bench.task import Check, Task, fail
 
 STOP_S = 5.0
 
@@ -32,6 +33,7 @@ class Worker:
         self.threads, self.gpu = threads, gpu
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._check: Check | None = None  # asked and not answered yet
 
     def __enter__(self) -> Worker:
         return self
@@ -40,6 +42,24 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def begin(self, check: Check) -> None:
+        """Let the process build networks while this one does something else; ask ``checked`` before any cell."""
+        with contextlib.suppress(ConnectionError):  # ``checked`` finds out
+            self._start().send(check)
+        self._check = check
+
+    def checked(self) -> list[tuple[str, str]]:
+        """Wait for what ``begin`` has asked for; return each model that cannot be built, and why."""
+        check, self._check = self._check, None
+        if check is None:
+            return []
+        try:
+            assert self._pipe is not None
+            return list(self._pipe.recv())
+        except (EOFError, ConnectionError):
+            message = f"the worker process died while it built the networks ({self._end()}); see {check.log}"
+            return [(network.model, message) for network in check.networks]
 
     def run(self, task: Task) -> Iterator[Event]:
         """Run one cell and yield its events, ``CellEnded`` last, whatever happens to the process."""
@@ -92,11 +112,15 @@ class Worker:
         return self._pipe
 
     def _cause_of_death(self) -> str:
-        code = self._forget()
-        if code == -signal.SIGKILL:
+        name = self._end()
+        if name == signal.SIGKILL.name:
             return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
-        name = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
         return f"the worker process died ({name}); see log.txt in the cell's folder, then use --retry-failed"
+
+    def _end(self) -> str:
+        """Return the signal or the exit code that the process has ended with."""
+        code = self._forget()
+        return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
 @contextlib.contextmanager
@@ -131,8 +155,9 @@ def _serve(pipe: Connection, threads: int, gpu: int | None) -> None:
             task = pipe.recv()
         except EOFError:
             return
-        with _output_to(task):
-            pipe.send(_run(task, bench, pipe))
+        log = task.log if isinstance(task, Check) else task.store.log
+        with _output_to(log):
+            pipe.send(_build(task) if isinstance(task, Check) else _run(task, bench, pipe))
 
 
 def _workbench() -> Any:
@@ -141,9 +166,21 @@ def _workbench() -> Any:
     return Workbench(jit_compile=devices.has_accelerator() or os.environ["KERAS_BACKEND"] == "jax")
 
 
+def _build(check: Check) -> list[tuple[str, str]]:
+    """Build each network once and return those that cannot be built, and why."""
+    from bench import networks  # here Keras and the backend come in
+
+    found = []
+    for one in check.networks:
+        try:
+            networks.check(one.build, one.params, one.precision, check.base, one.sides)
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            found.append((one.model, str(error) if isinstance(error, BenchError) else _one_line(error)))
+    return found
+
+
 def _run(task: Task, bench: Callable[[], Any], pipe: Connection) -> CellEnded:
-    if task.base and task.base not in sys.path:
-        sys.path.insert(0, task.base)
     began = time.monotonic()
     try:
         from bench import cell  # here Keras and the backend come in
@@ -159,7 +196,7 @@ def _run(task: Task, bench: Callable[[], Any], pipe: Connection) -> CellEnded:
     return CellEnded(task.planned.id, ended.status, message, time.monotonic() - began)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())[:300]
     if (
         "RESOURCE_EXHAUSTED" in text
@@ -171,12 +208,12 @@ def _one_line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _output_to(task: Task) -> Iterator[None]:
-    """Send what libraries print, from Python or from C, to the cell's log."""
-    task.store.folder.mkdir(parents=True, exist_ok=True)
+def _output_to(file: Path) -> Iterator[None]:
+    """Send what libraries print, from Python or from C, to the end of ``file``."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    with open(task.store.log, "a", encoding="utf-8") as log:
+    with open(file, "a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:

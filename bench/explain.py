@@ -191,12 +191,12 @@ def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
     return get_args(get_type_hints(model).get("kind"))
 
 
-def _members(hint: Any) -> list[Any]:
+def members(hint: Any) -> list[Any]:
     """Return the members of a union without None; a bounded number stays with its bounds."""
     if get_origin(hint) is Annotated and get_origin(get_args(hint)[0]) in (Union, types.UnionType):
-        return _members(get_args(hint)[0])
+        return members(get_args(hint)[0])
     if get_origin(hint) in (Union, types.UnionType):
-        return [member for part in get_args(hint) for member in _members(part)]
+        return [member for part in get_args(hint) for member in members(part)]
     return [] if hint is type(None) else [hint]
 
 
@@ -207,7 +207,7 @@ def _hints(model: type[BaseModel], path: KeyPath, value: Any) -> list[Any]:
         known = (isinstance(value, dict) and part in value) or isinstance(value, list)
         value = value[part] if known else None
         inner = [below for hint in hints for below in _below(hint, part)]
-        hints = _narrow([member for below in inner for member in _members(below)], value)
+        hints = _narrow([member for below in inner for member in members(below)], value)
     return hints
 
 

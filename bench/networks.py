@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from bench import importing
 from bench.errors import BenchError
 from bench.losses import LOSSES
 from bench.spec import Cell, Decay, Halving, LearningRate, Steps, Training
@@ -60,8 +61,8 @@ class Workbench:
     _weights_start: Weights = field(default_factory=list)
     _optimizer_start: Weights = field(default_factory=list)
 
-    def model(self, cell: Cell) -> keras.Model:
-        """Return the network of ``cell``, compiled, as it was just after building."""
+    def model(self, cell: Cell, base: str = "") -> keras.Model:
+        """Return the network of ``cell``, compiled, as it was just after building; ``base``: see ``load_network``."""
         training = cell.training
         assert cell.build is not None
         assert training is not None
@@ -69,7 +70,7 @@ class Workbench:
         if key != self._key or self._model is None:
             self._key, self._model = "", None
             keras.backend.clear_session()
-            self._model = _compiled(cell.build, cell.params, training, self.jit_compile)
+            self._model = _compiled(cell.build, cell.params, training, base, self.jit_compile)
             self._optimizer_start = values(self._model.optimizer.variables)
             self._weights_start = values(self._model.weights)
             self._key = key
@@ -87,23 +88,69 @@ def values(variables: Iterable[Any]) -> Weights:
     return [np.asarray(variable.value).copy() for variable in variables]
 
 
-def load_network(build: str, params: dict[str, Any], precision: str = "float32") -> keras.Model:
-    """Return ``module:function`` called with ``params``; a failure names the network in one line."""
+def load_network(
+    build: str, params: dict[str, Any], precision: str = "float32", base: str = ""
+) -> keras.Model:
+    """Return ``module:function`` called with ``params``; a failure names the network in one line.
+
+    ``base`` is the folder of the experiments file, where the module is looked for first (see ``modules.find``).
+    """
     module, _, function = build.partition(":")
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(policy)
-        network: keras.Model = getattr(importlib.import_module(module), function)(**params)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        made = getattr(importing.load(module, Path(base) if base else None), function)(**params)
+    except (
+        BenchError,
+        LookupError,
+        ImportError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        SyntaxError,
+    ) as error:
         raise BenchError(f"network {build} cannot be built: {error}", key="build") from error
     finally:
         keras.config.set_dtype_policy(before)
-    return network
+    if not isinstance(made, keras.Model):
+        raise BenchError(
+            f"network {build} cannot be built: {function} returns {type(made).__name__}, not a keras.Model",
+            key="build",
+        )
+    return made
 
 
-def _compiled(build: str, params: dict[str, Any], training: Training, jit_compile: bool) -> keras.Model:
-    model = load_network(build, params, training.precision)
+def check(build: str, params: dict[str, Any], precision: str, base: str, sides: Iterable[int]) -> None:
+    """Build a network and follow the shape of square images through it; nothing is computed.
+
+    Args:
+        build: ``module:function``.
+        params: What it is called with.
+        precision: As in a recipe.
+        base: See ``load_network``.
+        sides: In pixels, those of the images that it will be given.
+
+    Raises:
+        BenchError: it cannot be built, or does not return an image of the size it was given.
+    """
+    keras.backend.clear_session()
+    network = load_network(build, params, precision, base)
+    for side in sorted(set(sides)):
+        try:
+            shape = getattr(network(keras.Input(batch_shape=(1, side, side, 1))), "shape", None)
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
+            told = " ".join(str(error).split())[:300]
+            raise BenchError(f"network {build} takes no image of {side} x {side} pixels: {told}") from error
+        if shape is None or tuple(shape) != (1, side, side, 1):
+            message = f"network {build} makes {shape} of an image of shape (1, {side}, {side}, 1)"
+            raise BenchError(message, remedy="it must return one image of equal size")
+
+
+def _compiled(
+    build: str, params: dict[str, Any], training: Training, base: str, jit_compile: bool
+) -> keras.Model:
+    model = load_network(build, params, training.precision, base)
     schedule = Schedule(
         training.learning_rate, training.schedule_epochs, training.epochs * training.updates_per_epoch
     )

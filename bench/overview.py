@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from bench import precedence
 from bench.ct import views
 from bench.ct.units import starved
 from bench.display import duration
+from bench.plan import resolved
 from bench.spec import INPUT, Plan, PlannedCell
 from bench.store import Result, RunStore
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 REFUSED_SHOWN = 20
 PAGE, GAP = 80, "  "
+MANY_TIMES = 10  # a budget of so many times the others' median is remarked on
 
 
 def of_plan(prepared: Prepared) -> str:
@@ -29,6 +33,7 @@ def of_plan(prepared: Prepared) -> str:
     trained = [cell for cell in prepared.plan.cells if cell.spec.model != INPUT]
     slices = ", ".join(f"{_span(fold.slices[part] for fold in folds)} {part}" for part in data.slices)
     head = [
+        *(f"{name}: {file.words}" for name, file in prepared.plan.configuration.items()),
         f"profile {prepared.plan.profile}: {prepared.plan.description}".rstrip(": "),
         f"source {data.source}, {prepared.profile.size} x {prepared.profile.size} pixels; slices: {slices}",
         f"split {data.split}: {_split(prepared)}",
@@ -37,7 +42,8 @@ def of_plan(prepared: Prepared) -> str:
     ]
     head.append(_scaled(trained))
     head += _views(prepared.plan)
-    head += [f"remark: {text}" for text in starved(prepared.plan.photons)]
+    remarks = (*starved(prepared.plan.photons), *_origins(prepared), *_budgets(prepared, trained))
+    head += [f"remark: {text}" for text in remarks]
     rows = [
         (*_name(cell, prepared.plan), *_budget(cell), _status(result))
         for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
@@ -164,6 +170,44 @@ def _scaled(trained: Sequence[PlannedCell]) -> str:
         return "as published"
     shared = [point for point in trained[0].scaled if all(point in cell.scaled for cell in trained)]
     return f"scaled: {'; '.join(shared) or 'each model in its own points'}"
+
+
+def _origins(prepared: Prepared) -> Iterator[str]:
+    """Yield what each network takes from ``training.all`` in another way than the profile's own networks do."""
+    profile, experiments = prepared.profile, prepared.config.experiments
+    if precedence.ALL not in profile.training:
+        return
+    for name in experiments.experiments[profile.experiment].models:
+        found = resolved(prepared.config, profile, name)
+        words = []
+        if name not in profile.training:
+            taken = [key for key, setting in found.recipe.items() if setting.origin == "all"]
+            taken += [f"params.{key}" for key, setting in found.params.items() if setting.origin == "all"]
+            taken += ["budget"] if found.budget is not None and found.budget.origin == "all" else []
+            words += [f"takes {', '.join(taken)} from training.all"] if taken else []
+            kept = precedence.kept(profile, name, found)
+            words += [f"keeps its own {', '.join(kept)}"] if kept else []
+        words += [f"has no parameter {', '.join(found.undeclared)}"] if found.undeclared else []
+        if words:
+            where = "" if name in profile.training else ", which the profile's training does not name,"
+            yield f"{name}{where} {'; '.join(words)}"
+
+
+def _budgets(prepared: Prepared, trained: Sequence[PlannedCell]) -> Iterator[str]:
+    """Yield each network whose cells see many times the slices that the others' see, crops counted by area."""
+    seen: dict[str, float] = {}
+    for cell in trained:
+        if cell.spec.training is not None:
+            slices = cell.spec.training.slices_seen(cell.spec.dataset.size)
+            seen[cell.spec.model] = max(slices, seen.get(cell.spec.model, 0.0))
+    for name, slices in seen.items():
+        others = [other for model, other in seen.items() if model != name]
+        if others and slices > MANY_TIMES * statistics.median(others):
+            yield (
+                f"a cell of {name} sees {slices:,.0f} slices, {slices / statistics.median(others):,.0f} times the "
+                f"median of the other networks; set profiles.{prepared.plan.profile}.training.{name}.budget "
+                "where that is not meant"
+            )
 
 
 def _heads(plan: Plan) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from bench.config import Config
 from bench.config import profile as profile_named
 from bench.errors import BenchError, BenchErrors
 from bench.explain import suggestion
-from bench.scaled import RECIPE_KEYS, budget, overrides
+from bench.precedence import Settings, settings
 
 Pair = tuple[str, str]  # model, condition
 
@@ -52,6 +52,7 @@ def expand(
         source=_source(config.datasets.sources[profile.source]),
         published=config.experiments.published,
         leaky=leaky,
+        configuration=config.files,
         cells=list(_cells(config, profile, folds, code, versions)),
     )
 
@@ -95,29 +96,24 @@ def select(plan: spec.Plan, only: Sequence[Pair] | None) -> list[spec.PlannedCel
     ]
 
 
-def resolve(
-    model: spec.Model, name: str, profile: spec.Profile, slices: int
-) -> tuple[dict[str, Any], spec.Training]:
-    """Return the build parameters and the training of one model under a profile.
+def resolved(config: Config, profile: spec.Profile, name: str) -> Settings:
+    """Return what the model ``name`` trains with under a profile, each setting with where it comes from."""
+    model = config.experiments.models[name]
+    return settings(profile, name, model, model.recipes[profile.recipe], config.builds[name].parameters)
 
-    Overrides for ``all`` come first, then those for the model. ``slices`` is the number of training slices.
-    """
-    recipe = model.recipes[profile.recipe]
-    values: dict[str, Any] = {key: getattr(recipe, key) for key in RECIPE_KEYS}
-    params = dict(model.params)
-    for override in overrides(profile, name):
-        values |= {key: value for key in RECIPE_KEYS if (value := getattr(override, key)) is not None}
-        params |= override.params
-    limit = budget(profile, name)
-    if limit is None:
+
+def training(recipe: spec.Recipe, profile: spec.Profile, found: Settings, slices: int) -> spec.Training:
+    """Return the training of one model under a profile; ``slices`` is the number of training slices."""
+    values: dict[str, Any] = {key: setting.value for key, setting in found.recipe.items()}
+    if found.budget is None:
         drawn = values["patches_per_slice"] if values["patch"] else 1
         epochs = recipe.epochs
         updates = math.ceil(recipe.passes * slices * drawn / values["batch"])
     else:
-        epochs = limit.checks
+        epochs = found.budget.value.checks
         area = spec.batch_area(values["batch"], values["patch"], profile.size)
-        updates = round(limit.slices_seen / epochs / area)
-    training = spec.Training(
+        updates = round(found.budget.value.slices_seen / epochs / area)
+    return spec.Training(
         recipe=profile.recipe,
         optimizer=recipe.optimizer,
         schedule_epochs=recipe.epochs,
@@ -125,7 +121,6 @@ def resolve(
         updates_per_epoch=max(1, updates),
         **values,
     )
-    return params, training
 
 
 # --- parts of a plan ---
@@ -149,15 +144,15 @@ def _cells(
     for name in experiment.models:
         model = config.experiments.models[name]
         recipe = model.recipes[profile.recipe]
-        points = (*sliced, *scaled.of_training(config, profile, model, name))
+        found = resolved(config, profile, name)
+        points = (*sliced, *scaled.of_training(config, profile, model, found))
         ordered = itertools.product(datasets, experiment.seeds)
         for dataset, seed in ((dataset, seed) for every, seed in ordered for dataset in every):
-            params, training = resolve(model, name, profile, dataset.data.slices.get("train", 0))
             cell = spec.Cell(
                 model=name,
                 build=model.build,
-                params=params,
-                training=training,
+                params={key: setting.value for key, setting in found.params.items()},
+                training=training(recipe, profile, found, dataset.data.slices.get("train", 0)),
                 dataset=dataset,
                 seed=seed,
                 code=code[name],

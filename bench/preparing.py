@@ -97,10 +97,8 @@ def _folds(settings: config.Config, catalogue: Catalogue, profile: Profile) -> F
         if error.file is not None:
             raise
         path: KeyPath = ("splits", profile.split, *([error.key] if error.key else []))
-        line = settings.lines.get(path, settings.lines.get(path[:2]))
-        raise BenchError(
-            error.message, file=settings.datasets_file, line=line, key=dotted(path), remedy=error.remedy
-        ) from None
+        file, line = settings.place(path)
+        raise BenchError(error.message, file=file, line=line, key=dotted(path), remedy=error.remedy) from None
 
 
 def open_profile_source(request: Request, settings: config.Config, profile: Profile) -> SliceSource:

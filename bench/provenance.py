@@ -6,106 +6,46 @@ A network's file is read as text and never imported, so nothing here needs Keras
 from __future__ import annotations
 
 import ast
-import difflib
 import hashlib
-import importlib.machinery
-import importlib.util
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from bench import modules
 from bench.errors import BenchError
 
 LIBRARIES = ("numpy", "numba", "keras", "tensorflow", "jax", "pydicom")
 GIT_SECONDS = 10
-
-
-class BuildInfo(NamedTuple):
-    """What ``module:function`` of a network says about itself, read from its source."""
-
-    parameters: tuple[str, ...]
-    multiple: int  # height and width must be multiples of it
-    file: Path
-    required: tuple[str, ...]  # parameters without a default
-    open: bool  # takes any keyword
-
-
-def build_info(build: str, base: Path) -> BuildInfo:
-    """Return the parameters of ``module:function`` and the module's ``MULTIPLE`` (1 where it states none).
-
-    ``base`` is the folder of the experiments file; modules are looked for there first, then on the import
-    path. Raises ``BenchError`` where the text is no such pair, or the file or the function is not there.
-    """
-    module, function = _pair(build)
-    file = module_file(module, base)
-    if file is None:
-        raise BenchError(
-            f"no module {module}",
-            remedy=f"looked beside the file and on the import path{_near(module, base)}",
-        )
-    tree = _parse(file)
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if function not in functions:
-        public = [name for name in functions if not name.startswith("_")]
-        raise BenchError(
-            f"no function {function} in module {module}", remedy=f"it has: {', '.join(public) or 'none'}"
-        )
-    arguments = functions[function].args
-    positional = [*arguments.posonlyargs, *arguments.args]
-    required = [arg.arg for arg in positional[: len(positional) - len(arguments.defaults)]]
-    required += [
-        arg.arg for arg, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if not value
-    ]
-    names = tuple(arg.arg for arg in (*arguments.args, *arguments.kwonlyargs))
-    return BuildInfo(names, _multiple(tree), file, tuple(required), arguments.kwarg is not None)
+NO_CODE = "Module()"  # an empty __init__.py, which a folder of networks may have or not
 
 
 def code_hash(build: str, base: Path) -> str:
     """Return the SHA-256 (hexadecimal) of a network's code: its syntax without comments, docstrings, layout.
 
-    The modules that it imports from its own package, or from beside the experiments file, are part of it. The
-    hash is the same under every Python version that parses the files alike.
+    The modules that it imports from beside the experiments file or from this program, and for a network on the
+    import path those of its own package, are part of it. Neither the folder nor an empty file is. The hash is the
+    same under every Python version that parses the files alike.
     """
-    module, _ = _pair(build)
-    trees: dict[str, str] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        file = module_file(name, base)
-        if name in trees or file is None:
-            continue
-        tree = _parse(file)
-        trees[name] = _dump(tree)
-        is_package = file.name == "__init__.py"
-        waiting += [other for other in _imports(tree, name, is_package) if _is_own(other, module, base)]
-        waiting += [name.rpartition(".")[0]] if "." in name else []
-    if module not in trees:
+    module, _ = modules.pair(build)
+    first = modules.find(module, base)
+    if first is None:
         raise BenchError(f"no module {module}")
-    text = "\n".join(f"{name} {trees[name]}" for name in sorted(trees))
+    trees: dict[modules.Found, str] = {}
+    waiting = [first]
+    while waiting:
+        found = waiting.pop()
+        if found in trees:
+            continue
+        tree = modules.parse(found.file)
+        trees[found] = _dump(tree)
+        waiting += [*modules.imported(tree, found), *modules.parents(found)]
+    lines = [(found.name, found.folder != first.folder, text) for found, text in trees.items()]
+    text = "\n".join(f"{name} {text}" for name, _, text in sorted(lines) if text != NO_CODE)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def module_file(module: str, base: Path) -> Path | None:
-    """Return the file that ``import module`` would read with ``base`` first on the path."""
-    top, *rest = module.split(".")
-    spec = importlib.machinery.PathFinder.find_spec(top, [str(base), *sys.path])
-    if spec is None:
-        try:
-            spec = importlib.util.find_spec(top)  # finders of editable installations
-        except (ImportError, ValueError):
-            return None
-    name = top
-    for part in rest:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        name = f"{name}.{part}"
-        spec = importlib.machinery.PathFinder.find_spec(name, list(spec.submodule_search_locations))
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
 def environment() -> dict[str, Any]:
@@ -122,48 +62,6 @@ def environment() -> dict[str, Any]:
 
 
 # --- reading source ---
-
-
-def _pair(build: str) -> tuple[str, str]:
-    module, _, function = build.partition(":")
-    if not function.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
-        raise BenchError(f"must be module:function, not {build!r}")
-    return module, function
-
-
-def _near(module: str, base: Path) -> str:
-    """Return a hint at a module of a similar name in the same package."""
-    parent, _, name = module.rpartition(".")
-    package = module_file(parent, base) if parent else None
-    folder = package.parent if package else base
-    names = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
-    close = difflib.get_close_matches(name, sorted(names), n=1)
-    return f"; did you mean {parent + '.' if parent else ''}{close[0]}?" if close else ""
-
-
-def _parse(file: Path) -> ast.Module:
-    try:
-        return ast.parse(file.read_bytes())
-    except SyntaxError as error:
-        raise BenchError(f"not Python: {error.msg}", file=file, line=error.lineno) from None
-    except (OSError, ValueError) as error:
-        raise BenchError(f"cannot be read ({error})", file=file) from None
-
-
-def _multiple(tree: ast.Module) -> int:
-    for node in tree.body:
-        targets = (
-            node.targets
-            if isinstance(node, ast.Assign)
-            else [node.target]
-            if isinstance(node, ast.AnnAssign)
-            else []
-        )
-        named = any(isinstance(target, ast.Name) and target.id == "MULTIPLE" for target in targets)
-        value = getattr(node, "value", None)
-        if named and isinstance(value, ast.Constant) and type(value.value) is int and value.value > 0:
-            return value.value
-    return 1
 
 
 def _dump(node: Any) -> str:
@@ -190,25 +88,6 @@ def _is_docstring(node: Any) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
-
-
-def _imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[str]:
-    """Yield the full names of all modules that a tree may import, also inside functions."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            package = module.split(".") if is_package else module.split(".")[:-1]
-            parents: Sequence[str] = package[: len(package) - node.level + 1] if node.level else []
-            origin = ".".join([*parents, *([node.module] if node.module else [])])
-            yield origin
-            yield from (f"{origin}.{alias.name}" for alias in node.names)
-
-
-def _is_own(name: str, module: str, base: Path) -> bool:
-    top = name.split(".")[0]
-    beside = importlib.machinery.PathFinder.find_spec(top, [str(base)]) if top else None
-    return top == module.split(".")[0] or (beside is not None and beside.origin is not None)
 
 
 # --- the machine ---

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from bench.errors import BenchError
-from bench.spec import Cell, Frozen
+from bench.spec import Cell, File, Frozen
 
 RECORD_SCHEMA = 2
 _AGAIN = "delete its folder and run again"
@@ -50,6 +50,9 @@ class Record(Frozen):
         None  # what deviations of line integrals were multiplied by; None: no photons
     )
     effective_photons: float | None = None  # before physics version 2: the photons per ray that were drawn
+    configuration: dict[
+        str, File
+    ] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
 
 
 def dumps(record: Record) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 
 from bench import atomic, devices, provenance, report
+from bench.config import EXPERIMENTS
 from bench.ct.units import deviation_factor
 from bench.data import pairs, repair
+from bench.errors import BenchError, BenchErrors
 from bench.events import CellStarted, Event, Message, RunEnded
 from bench.executors import Worker
 from bench.preparing import Prepared, Request, prepare
 from bench.spec import PlannedCell
-from bench.task import Task
+from bench.task import Check, Network, Task
 
 GPU_POLL_S = 60.0
+BUSY = -1  # in place of a GPU's index: there are some, and other jobs use them
 
 
 def run(request: Request) -> Generator[Event, None, None]:
@@ -25,11 +29,19 @@ def run(request: Request) -> Generator[Event, None, None]:
         prepared.store.write_plan(prepared.plan)
         prepared.store.write_split(prepared.folds.text)
         todo = [cell for cell in prepared.chosen if _is_open(prepared, cell)]
+        yield from _files(prepared)
         yield from _remarks(prepared)
         if todo:
-            yield from build(prepared, {cell.spec.dataset.condition for cell in todo})
-            prepared = yield from _audited(prepared)
-            yield from _run_cells(prepared, todo)
+            with ExitStack() as stack:
+                worker = (
+                    _worker(prepared, todo, stack, gpu) if (gpu := _gpu(devices.gpus())) != BUSY else None
+                )
+                yield from build(prepared, {cell.spec.dataset.condition for cell in todo})
+                prepared = yield from _audited(prepared)
+                if worker is None:
+                    worker = _worker(prepared, todo, stack, (yield from _free_gpu()))
+                _refuse(prepared, worker.checked())
+                yield from _run_cells(prepared, todo, worker)
         else:
             _remember(prepared)
             yield Message(f"nothing to do: all {len(prepared.chosen)} cells have ended")
@@ -56,6 +68,12 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[E
             prepared.profile.noise_seed,
             threads=threads,
         )
+
+
+def _files(prepared: Prepared) -> Iterator[Message]:
+    """Say which two files are in use."""
+    for name, file in prepared.plan.configuration.items():
+        yield Message(f"{name}: {file.words}")
 
 
 def _remarks(prepared: Prepared) -> Iterator[Message]:
@@ -96,14 +114,39 @@ def _summary(prepared: Prepared) -> RunEnded:
     return RunEnded(finished, len(records) - finished)
 
 
-def _run_cells(prepared: Prepared, todo: Sequence[PlannedCell]) -> Iterator[Event]:
-    gpu = yield from _free_gpu()
-    with Worker(prepared.request.threads or provenance.cores(), gpu) as worker:
-        for number, cell in enumerate(todo, start=1):
-            task = _task(prepared, cell)
-            resumed = len(task.store.read_history()) if task.store.state.exists() else 0
-            yield CellStarted(cell.id, number, len(todo), resumed)
-            yield from worker.run(task)
+def _worker(prepared: Prepared, todo: Sequence[PlannedCell], stack: ExitStack, gpu: int | None) -> Worker:
+    """Return a worker, ended with ``stack``, that builds each network of ``todo`` once in the background."""
+    worker = stack.enter_context(Worker(prepared.request.threads or provenance.cores(), gpu))
+    networks = {}
+    for cell in todo:
+        spec, training = cell.spec, cell.spec.training
+        if spec.build is not None and training is not None:
+            size = spec.dataset.size
+            one = Network(
+                spec.model, spec.build, spec.params, training.precision, (size, training.patch or size)
+            )
+            networks[one.model] = one  # of one plan, so the cells of a model have equal settings
+    if networks:
+        worker.begin(Check(tuple(networks.values()), str(prepared.config.base), prepared.store.log))
+    return worker
+
+
+def _refuse(prepared: Prepared, faults: Sequence[tuple[str, str]]) -> None:
+    """Raise ``BenchErrors`` with every model that cannot be built: nothing has been trained yet."""
+    errors = []
+    for model, message in faults:
+        file, line = prepared.config.place(("models", model), EXPERIMENTS)
+        errors.append(BenchError(message, file=file, line=line, key=f"models.{model}"))
+    if errors:
+        raise BenchErrors(errors)
+
+
+def _run_cells(prepared: Prepared, todo: Sequence[PlannedCell], worker: Worker) -> Iterator[Event]:
+    for number, cell in enumerate(todo, start=1):
+        task = _task(prepared, cell)
+        resumed = len(task.store.read_history()) if task.store.state.exists() else 0
+        yield CellStarted(cell.id, number, len(todo), resumed)
+        yield from worker.run(task)
 
 
 def _task(prepared: Prepared, cell: PlannedCell) -> Task:
@@ -118,16 +161,22 @@ def _task(prepared: Prepared, cell: PlannedCell) -> Task:
         leaky=prepared.plan.leaky,
         deviation_factor=None if photons is None else deviation_factor(prepared.profile.size),
         base=str(prepared.config.base),
+        configuration=prepared.plan.configuration,
     )
+
+
+def _gpu(found: Sequence[devices.Gpu]) -> int | None:
+    """Return the GPU with most free memory that no other job uses, or BUSY; None on a machine without one."""
+    free = [gpu for gpu in found if gpu.free]
+    if free:
+        return max(free, key=lambda gpu: gpu.total - gpu.used).index
+    return BUSY if found else None
 
 
 def _free_gpu() -> Generator[Event, None, int | None]:
     """Wait until a GPU is free of other jobs and return its index; None on a machine without one."""
-    while found := devices.gpus():
-        free = [gpu for gpu in found if gpu.free]
-        if free:
-            return max(free, key=lambda gpu: gpu.total - gpu.used).index
+    while (free := _gpu(found := devices.gpus())) == BUSY:
         used = ", ".join(f"GPU {gpu.index}: {gpu.used} of {gpu.total} MiB" for gpu in found)
         yield Message(f"waiting for a GPU that no other job uses ({used})")
         time.sleep(GPU_POLL_S)
-    return None
+    return free

@@ -7,29 +7,9 @@ from typing import Any
 
 from bench import spec
 from bench.config import Config
+from bench.precedence import Settings
 
 PUBLISHED_RECIPE = "study"  # where the files hold no published table
-RECIPE_KEYS = (
-    "learning_rate",
-    "batch",
-    "patch",
-    "patches_per_slice",
-    "augmentation",
-    "loss",
-    "precision",
-    "guard",
-)  # those that a profile may change
-
-
-def overrides(profile: spec.Profile, model: str) -> list[spec.Overrides]:
-    """Return the changes of a profile that concern a model, in the order in which they apply."""
-    return [profile.training[name] for name in ("all", model) if name in profile.training]
-
-
-def budget(profile: spec.Profile, model: str) -> spec.Budget | None:
-    """Return how long a model trains under a profile; None: as its recipe says."""
-    own = [change.budget for change in overrides(profile, model) if change.budget is not None]
-    return own[-1] if own else profile.budget
 
 
 def of_data(config: Config, profile: spec.Profile, folds: Sequence[spec.DataIdentity]) -> tuple[str, ...]:
@@ -77,26 +57,24 @@ def _of_scan(data: spec.Datasets, conditions: Iterable[str]) -> list[str]:
     return found + ([f"electronic noise in {', '.join(noisy)}"] if noisy else [])
 
 
-def of_training(config: Config, profile: spec.Profile, model: spec.Model, name: str) -> tuple[str, ...]:
-    """Return what sets a profile's training apart from the published recipe, as its file states it."""
+def of_training(config: Config, profile: spec.Profile, model: spec.Model, found: Settings) -> tuple[str, ...]:
+    """Return what sets a profile's training, as resolved in ``found``, apart from the published recipe."""
     published = config.experiments.published
     wanted = published.recipe if published is not None else PUBLISHED_RECIPE
     recipe = model.recipes[profile.recipe]
-    found = [] if profile.recipe == wanted else [f"recipe {profile.recipe} instead of {wanted}"]
-    limit = budget(profile, name)
-    if limit is not None:
-        found.append(f"budget of {limit.slices_seen:,} slices seen instead of {recipe.epochs} epochs")
-    before = {key: getattr(recipe, key) for key in RECIPE_KEYS} | _named(model.params)
-    after = dict(before)
-    for override in overrides(profile, name):
-        after |= {key: value for key in RECIPE_KEYS if (value := getattr(override, key)) is not None}
-        after |= _named(override.params)
+    points = [] if profile.recipe == wanted else [f"recipe {profile.recipe} instead of {wanted}"]
+    if found.budget is not None:
+        seen = found.budget.value.slices_seen
+        points.append(f"budget of {seen:,} slices seen instead of {recipe.epochs} epochs")
+    before = {key: getattr(recipe, key) for key in found.recipe} | _named(model.params)
+    after = {key: setting.value for key, setting in found.recipe.items()}
+    after |= _named({key: setting.value for key, setting in found.params.items()})
     for key, value in after.items():
         if key not in before:
-            found.append(f"{_words(key)} {_show(value)} instead of the default")
+            points.append(f"{_words(key)} {show(value)} instead of the default")
         elif value != before[key]:
-            found.append(f"{_words(key)} {_show(value)} instead of {_show(before[key])}")
-    return tuple(found)
+            points.append(f"{_words(key)} {show(value)} instead of {show(before[key])}")
+    return tuple(points)
 
 
 def _named(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +86,8 @@ def _words(key: str) -> str:
     return key if key.startswith("parameter ") else key.replace("_", " ")
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
+    """Return a setting in words."""
     if value is None:
         return "whole slices"
     if isinstance(value, spec.Frozen):

@@ -127,6 +127,11 @@ class RunStore:
         """Return the store of one cell; nothing is created."""
         return CellStore(self.root / cell_id)
 
+    @property
+    def log(self) -> Path:
+        """What the libraries printed while the networks were built once, before any cell was trained."""
+        return self.root / "log.txt"
+
     def write_plan(self, plan: Plan) -> None:
         """Write ``plan.json``."""
         atomic.write_json(self.root / "plan.json", plan.model_dump(mode="json", by_alias=True))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bench import devices, metrics, seeds
 from bench.data.pairs import PairFiles
 from bench.provenance import environment
 from bench.record import Attempt, Record, Status
-from bench.spec import PlannedCell
+from bench.spec import File, PlannedCell
 from bench.store import CellStore
 
 
@@ -24,7 +25,28 @@ class Task:
     source: dict[str, Any]
     deviation_factor: float | None
     leaky: str = ""  # why the split is leaky; empty: it is clean
-    base: str = ""  # the folder beside which the networks' modules are looked for first
+    base: str = ""  # the folder in which the networks' modules are looked for first
+    configuration: dict[str, File] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that is built once before any cell is trained; ``sides`` are those of its images, in pixels."""
+
+    model: str
+    build: str
+    params: dict[str, Any]
+    precision: str
+    sides: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """The networks of a run, to be built once; ``log`` takes what the libraries print."""
+
+    networks: tuple[Network, ...]
+    base: str
+    log: Path
 
 
 def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: Any) -> Record:
@@ -39,6 +61,7 @@ def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: An
         scoring_version=metrics.SCORING_VERSION,
         source=task.source,
         leaky=task.leaky,
+        configuration=task.configuration,
         environment={**environment(), **devices.describe()},
         deviation_factor=task.deviation_factor,
         **results,

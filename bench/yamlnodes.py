@@ -7,9 +7,10 @@ are a repeated key and what this project has no use for: tags, merge keys, sever
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,28 @@ _TAB = "a tab cannot indent YAML"
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file as ``value``, with the line of every key path and the scalars as they are written."""
+    """A YAML file as ``value``, with the line of every key path and the scalars as they are written.
+
+    Of a file that is laid over another one, ``files`` says which of both a key path is written in.
+    """
 
     file: str
     value: Any
     lines: dict[KeyPath, int]
     texts: dict[KeyPath, str]
+    sha256: str = ""  # of the file's bytes; empty: it was no file
+    files: dict[KeyPath, str] = field(default_factory=dict)
+    extends: str = ""  # SHA-256 of the file that it is laid over
 
-    def line(self, path: KeyPath) -> int:
-        """Return the line (from 1) of ``path``, or of its nearest parent that the file has."""
+    def place(self, path: KeyPath) -> tuple[str, int]:
+        """Return the file and the line (from 1) of ``path``, or of its nearest parent that is written."""
         while path not in self.lines:
             path = path[:-1]
-        return self.lines[path]
+        return self.files.get(path, self.file), self.lines[path]
+
+    def line(self, path: KeyPath) -> int:
+        """Return the line (from 1) of ``path``, or of its nearest parent that is written."""
+        return self.place(path)[1]
 
 
 def read(path: Path) -> Document:
@@ -60,7 +71,7 @@ def read(path: Path) -> Document:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BenchErrors([BenchError("not UTF-8 text", file=path, line=line)]) from None
-    return parse(text, str(path))
+    return replace(parse(text, str(path)), sha256=hashlib.sha256(data).hexdigest())
 
 
 def parse(text: str, file: str = "<text>") -> Document:

@@ -230,7 +230,11 @@ def test_second_run_does_nothing(finished: Path, bench: Bench, monkeypatch: pyte
     assert (done.code, done.err, fake.started) == (0, "", 0)
     lines = [line[20:] for line in done.out.splitlines()]
     tables = [f"wrote reports/tiny/results.{suffix}" for suffix in ("md", "html", "csv", "tex")]
-    assert lines == ["nothing to do: all 4 cells have ended", *tables, "4 cells finished"]
+    assert [line.partition(" (SHA-256 ")[0] for line in lines[:2]] == [
+        "datasets.yaml: datasets.yaml",
+        "experiments.yaml: experiments.yaml",
+    ]
+    assert lines[2:] == ["nothing to do: all 4 cells have ended", *tables, "4 cells finished"]
     assert all((finished / line.removeprefix("wrote ")).stat().st_size for line in tables)
 
 

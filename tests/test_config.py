@@ -65,7 +65,7 @@ profiles:
     size: 64
     budget: {slices_seen: 2e2, checks: 2}
     training:
-      all: {batch: 4}
+      all: {loss: mse}
 published:
   source: someone
   collection: somewhere
@@ -83,7 +83,13 @@ MULTIPLE = 16
 """Sides."""
 
 
-def build(*, depth: int, width: int = 8, momentum=0.9):
+Kind = Literal["moving", "batch"]
+
+
+def build(
+    *, depth: int, width: int = 8, momentum=0.9, residual: bool = True, widths: Sequence[int] = (8,),
+    kind: Kind = "moving", pair: tuple[int, float] = (1, 2.0), label: Optional[str] = None, free: Thing = None,
+):
     """Build."""
     return depth
 '''
@@ -232,20 +238,39 @@ PLANTED = [
      "e.yaml:25: profiles.small.size: 60 is no multiple of 16, which tiny needs"),
     (E, "size: 64", "size: 16\n    recipe: steps",
      "e.yaml:25: profiles.small.size: patches of 32 pixels (model tiny) do not fit into size 16"),
-    (E, "all: {batch: 4}", "all: {patch: 40}",
+    (E, "all: {loss: mse}", "all: {patch: 40}",
      "e.yaml:28: profiles.small.training.all.patch: 40 is no multiple of 16, which tiny needs"),
-    (E, "all: {batch: 4}", "tiny: {patch: 80}",
+    (E, "all: {loss: mse}", "tiny: {patch: 80}",
      "e.yaml:28: profiles.small.training.tiny.patch: "
      "patches of 80 pixels (model tiny) do not fit into size 64"),
-    (E, "all: {batch: 4}", "tiny: {loss: mse_ms_ssim}", "e.yaml:28: profiles.small.training.tiny.loss: "
+    (E, "all: {loss: mse}", "tiny: {loss: mse_ms_ssim}", "e.yaml:28: profiles.small.training.tiny.loss: "
      "mse_ms_ssim (model tiny) needs images of 161 pixels or more"),
-    (E, "all: {batch: 4}", "all: {epochs: 4}",
+    (E, "all: {loss: mse}", "all: {epochs: 4}",
      "e.yaml:28: profiles.small.training.all.epochs: unknown key; known: "
      "learning_rate, batch, patch, patches_per_slice, augmentation, loss, precision, guard, budget, params"),
-    (E, "all: {batch: 4}", "all: {params: {momentm: 0.5}}",
+    (E, "all: {loss: mse}", "all: {params: {momentm: 0.5}}",
      "e.yaml:28: profiles.small.training.all.params.momentm: "
-     "tiny.py has no such parameter; did you mean momentum?"),
-    (E, "all: {batch: 4}", "tiney: {batch: 4}",
+     "no network of the profile has such a parameter; did you mean momentum?"),
+    (E, "all: {loss: mse}", "all: {batch: 4}", "e.yaml:28: profiles.small.training.all.batch: "
+     "reaches no network: the recipe of each states its own; write it under the models, tiny, instead of all"),
+    (E, "all: {loss: mse}", "all: {params: {residual: no}}",
+     "e.yaml:28: profiles.small.training.all.params.residual: must be true or false, not 'no'; "
+     "write true or false"),
+    (E, "all: {loss: mse}", "tiny: {params: {momentum: abc}}",
+     "e.yaml:28: profiles.small.training.tiny.params.momentum: must be a number, not 'abc'"),
+    (E, "{depth: 3}", "{depth: 3.5}", "e.yaml:6: models.tiny.params.depth: must be a whole number, not 3.5"),
+    (E, "{depth: 3}", "{depth: true}", "e.yaml:6: models.tiny.params.depth: must be a whole number, not true"),
+    (E, "{depth: 3}", "{depth: 3, widths: null}",
+     "e.yaml:6: models.tiny.params.widths: must be a list, not empty"),
+    (E, "{depth: 3}", "{depth: 3, widths: [8, x]}",
+     "e.yaml:6: models.tiny.params.widths.1: must be a whole number, not 'x'"),
+    (E, "{depth: 3}", "{depth: 3, kind: mooving}", "e.yaml:6: models.tiny.params.kind: "
+     "must be one of moving, batch, not 'mooving'; did you mean moving?"),
+    (E, "{depth: 3}", "{depth: 3, pair: [1]}",
+     "e.yaml:6: models.tiny.params.pair: must be a list of 2 values, not of 1"),
+    (E, "{depth: 3}", "{depth: 3, label: 12}",
+     "e.yaml:6: models.tiny.params.label: must be text, not 12; put it in quotes: '12'"),
+    (E, "all: {loss: mse}", "tiney: {batch: 4}",
      "e.yaml:28: profiles.small.training.tiney: unknown model 'tiney'; did you mean tiny?"),
     (E, "source: fake", "source: two",
      "e.yaml:23: profiles.small.source: source two has no folder for condition dim; "
@@ -332,7 +357,7 @@ def test_all_faults_of_both_files_at_once_in_the_order_of_their_lines(folder: Pa
 
 
 def test_broken_yaml_in_one_file_does_not_hide_the_other(folder: Path) -> None:
-    found = faults(folder, "schema: 1\nschema: 1\n", EXPERIMENTS.replace("batch: 4", "bach: 4"))
+    found = faults(folder, "schema: 1\nschema: 1\n", EXPERIMENTS.replace("{loss: mse}", "{bach: 4}"))
     assert found == [
         "d.yaml:2: schema: repeated key, first on line 1; remove one of them",
         "e.yaml:28: profiles.small.training.all.bach: unknown key; did you mean batch?",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import config
+from bench import config, plan
 from bench.data.located import located_split
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,3 +50,22 @@ def test_the_splits_of_the_published_collection() -> None:
     assert splits["by-order"].leaky
     assert (splits["kfold"].rule, splits["kfold"].folds, splits["kfold"].leaky) == ("kfold", 5, "")
     assert located_split(found, "clean-354").file == str(LIST)
+
+
+def test_the_example_of_an_own_folder_trains_the_packaged_networks_on_its_own_slices() -> None:
+    """By hand, from the file: what the packaged recipes state, and what is changed for a short training."""
+    folder = ROOT / "examples" / "own-folder"
+    found = config.load(folder / "datasets.yaml", folder / "experiments.yaml")
+    profile = config.profile(found, "own-slices")
+    experiment = found.experiments.experiments[profile.experiment]
+    assert (len(experiment.models), len(experiment.conditions)) == (3, 6)
+    assert (profile.source, profile.split, profile.size) == ("own-slices", "by-patient", 128)
+    asked = {"unet": (4, "float32", 6000), "dncnn": (8, "bfloat16", 900), "ddnet": (2, "bfloat16", 2000)}
+    for name, (batch, precision, slices) in asked.items():
+        settings = plan.resolved(found, profile, name)
+        recipe = {key: setting.value for key, setting in settings.recipe.items()}
+        assert (recipe["batch"], recipe["precision"], recipe["loss"]) == (batch, precision, "half_sse")
+        assert (recipe["guard"].above, recipe["guard"].margin_db) == (3, 0.5)
+        assert (settings.params["momentum"].value, settings.params["initial"].value) == (0.9, "normal_0.01")
+        assert settings.budget is not None
+        assert (settings.budget.value.slices_seen, settings.budget.value.checks) == (slices, 8)

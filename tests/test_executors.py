@@ -16,7 +16,7 @@ from bench.data.pairs import PairFiles
 from bench.events import CellEnded, EpochEnded, Event, Message
 from bench.executors import Worker
 from bench.record import Record
-from bench.task import Task
+from bench.task import Check, Network, Task
 
 EPOCHS = 8
 
@@ -164,6 +164,46 @@ def test_no_process_is_left(story: Story) -> None:
     for pid in set(story.pids.values()):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(
+    worker: Worker, tmp_path: Path
+) -> None:
+    texts = {
+        "exits": "raise SystemExit('away')",
+        "none": "def build(): pass",
+        "smaller": "import keras\n\ndef build():\n    x = keras.Input((None, None, 1))\n"
+        "    return keras.Model(x, keras.layers.MaxPooling2D(2)(x))",
+    }
+    (tmp_path / "models").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "models" / f"{name}.py").write_text(text)
+
+    def network(name: str, **params: Any) -> Network:
+        return Network(name, f"models.{name}:build", params, "float32", (16, 32))
+
+    asked = (network("unet", momentum=99), network("dncnn", depth=3), *map(network, texts))
+    worker.begin(Check((*asked, replace(network("unet"), sides=(24,))), str(tmp_path), tmp_path / "log.txt"))
+    found = dict(enumerate(worker.checked()))
+    assert [name for name, _ in found.values()] == ["unet", *texts, "unet"]
+    said = [message for _, message in found.values()]
+    assert "momentum must be a number in [0, 1), not 99" in said[0]
+    assert "away" in said[1]
+    assert "build returns NoneType, not a keras.Model" in said[2]
+    assert "makes (1, 8, 8, 1) of an image of shape (1, 16, 16, 1)" in said[3]
+    assert "takes no image of 24 x 24 pixels" in said[4]
+    assert not any("\n" in message for message in said)
+    assert "Traceback" in (tmp_path / "log.txt").read_text()
+    assert worker.checked() == []
+
+
+def test_a_worker_that_dies_while_it_builds_says_so_for_each_network(worker: Worker, tmp_path: Path) -> None:
+    (tmp_path / "dies.py").write_text("import os\nos._exit(7)\n")
+    one = Network("dies", "dies:build", {}, "float32", (16,))
+    worker.begin(Check((one,), str(tmp_path), tmp_path / "log.txt"))
+    ((model, message),) = worker.checked()
+    assert model == "dies"
+    assert "died while it built the networks (exit code 7)" in message
 
 
 @pytest.fixture

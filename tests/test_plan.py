@@ -59,6 +59,7 @@ EXPERIMENTS: dict[str, Any] = {
             "budget": {"slices_seen": 600, "checks": 4},
             "training": {
                 "all": {"batch": 8, "params": {"momentum": 0.9}},
+                "b-net": {},  # named, so that ``all`` comes after its recipe
                 "a-net": {"batch": 16, "learning_rate": 0.001, "precision": "bfloat16"},
             },
         },
@@ -174,7 +175,7 @@ def test_a_tiny_budget_still_trains(tmp_path: Path) -> None:
 
 
 def test_a_model_may_have_its_own_budget(tmp_path: Path) -> None:
-    own = {"all": {"batch": 8}, "a-net": {"budget": {"slices_seen": 100, "checks": 5}}}
+    own = {"all": {"batch": 8}, "b-net": {}, "a-net": {"budget": {"slices_seen": 100, "checks": 5}}}
     made = expand(read(tmp_path, DATASETS, changed(EXPERIMENTS, "profiles/small/training", own)), "small")
     assert (trained(made, "b-net").epochs, trained(made, "b-net").updates_per_epoch) == (4, 19)
     assert (trained(made, "a-net").epochs, trained(made, "a-net").updates_per_epoch) == (5, 10)  # 100/5/(8/4)
@@ -191,6 +192,37 @@ def test_overrides_apply_to_all_then_to_the_model(tmp_path: Path) -> None:
     model = trained(made, "a-net")
     assert (model.batch, model.learning_rate, model.precision) == (16, 0.001, "bfloat16")
     assert trained(made, "b-net").precision == "float32"
+
+
+def test_a_model_that_a_profile_does_not_name_keeps_what_its_recipe_states(tmp_path: Path) -> None:
+    """By hand: b-net's recipe and params state learning rate, batch and momentum, and leave loss and guard open."""
+    everyone = {
+        "batch": 8, "learning_rate": 0.5, "loss": "mse", "budget": {"slices_seen": 90, "checks": 3},
+        "params": {"momentum": 0.9, "width": 7},
+    }  # fmt: skip
+    text = changed(EXPERIMENTS, "profiles/small/training", {"all": everyone, "a-net": {}})
+    (tmp_path / "wide.py").write_text("def build(width=1): ...\n")
+    text = changed(text, "models/a-net/build", "wide:build")
+    made = expand(read(tmp_path, DATASETS, text), "small")
+    own, named = trained(made, "b-net"), trained(made, "a-net")
+    assert (own.batch, own.learning_rate, own.loss) == (30, spec.Halving(start=1e-3, halve_every=10), "mse")
+    assert (own.epochs, own.updates_per_epoch) == (3, 1)  # the budget of all: 90 / 3 / 30
+    assert (named.batch, named.learning_rate, named.loss) == (8, 0.5, "mse")
+    params = {cell.spec.model: cell.spec.params for cell in made.cells}
+    assert params["b-net"] == {"momentum": 0.99, "depth": 3}  # net.py has no width
+    assert params["a-net"] == {"width": 7}  # wide.py has no momentum
+    points = {cell.spec.model: cell.scaled for cell in made.cells}
+    assert not [
+        point for point in points["b-net"] if point.startswith(("learning rate", "batch", "parameter"))
+    ]
+
+
+def test_params_for_all_do_not_go_to_a_build_that_takes_any_keyword(tmp_path: Path) -> None:
+    (tmp_path / "any.py").write_text("def build(**params): ...\n")
+    text = changed(EXPERIMENTS, "models/a-net/build", "any:build")
+    made = expand(read(tmp_path, DATASETS, text), "small")
+    params = {cell.spec.model: cell.spec.params for cell in made.cells}
+    assert (params["a-net"], params["b-net"]) == ({}, {"momentum": 0.9, "depth": 3})
 
 
 def test_what_is_not_as_published_is_said_in_words(tmp_path: Path) -> None:
@@ -412,7 +444,8 @@ RECIPE = "models/b-net/recipes/study"
         (E, f"{RECIPE}/precision", "bfloat16", "b-net"),
         (E, f"{RECIPE}/guard", {"above": 4}, "b-net"),
         (E, "models/a-net/recipes/study/patches_per_slice", 17, "a-net"),
-        (E, "profiles/full/training", {"all": {"params": {"momentum": 0.8}}}, "networks"),
+        (E, "profiles/full/training", {"all": {"params": {"momentum": 0.8}}, "b-net": {}}, "networks"),
+        (E, "profiles/full/training", {"all": {"params": {"momentum": 0.8}}}, "a-net"),
         (E, "profiles/full/training", {"a-net": {"loss": "mse"}}, "a-net"),
         (E, "profiles/full/budget", {"slices_seen": 1000, "checks": 2}, "networks"),
         (E, "profiles/full/recipe", "original", "networks"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import json
 import os
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import provenance
+from bench import modules, provenance, signatures
 from bench.errors import BenchError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,7 +57,7 @@ def hash_of(base: Path) -> str:
 
 
 def test_build_info_reads_the_signature_and_the_multiple(base: Path) -> None:
-    info = provenance.build_info("pack.net:build", base)
+    info = signatures.build_info("pack.net:build", base)
     assert info.parameters == ("second", "third", "fourth")  # a positional-only one cannot be named in params
     assert info.required == ("first", "third")
     assert (info.multiple, info.file, info.open) == (8, base / "pack" / "net.py", False)
@@ -66,12 +65,12 @@ def test_build_info_reads_the_signature_and_the_multiple(base: Path) -> None:
 
 def test_a_module_without_a_multiple_takes_any_size(base: Path) -> None:
     (base / "pack" / "net.py").write_text("def build(**anything): ...\n")
-    info = provenance.build_info("pack.net:build", base)
+    info = signatures.build_info("pack.net:build", base)
     assert (info.multiple, info.open, info.parameters) == (1, True, ())
 
 
 def test_the_networks_of_this_project_are_found_from_anywhere(tmp_path: Path) -> None:
-    info = provenance.build_info("models.unet:build", tmp_path)
+    info = signatures.build_info("models.unet:build", tmp_path)
     assert info.file == ROOT / "models" / "unet.py"
     assert info.multiple == 16
     assert {"batch_norm", "momentum", "residual"} <= set(info.parameters)
@@ -91,7 +90,7 @@ def test_the_networks_of_this_project_are_found_from_anywhere(tmp_path: Path) ->
 )
 def test_what_cannot_be_found_is_named(base: Path, build: str, message: str) -> None:
     with pytest.raises(BenchError, match=message):
-        provenance.build_info(build, base)
+        signatures.build_info(build, base)
 
 
 def test_a_broken_file_is_named_with_its_line(base: Path) -> None:
@@ -179,17 +178,15 @@ def test_the_text_behind_the_hash() -> None:
     )
 
 
-def test_a_module_is_found_where_python_would_find_it(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert provenance.module_file("pack", base) == base / "pack" / "__init__.py"
-    assert provenance.module_file("pack.net.inner", base) is None
-    assert provenance.module_file("json.decoder", base) == Path(json.decoder.__file__)
-    monkeypatch.syspath_prepend(str(base))
-    importlib.invalidate_caches()
-    found = subprocess.run(
-        [sys.executable, "-c", "import pack.other; print(pack.other.__file__)"],
-        cwd=base, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert provenance.module_file("pack.other", base) == Path(found.stdout.strip())
+def file_of(module: str, base: Path) -> Path | None:
+    found = modules.find(module, base)
+    return None if found is None else found.file
+
+
+def test_a_module_is_found_beside_the_experiments_file_and_then_on_the_import_path(base: Path) -> None:
+    assert file_of("pack", base) == base / "pack" / "__init__.py"
+    assert file_of("pack.net.inner", base) is None
+    assert file_of("json.decoder", base) == Path(json.decoder.__file__)
     assert "pack" not in sys.modules
 
 

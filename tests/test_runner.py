@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from bench import atomic, devices, preparing, runner
 from bench.devices import Gpu
-from bench.errors import BenchError
+from bench.errors import BenchError, BenchErrors
 from bench.events import CellEnded, CellStarted, Event, Message, RunEnded
+from bench.spec import File
 from bench.store import RunStore
 from tests import tiny
 
@@ -53,7 +55,7 @@ def test_second_run_starts_no_worker(folder: Path, monkeypatch: pytest.MonkeyPat
     second = tiny.use_fake_worker(monkeypatch)
     events = run(folder)
     assert (second.started, second.ran) == (0, [])
-    assert events[0] == Message("nothing to do: all 4 cells have ended")
+    assert events[2] == Message("nothing to do: all 4 cells have ended")
     assert events[-1] == RunEnded(4, 0)
 
 
@@ -102,6 +104,28 @@ def test_force_runs_cells_anew_and_takes_their_files_away(
     run(folder, force=True, only=("unet:noisy",))
     assert names(fake.ran) == ["unet-noisy-s1"]
     assert sorted(path.exists() for path in stale) == [False, True]
+
+
+def test_each_network_is_built_once_while_the_pairs_are_and_before_any_cell(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tiny.use_fake_worker(monkeypatch)
+    order: list[str] = []
+    monkeypatch.setattr(runner, "build", lambda *_: iter([order.append(f"pairs, asked: {fake.built}")][:0]))
+    run(folder)
+    assert order == ["pairs, asked: [('unet',)]"]
+    run(folder, force=True, only=("input:noisy",))
+    assert fake.built == [("unet",)]  # the untreated input has no network
+
+
+def test_a_network_that_cannot_be_built_stops_the_run_before_any_cell(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tiny.use_fake_worker(monkeypatch, unbuildable=[("unet", "momentum is 99")])
+    with pytest.raises(BenchErrors) as caught:
+        run(folder)
+    assert str(caught.value) == f"{folder}/experiments.yaml:4: models.unet: momentum is 99"
+    assert fake.ran == []
 
 
 def test_changed_setting_makes_new_cells_and_keeps_the_old_ones(
@@ -198,20 +222,24 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     assert {patient for patient, _ in noisy.parts["test"]} == {"P001"}
     assert noisy.source["title"] == "Phantom"
     assert noisy.base == str(folder)
+    sha = hashlib.sha256((folder / "datasets.yaml").read_bytes()).hexdigest()
+    assert noisy.configuration["datasets.yaml"] == File(path=f"{folder}/datasets.yaml", sha256=sha)
+    record = noisy.store.read_record()
+    assert record.configuration == noisy.configuration
 
 
 def test_free_gpu_with_most_memory_is_taken_and_a_used_one_waited_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = Gpu(0, "u0", "A", used=60000, total=80000)
-    answers = [[used], [used, Gpu(1, "u1", "B", 100, 16000), Gpu(2, "u2", "C", 100, 24000)]]
+    answers = [[used], [used], [used, Gpu(1, "u1", "B", 100, 16000), Gpu(2, "u2", "C", 100, 24000)]]
     monkeypatch.setattr(devices, "gpus", lambda: answers.pop(0))
     monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
     taken: list[int | None] = []
     fake = tiny.use_fake_worker(monkeypatch)
     monkeypatch.setattr(fake, "__init__", lambda self, threads, gpu: taken.append(gpu))
     events = run(folder)
-    assert events[0] == Message("waiting for a GPU that no other job uses (GPU 0: 60000 of 80000 MiB)")
+    assert events[2] == Message("waiting for a GPU that no other job uses (GPU 0: 60000 of 80000 MiB)")
     assert taken == [2]
 
 

@@ -20,7 +20,7 @@ from bench.data.pairs import PairSet
 from bench.data.splits import Folds
 from bench.events import CellEnded, Event
 from bench.store import Result, RunStore
-from bench.task import Task
+from bench.task import Check, Task
 from tests import tiny
 
 EXPERIMENTS = tiny.EXPERIMENTS.replace("slices_seen: 96", "slices_seen: 160")
@@ -41,6 +41,12 @@ class InProcess:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def begin(self, check: Check) -> None:
+        pass
+
+    def checked(self) -> list[tuple[str, str]]:
+        return []
 
     def run(self, work: Task) -> Iterator[Event]:
         from bench import cell

@@ -82,6 +82,8 @@ class FakeWorker:
 
     started = 0
     ran: list[str] = []  # noqa: RUF012
+    built: list[tuple[str, ...]] = []  # noqa: RUF012
+    unbuildable: tuple[tuple[str, str], ...] = ()
     failing: tuple[str, ...] = ()
 
     def __init__(self, threads: int, gpu: int | None = None) -> None:
@@ -92,6 +94,14 @@ class FakeWorker:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def begin(self, check: task.Check) -> None:
+        """Note which networks would be built."""
+        type(self).built.append(tuple(network.model for network in check.networks))
+
+    def checked(self) -> list[tuple[str, str]]:
+        """Return the planted faults of networks."""
+        return list(type(self).unbuildable)
 
     def run(self, work: Task) -> Iterator[Event]:
         """Write what a cell would leave."""
@@ -122,9 +132,18 @@ def write_cell(work: Task) -> Record:
     return task.end(work, "finished", attempts)
 
 
-def use_fake_worker(monkeypatch: Any, failing: Sequence[str] = ()) -> type[FakeWorker]:
+def use_fake_worker(
+    monkeypatch: Any, failing: Sequence[str] = (), unbuildable: Sequence[tuple[str, str]] = ()
+) -> type[FakeWorker]:
     """Let ``runner`` run cells in a fresh ``FakeWorker`` class and return it."""
-    kind = type("Fake", (FakeWorker,), {"started": 0, "ran": [], "failing": tuple(failing)})
+    fresh = {
+        "started": 0,
+        "ran": [],
+        "built": [],
+        "failing": tuple(failing),
+        "unbuildable": tuple(unbuildable),
+    }
+    kind = type("Fake", (FakeWorker,), fresh)
     monkeypatch.setattr(runner, "Worker", kind)
     return kind
 

@@ -42,8 +42,8 @@ def located(settings: config.Config, name: str) -> spec.AnySource:
     folder = on_disk((file.parent / source.path).absolute())
     if not folder.is_dir():
         remedy = f"{obtain}; {TRY_SMOKE}" if obtain else TRY_SMOKE
-        line = settings.lines.get(key)
-        raise BenchError(f"{folder} is no folder", file=file, line=line, key=".".join(key), remedy=remedy)
+        where, line = settings.place(key)
+        raise BenchError(f"{folder} is no folder", file=where, line=line, key=".".join(key), remedy=remedy)
     return source.model_copy(update={"path": str(folder)})
 
 
@@ -56,10 +56,10 @@ def located_split(settings: config.Config, name: str) -> spec.Split:
     split, path = settings.datasets.splits[name], ("splits", name, "file")
     if split.file is None:
         return split
-    file, line, key = settings.datasets_file, settings.lines.get(path), ".".join(path)
+    (file, line), key = settings.place(path), ".".join(path)
     named = config.resolve_path(split.file, file, line, key)
     packaged = LISTS / named.name
-    place = on_disk(file.parent / named)
+    place = on_disk(settings.datasets_file.parent / named)
     if not place.is_file() and named == Path(named.name) and packaged.is_file():
         place = packaged
     if not place.is_file():

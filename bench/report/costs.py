@@ -80,7 +80,8 @@ def _environment(results: Sequence[Result]) -> Grid:
     for result in results:
         if result.record is None:
             continue
-        for key, text in _flat(result.record.environment):
+        files = {name: file.words for name, file in result.record.configuration.items()}
+        for key, text in _flat({**result.record.environment, **files}):
             seen.setdefault(key, {}).setdefault(text, 0)
             seen[key][text] += 1
     rows = []

@@ -75,6 +75,7 @@ def _facts(plan: Plan, patients_known: bool) -> tuple[tuple[str, str], ...]:
             text = "by patient: each slice once, by a network that did not train on its patient"
             facts.append(("Split", f"{len(folds)}-fold {text if apart else 'by slice: each slice once'}"))
     facts.append(("Settings", scaled(plan)))
+    facts += [(name, file.words) for name, file in plan.configuration.items()]
     if len(plan.seeds) > 1:
         facts.append(("Seeds", ", ".join(str(seed) for seed in plan.seeds)))
     return tuple(facts)

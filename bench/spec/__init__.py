@@ -16,7 +16,7 @@ from bench.spec.base import (
     Rate,
     digest,
 )
-from bench.spec.cells import Cell, DataIdentity, Dataset, Plan, PlannedCell, Training, batch_area
+from bench.spec.cells import Cell, DataIdentity, Dataset, File, Plan, PlannedCell, Training, batch_area
 from bench.spec.datasets import (
     AnySource,
     Condition,
@@ -67,6 +67,7 @@ __all__ = [
     "Decay",
     "Experiment",
     "Experiments",
+    "File",
     "FolderSource",
     "Frozen",
     "Geometry",

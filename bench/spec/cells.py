@@ -28,6 +28,10 @@ class Training(Frozen):
     precision: Precision
     guard: Guard
 
+    def slices_seen(self, size: int) -> float:
+        """Return how many slices of ``size`` x ``size`` pixels the whole training sees, crops counted by their area."""
+        return self.epochs * self.updates_per_epoch * batch_area(self.batch, self.patch, size)
+
 
 def batch_area(batch: int, patch: int | None, size: int) -> float:
     """Return how many slices of ``size`` x ``size`` pixels one batch is worth by area."""
@@ -93,6 +97,20 @@ class PlannedCell(Frozen):
     recipe_source: str = ""
 
 
+class File(Frozen):
+    """One of the two files that a plan was read from: its path as given or ``packaged``, and its content's SHA-256."""
+
+    path: str
+    sha256: str
+    extends: str = ""  # SHA-256 of the packaged file that it extends; empty: it stands alone
+
+    @property
+    def words(self) -> str:
+        """The file in a few words, each hash by its first digits."""
+        more = f", extends packaged {self.extends[:16]}" if self.extends else ""
+        return f"{self.path} (SHA-256 {self.sha256[:16]}{more})"
+
+
 class Plan(Frozen):
     """All that the report needs to know besides the records: written to ``runs/<profile>/plan.json``."""
 
@@ -105,6 +123,7 @@ class Plan(Frozen):
     source: dict[str, Any]  # title, licence, citation, restricted, kind, collection
     published: Published | None
     leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
+    configuration: dict[str, File] = {}  # datasets.yaml and experiments.yaml; empty in a plan before it
     cells: list[PlannedCell]
 
     @property

@@ -229,9 +229,14 @@ class Split(Frozen):
 
 
 class Datasets(Frozen):
-    """The whole of ``datasets.yaml``."""
+    """The whole of ``datasets.yaml``.
+
+    ``extends: packaged`` adds to the file of this program: a source, a condition, a split or a ``geometry`` that it has
+    too takes its place whole.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
+    extends: Literal["packaged"] | None = None
     sources: dict[str, AnySource]
     geometry: Geometry = Geometry()
     conditions: dict[str, Condition]

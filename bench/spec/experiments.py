@@ -96,7 +96,13 @@ class Budget(Frozen):
 
 
 class Overrides(Frozen):
-    """The closed list of training keys that a profile may change."""
+    """The closed list of training keys that a profile may change, for one model or under ``all``.
+
+    A model that the profile names takes its recipe, then ``all``, then its own entry. A model that it does not name
+    takes ``all``, then what its recipe and its ``params`` state; so ``all`` fills in what they leave open.
+    ``budget`` is the model's own, else that of ``all``, else the profile's, else the epochs of the recipe.
+    ``params`` under ``all`` reach the networks whose ``build`` names them.
+    """
 
     learning_rate: LearningRate | None = None
     batch: Positive | None = None
@@ -145,9 +151,15 @@ class Published(Frozen):
 
 
 class Experiments(Frozen):
-    """The whole of ``experiments.yaml``."""
+    """The whole of ``experiments.yaml``.
+
+    ``extends: packaged`` adds to the file of this program: a model of a name that it has takes its place whole, and so
+    does ``published``; an experiment or a profile of such a name is changed in the keys that are written, at any depth,
+    where a list and a learning rate are one value.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
+    extends: Literal["packaged"] | None = None
     models: dict[str, Model]
     experiments: dict[str, Experiment]
     profiles: dict[str, Profile]
