@@ -34,7 +34,7 @@ Words = npt.NDArray[np.uint64]
 
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 _FEW = 10.0  # mean count below which one uniform number is inverted
-_ONE, _SHIFT = np.uint64(1), np.uint64(11)
+_SHIFT = np.uint64(11)
 _FACTORS = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)  # Philox4x64: multipliers
 _STEPS = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)  # and what is added to the key
 
@@ -55,52 +55,38 @@ _high: Any = intrinsic(_high_word)
 
 
 @_compiled
-def philox(block: int, ray: int, key: Words, out: Words) -> None:
-    """Write the four words of the counter (``block``, ``ray``, 0, 0) into ``out``."""
+def philox(block: int, ray: int, key: Words) -> tuple[Any, Any, Any, Any]:
+    """Return the four words of the counter (``block``, ``ray``, 0, 0)."""
     a, b, c, d = np.uint64(block), np.uint64(ray), np.uint64(0), np.uint64(0)
     k, m = key[0], key[1]
     for _ in range(10):
-        a, b, c, d = (
-            _high(_FACTORS[1], c) ^ b ^ k,
-            _FACTORS[1] * c,
-            _high(_FACTORS[0], a) ^ d ^ m,
-            _FACTORS[0] * a,
-        )
+        high, low = _high(_FACTORS[0], a), _FACTORS[0] * a
+        a, b = _high(_FACTORS[1], c) ^ b ^ k, _FACTORS[1] * c
+        c, d = high ^ d ^ m, low
         k, m = k + _STEPS[0], m + _STEPS[1]
-    out[0], out[1], out[2], out[3] = a, b, c, d
+    return a, b, c, d
 
 
 @_compiled
-def _begin(ray: int, stream: Words) -> None:
-    """Set ``stream`` (four words, ray, last block, words used, and the two of the key) to the start of a ray's."""
-    stream[4], stream[5], stream[6] = np.uint64(ray), np.uint64(0), np.uint64(4)
-
-
-@_compiled
-def _uniform(stream: Words) -> float:
-    """Return the next number of a ray's stream, uniform in [0, 1) in steps of 2^-53."""
-    if stream[6] == np.uint64(4):
-        stream[5] += _ONE
-        stream[6] = np.uint64(0)
-        philox(stream[5], stream[4], stream[7:], stream)
-    word = stream[np.int64(stream[6])]
-    stream[6] += _ONE
+def _uniform(word: Any) -> float:
+    """Return a word as a number of [0, 1), in steps of 2^-53."""
     return np.float64(word >> _SHIFT) * 2.0**-53
 
 
 @_compiled
-def normal(stream: Words) -> float:
-    """Return a draw of the standard normal distribution."""
-    far = math.sqrt(-2.0 * math.log(1.0 - _uniform(stream)))
-    return far * math.cos(2.0 * math.pi * _uniform(stream))
+def normal(ray: int, key: Words) -> float:
+    """Return a ray's draw of the standard normal distribution."""
+    first, second, _, _ = philox(1, ray, key)
+    far = math.sqrt(-2.0 * math.log(1.0 - _uniform(first)))
+    return far * math.cos(2.0 * math.pi * _uniform(second))
 
 
 @_compiled
-def poisson(mean: float, stream: Words) -> float:
-    """Return a draw of the Poisson distribution of ``mean``."""
+def poisson(mean: float, ray: int, key: Words) -> float:
+    """Return a ray's draw of the Poisson distribution of ``mean``."""
     if mean < _FEW:
         share = math.exp(-mean)
-        left, count = _uniform(stream) - share, 0.0
+        left, count = _uniform(philox(1, ray, key)[0]) - share, 0.0
         while left >= 0.0 and count < 200.0:  # beyond 200 the shares are 0
             count += 1.0
             share *= mean / count
@@ -109,35 +95,39 @@ def poisson(mean: float, stream: Words) -> float:
     b = 0.931 + 2.53 * math.sqrt(mean)
     a = -0.059 + 0.02483 * b
     scale, inside = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2.0)
+    block = 0
     while True:
-        u, v = _uniform(stream) - 0.5, _uniform(stream)
-        edge = 0.5 - abs(u)
-        if edge <= 0.0:
-            continue
-        count = math.floor((2.0 * a / edge + b) * u + mean + 0.43)
-        if edge >= 0.07 and v <= inside:
-            return count
-        if count < 0.0 or (edge < 0.013 and v > edge) or v <= 0.0:
-            continue
-        if math.log(v * scale / (a / (edge * edge) + b)) <= _log_poisson(count, mean):
-            return count
+        block += 1
+        one, two, three, four = philox(block, ray, key)
+        for half in range(2):
+            u, v = _uniform(one if half == 0 else three) - 0.5, _uniform(two if half == 0 else four)
+            edge = 0.5 - abs(u)
+            if edge <= 0.0:
+                continue
+            count = math.floor((2.0 * a / edge + b) * u + mean + 0.43)
+            if edge >= 0.07 and v <= inside:
+                return count
+            if count < 0.0 or (edge < 0.013 and v > edge) or v <= 0.0:
+                continue
+            if math.log(v * scale / (a / (edge * edge) + b)) <= _log_poisson(count, mean):
+                return count
 
 
 @_compiled
-def binomial(trials: float, chance: float, stream: Words) -> float:
-    """Return how many of so many ``trials`` succeed, each with the same ``chance``."""
+def binomial(trials: float, chance: float, ray: int, key: Words) -> float:
+    """Return how many of so many ``trials`` of a ray succeed, each with the same ``chance``."""
     if trials <= 0.0 or chance >= 1.0:
         return trials
     if chance > 0.5:
-        return trials - _binomial(trials, 1.0 - chance, stream)
-    return _binomial(trials, chance, stream)
+        return trials - _binomial(trials, 1.0 - chance, ray, key)
+    return _binomial(trials, chance, ray, key)
 
 
 @_compiled
-def _binomial(n: float, p: float, stream: Words) -> float:
+def _binomial(n: float, p: float, ray: int, key: Words) -> float:
     if n * p < _FEW:
         share = math.exp(n * math.log1p(-p))
-        left, count = _uniform(stream) - share, 0.0
+        left, count = _uniform(philox(1, ray, key)[0]) - share, 0.0
         while left >= 0.0 and count < min(n, 200.0):
             count += 1.0
             share *= (n - count + 1.0) / count * (p / (1.0 - p))
@@ -148,18 +138,22 @@ def _binomial(n: float, p: float, stream: Words) -> float:
     a = -0.0873 + 0.0248 * b + 0.01 * p
     scale, inside = (2.83 + 5.1 / b) * spread, 0.92 - 4.2 / b
     top = _log_binomial(math.floor((n + 1.0) * p), n, p)
+    block = 0
     while True:
-        u, v = _uniform(stream) - 0.5, _uniform(stream)
-        edge = 0.5 - abs(u)
-        if edge <= 0.0:
-            continue
-        count = math.floor((2.0 * a / edge + b) * u + n * p + 0.5)
-        if count < 0.0 or count > n:
-            continue
-        if edge >= 0.07 and v <= inside:
-            return count
-        if v > 0.0 and math.log(v * scale / (a / (edge * edge) + b)) <= _log_binomial(count, n, p) - top:
-            return count
+        block += 1
+        one, two, three, four = philox(block, ray, key)
+        for half in range(2):
+            u, v = _uniform(one if half == 0 else three) - 0.5, _uniform(two if half == 0 else four)
+            edge = 0.5 - abs(u)
+            if edge <= 0.0:
+                continue
+            count = math.floor((2.0 * a / edge + b) * u + n * p + 0.5)
+            if count < 0.0 or count > n:
+                continue
+            if edge >= 0.07 and v <= inside:
+                return count
+            if v > 0.0 and math.log(v * scale / (a / (edge * edge) + b)) <= _log_binomial(count, n, p) - top:
+                return count
 
 
 @_compiled
@@ -217,37 +211,28 @@ def count(integrals: Array, photons: float, key: Words, step: int, counts: Doubl
 
     Every ``step``-th view of the scan is given: that numbers the rays.
     """
-    stream = np.empty(9, np.uint64)
-    stream[7], stream[8] = key[0], key[1]
     views, bins = integrals.shape
     for v in range(views):
         for b in range(bins):
-            _begin(v * step * bins + b, stream)
-            counts[v, b] = poisson(photons * math.exp(-np.float64(integrals[v, b])), stream)
+            counts[v, b] = poisson(photons * math.exp(-np.float64(integrals[v, b])), v * step * bins + b, key)
 
 
 @_compiled
 def thin(full: Doubles, chance: float, key: Words, step: int, counts: Doubles) -> None:
     """Fill ``counts`` with those of the photons ``full`` (views, bins) that a dose lower by ``chance`` would leave."""
-    stream = np.empty(9, np.uint64)
-    stream[7], stream[8] = key[0], key[1]
     views, bins = full.shape
     for v in range(views):
         for b in range(bins):
-            _begin(v * step * bins + b, stream)
-            counts[v, b] = binomial(full[v, b], chance, stream)
+            counts[v, b] = binomial(full[v, b], chance, v * step * bins + b, key)
 
 
 @_compiled
 def add_electronic(counts: Doubles, deviation: float, key: Words, step: int) -> None:
     """Add normal noise of the standard ``deviation`` to ``counts`` (views, bins)."""
-    stream = np.empty(9, np.uint64)
-    stream[7], stream[8] = key[0], key[1]
     views, bins = counts.shape
     for v in range(views):
         for b in range(bins):
-            _begin(v * step * bins + b, stream)
-            counts[v, b] += deviation * normal(stream)
+            counts[v, b] += deviation * normal(v * step * bins + b, key)
 
 
 @_compiled
@@ -263,13 +248,10 @@ def measure(counts: Doubles, integrals: Array, photons: float, factor: float, ou
 @_compiled
 def sample(kind: int, mean: float, chance: float, key: Words, out: Doubles) -> None:
     """Fill ``out`` with Poisson (0), binomial (1, ``mean`` trials) or normal (2) draws, one ray each; for tests."""
-    stream = np.empty(9, np.uint64)
-    stream[7], stream[8] = key[0], key[1]
     for ray in range(out.size):
-        _begin(ray, stream)
         if kind == 0:
-            out[ray] = poisson(mean, stream)
+            out[ray] = poisson(mean, ray, key)
         elif kind == 1:
-            out[ray] = binomial(mean, chance, stream)
+            out[ray] = binomial(mean, chance, ray, key)
         else:
-            out[ray] = normal(stream)
+            out[ray] = normal(ray, key)
