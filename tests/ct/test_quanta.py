@@ -111,7 +111,9 @@ def test_a_last_bit_of_the_rate_seldom_changes_a_count() -> None:
     after = 7e4 * np.exp(-add_noise(np.nextafter(rays, np.float32(99)), 7e4, NAMES).astype(float))
     moved = np.rint(before) != np.rint(after)
     assert moved.mean() < 2e-3  # about lambda times the change of 1e-7 p, over all rays
-    assert (np.abs(np.rint(before) - np.rint(after)) > 1).mean() < 1e-4  # a rejection instead of an acceptance
+    assert (
+        np.abs(np.rint(before) - np.rint(after)) > 1
+    ).mean() < 1e-4  # a rejection instead of an acceptance
 
 
 def test_a_view_draws_alike_in_a_sparse_and_in_the_whole_scan() -> None:
