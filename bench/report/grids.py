@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.ct.units import deviation_factor
-from bench.report import gather, numbers
+from bench.report import gather, identity, numbers
 from bench.report.gather import PSNR, RMSE, SSIM, Line
 from bench.report.groups import Group
 from bench.report.values import Entry, Grid, label, state, value
@@ -148,7 +148,8 @@ def _row(
             continue
         if not group.complete:
             marks += foot.mark(_partial(group))
-        entries.append(draw(group, marks))
+        entry = draw(group, marks)
+        entries.append(replace(entry, detail=identity.mark(line, group) or entry.detail))
     return tuple(entries)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench import statistics
-from bench.report import costs, gather, grids, groups, numbers, published, spreads
+from bench.report import costs, gather, grids, groups, identity, numbers, published, spreads
 from bench.report.gather import Line
 from bench.report.groups import Group
 from bench.report.values import Grid, Score, Table
@@ -122,8 +122,14 @@ def _leaky(plan: Plan) -> str:
 
 
 def _with_notes(plan: Plan, made: Grid) -> Grid:
-    """Return a table that says under itself that its split is leaky: it may be copied without the page."""
-    return replace(made, notes=(_leaky(plan), *made.notes)) if plan.leaky else made
+    """Return a table that says under itself what its reader must know: it may be copied without the page.
+
+    That is: its split is leaky, or some of its networks return their input.
+    """
+    marked = any(identity.MARK in entry.detail for row in made.rows for entry in row)
+    notes = [_leaky(plan)] if plan.leaky else []
+    notes += [identity.NOTE] if marked else []
+    return replace(made, notes=(*notes, *made.notes)) if notes else made
 
 
 def _scores(
@@ -150,7 +156,9 @@ def _scores(
                 for run in group.runs:
                     joined = groups.mean_of(run.scores, metric) if run.finished else None
                     for result in run.results:
-                        yield Score(**_own(result, metric, patients_known), mean_over_folds=joined, **row)
+                        own = _own(result, metric, patients_known)
+                        same = None if model == INPUT else identity.of_result(line, result)
+                        yield Score(**own, mean_over_folds=joined, output_is_input=same, **row)
 
 
 def _gain(line: Line, group: Group, metric: str, base: float | None) -> float | None:

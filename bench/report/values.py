@@ -68,6 +68,7 @@ class Score:
     mean_over_seeds: float | None
     winner: bool
     gain: float | None
+    output_is_input: bool | None  # None: the untreated input itself
     published: float | None
     comparable: bool
     leaky: str  # why the split is leaky; empty: it is clean
