@@ -109,13 +109,14 @@ def module_file(module: str, base: Path) -> Path | None:
 
 
 def environment() -> dict[str, Any]:
-    """Return versions, machine and commit for a record, never hashed. No library is imported for it."""
+    """Return versions, machine, instruction sets and commit for a record, never hashed; imports no library."""
     return {
         "python": platform.python_version(),
         **{name: version for name in LIBRARIES if (version := _version(name))},
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": cores(),
+        **({"instructions": found} if (found := instructions()) else {}),
         **_commit(Path(__file__).resolve().parent.parent),
     }
 
@@ -227,6 +228,24 @@ def _cpu() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def instructions() -> dict[str, str]:
+    """Return the vector instructions that numerical libraries use, by library; only of those that are loaded.
+
+    ``numpy``: the features of its own list that this processor has and that are not switched off; ``numba``: the
+    processor it compiles for; ``onednn``: the highest set it may use, where that is limited.
+    """
+    found = {}
+    core = sys.modules.get("numpy._core._multiarray_umath")
+    if core is not None:
+        names = [*core.__cpu_baseline__, *core.__cpu_dispatch__]
+        found["numpy"] = " ".join(name for name in names if core.__cpu_features__.get(name))
+    if (numba := sys.modules.get("numba")) is not None:
+        found["numba"] = numba.config.CPU_NAME or sys.modules["llvmlite.binding"].get_host_cpu_name()
+    if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
+        found["onednn"] = limit
+    return found
 
 
 def cores() -> int:

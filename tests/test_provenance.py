@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -206,6 +207,22 @@ def test_environment_names_versions_without_importing() -> None:
     assert found["python"] == sys.version.split()[0]
     assert found["cores"] >= 1
     assert found["cpu"]
+
+
+def test_environment_names_the_instruction_sets_of_what_is_loaded() -> None:
+    code = (
+        "import json, numba, numpy; from bench import provenance as p; from numpy._core import _multiarray_umath as m;"
+        "print(json.dumps([p.instructions(), m.__cpu_dispatch__, m.__cpu_features__]))"
+    )
+    env = {**os.environ, "NUMBA_CPU_NAME": "x86-64", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+    found, dispatched, features = json.loads(done.stdout)
+    named = set(found["numpy"].split())
+    assert {name for name in dispatched if features[name]} == named & set(dispatched)
+    assert found["numba"] == "x86-64"
+    assert found["onednn"] == "AVX2"
 
 
 def test_the_commit_is_that_of_the_checkout_and_says_when_files_differ(tmp_path: Path) -> None:

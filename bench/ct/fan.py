@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.ct import fan_kernels, filters
+from bench.ct.angles import cos_sin
 from bench.ct.geometry import FanBeam
 from bench.ct.kernels import LANES, Array
 
@@ -71,7 +72,7 @@ def reconstruct(values: Array, used: FanBeam, widths: Doubles) -> Array:
     images = np.zeros((len(values), used.size, used.size), np.float32)
     for part, width in _groups(widths, used):
         source = used.source_cm / width
-        weights = (source * np.cos(gammas)).astype(np.float32)
+        weights = (source * cos_sin(gammas)[0]).astype(np.float32)
         lanes = np.zeros((used.views, bins, LANES), np.float32)
         for lane, index in enumerate(part):
             spectrum = np.fft.rfft(values[index] * weights, n=2 * len(response) - 2) * response
@@ -134,6 +135,7 @@ def _edges(geometry: FanBeam) -> tuple[list[Doubles], Doubles, list[Integers]]:
 def _turned(geometry: FanBeam, gammas: Doubles) -> tuple[Doubles, Doubles]:
     """Return how far the rays at ``gammas`` from the centre of each view run down and to the right."""
     cos, sin = geometry.directions[:, :1], geometry.directions[:, 1:]
-    down = cos * np.cos(gammas) - sin * np.sin(gammas)
-    right = sin * np.cos(gammas) + cos * np.sin(gammas)
+    ahead, aside = cos_sin(gammas)
+    down = cos * ahead - sin * aside
+    right = sin * ahead + cos * aside
     return down, right

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from bench.ct.angles import cos_sin
 from bench.ct.filters import WINDOWS
 
 if TYPE_CHECKING:
@@ -187,6 +188,6 @@ def _divided(views: int, stride: int) -> int:
 def _directions(views: int, quarter_turns: int) -> npt.NDArray[np.float64]:
     quarters, rest = np.divmod(np.arange(views) * quarter_turns, views)
     base = rest * (math.pi / 2.0 / views)
-    cos, sin = np.cos(base), np.sin(base)
+    cos, sin = cos_sin(base)
     turns = np.array([(cos, sin), (-sin, cos), (-cos, -sin), (sin, -cos)])
     return np.ascontiguousarray(turns[quarters, :, np.arange(views)])

@@ -47,7 +47,7 @@ def test_noise_of_the_full_dose_is_inherited(kind: str) -> None:
     assert [check for check in found.values() if not check.passed] == []
 
 
-@pytest.mark.parametrize(("photons", "told"), [(100, False), (2e3, True)])  # 0.14 and 2.8 arrive
+@pytest.mark.parametrize(("photons", "told"), [(10, False), (40, True)])  # 0.9 and 3.6 arrive
 def test_noise_of_a_condition_is_told_where_photons_arrive(photons: float, told: bool) -> None:
     found = list(
         suite.run(Setup(beam("parallel360"), [Condition("low", photons=photons)]), only=["conditions"])

@@ -163,7 +163,7 @@ def anatomy(patient: str, seed: int) -> Anatomy:
     return Anatomy(
         patient=patient,
         seed=seed,
-        fov=min(WIDEST, fov),
+        fov=min(WIDEST, round(fov, 3)),
         length=length,
         blur=u(0.5, 0.9),
         contrast=contrast,

@@ -19,8 +19,8 @@ def _blob(s: Section, body: Ellipsoid, room: float = 2.2) -> tuple[View, Array] 
     if body.misses(s.z):
         return None
     view = s.canvas.window(body.centre[0], body.centre[1], body.reach)
-    wall = s.belly[view.rows, view.columns] + np.float32(room)
-    uneven = np.float32(0.10 * min(body.semi)) * s.canvas.swell[view.rows, view.columns]
+    wall = s.belly[view.rows, view.columns] + room
+    uneven = (0.10 * min(body.semi)) * s.canvas.swell[view.rows, view.columns]
     return view, smooth_max(body.distance(view.x, view.y, s.z) + uneven, wall, 4.0)
 
 
@@ -28,7 +28,7 @@ def _paint(s: Section, body: Ellipsoid, tissue: Tissue, grow: float = 0.0) -> No
     found = _blob(s, body)
     if found is not None:
         view, distance = found
-        s.canvas.paint(view, s.canvas.cover(distance - np.float32(grow)), tissue)
+        s.canvas.paint(view, s.canvas.cover(distance - grow), tissue)
 
 
 def paint_belly(s: Section) -> None:
@@ -36,7 +36,7 @@ def paint_belly(s: Section) -> None:
     if not (s.belly < 0.0).any():
         return
     organs, canvas, tissues = belly(s.a), s.canvas, s.a.tissues
-    inside = canvas.cover(s.belly + np.float32(2.0))
+    inside = canvas.cover(s.belly + 2.0)
     canvas.paint(canvas.whole, tube_cover(canvas, organs.crura) * inside, tissues.muscle)
     canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.pancreas) * inside, tissues.soft)
     canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.mesentery) * inside, tissues.late_blood)
@@ -52,12 +52,12 @@ def paint_belly(s: Section) -> None:
 def _paint_liver(s: Section, organs: Belly) -> None:
     view, canvas = s.canvas.whole, s.canvas
     x, y = view.x, view.y
-    rough = np.float32(5.0) * canvas.swell + np.float32(1.0) * canvas.coarse
-    whole = smooth_max(lobes_distance(s.a, x, y, s.z, rough), s.belly + np.float32(1.7), 4.0)
+    rough = 5.0 * canvas.swell + 1.0 * canvas.coarse
+    whole = smooth_max(lobes_distance(s.a, x, y, s.z, rough), s.belly + 1.7, 4.0)
     cover = canvas.cover(whole)
     canvas.paint(view, cover, s.a.tissues.liver)
     blood = s.a.tissues.late_blood
-    inside = canvas.cover(whole + np.float32(3.0)) * np.float32(0.75 if s.a.contrast else 1.0)
+    inside = canvas.cover(whole + 3.0) * (0.75 if s.a.contrast else 1.0)
     canvas.paint(view, tube_cover(canvas, organs.liver_vessels) * inside, blood)
     paint_nodules(s.a, canvas, "liver")
 
@@ -68,14 +68,14 @@ def _paint_stomach(s: Section, organs: Belly) -> None:
     distance = tubes_distance(view.x, view.y, s.z, organs.stomach)
     if not (distance < 2.0).any():
         return
-    distance = smooth_max(distance + np.float32(2.5) * canvas.swell, s.belly + np.float32(2.5), 5.0)
-    canvas.paint(view, canvas.cover(distance - np.float32(2.5)), tissues.fat)
+    distance = smooth_max(distance + 2.5 * canvas.swell, s.belly + 2.5, 5.0)
+    canvas.paint(view, canvas.cover(distance - 2.5), tissues.fat)
     canvas.paint(view, canvas.cover(distance), tissues.soft)
-    lumen = distance + np.float32(4.5) + np.float32(1.2) * canvas.middle + np.float32(1.0) * canvas.coarse
+    lumen = distance + 4.5 + 1.2 * canvas.middle + 1.0 * canvas.coarse
     canvas.paint(view, canvas.cover(lumen), tissues.fluid)
-    food = np.maximum(lumen + np.float32(2.0), np.float32(4.0) - np.float32(9.0) * canvas.coarse)
+    food = np.maximum(lumen + 2.0, 4.0 - 9.0 * canvas.coarse)
     canvas.paint(view, canvas.cover(food), tissues.bowel)
-    air = np.maximum(lumen, view.y - np.float32(organs.air_y))
+    air = np.maximum(lumen, view.y - organs.air_y)
     canvas.paint(view, canvas.cover(air), tissues.gas)
 
 
@@ -85,7 +85,7 @@ def _paint_spleen(s: Section, organs: Belly) -> None:
     if found is not None:
         view, distance = found
         cut = smooth_max(distance, -hollow.distance(view.x, view.y, s.z), 8.0)
-        s.canvas.paint(view, s.canvas.cover(cut - np.float32(1.5)), s.a.tissues.fat)
+        s.canvas.paint(view, s.canvas.cover(cut - 1.5), s.a.tissues.fat)
         s.canvas.paint(view, s.canvas.cover(cut), s.a.tissues.spleen)
 
 
@@ -95,9 +95,7 @@ def _paint_colon(s: Section, organs: Belly, inside: Array) -> None:
     canvas.paint(canvas.whole, tube_cover(canvas, organs.bowel.colon) * inside, tissues.soft)
     lumen = tube_cover(canvas, organs.bowel.colon, -2.6) * inside
     canvas.paint(canvas.whole, lumen, tissues.bowel)
-    bubbles = canvas.cover(
-        np.float32(-9.0) * (canvas.coarse + np.float32(0.25) * canvas.fine + np.float32(0.1))
-    )
+    bubbles = canvas.cover(-9.0 * (canvas.coarse + 0.25 * canvas.fine + 0.1))
     canvas.paint(canvas.whole, lumen * bubbles, tissues.gas)
 
 
@@ -115,10 +113,10 @@ def _paint_kidneys(s: Section) -> None:
             continue
         view, distance = found
         canvas = s.canvas
-        canvas.paint(view, canvas.cover(distance - np.float32(6.0)), s.a.tissues.fat)
+        canvas.paint(view, canvas.cover(distance - 6.0), s.a.tissues.fat)
         canvas.paint(view, canvas.cover(distance), s.a.tissues.kidney)
         noise = canvas.middle[view.rows, view.columns] + canvas.coarse[view.rows, view.columns]
-        pyramids = np.maximum(distance + np.float32(6.5), np.float32(1.0) - np.float32(4.0) * noise)
+        pyramids = np.maximum(distance + 6.5, 1.0 - 4.0 * noise)
         canvas.paint(view, canvas.cover(pyramids), s.a.tissues.kidney, -0.28 * s.a.tissues.kidney.hu)
         side = np.sign(kidney.centre[0])
         inner = (kidney.centre[0] - side * 0.45 * kidney.semi[0], kidney.centre[1] - 3.0, kidney.centre[2])

@@ -14,6 +14,10 @@ from bench.ct.phantom.fields import Array
 from bench.ct.phantom.texture import SPACINGS, lattice_noise
 
 AIR_HU = -1000.0
+STEP_HU = 1.0 / 64.0
+"""What CT numbers are rounded to. Powers and exponentials differ in their last bit between processors and NumPy's
+vector instructions, in double precision by 1e-9 HU at most: too little to move a pixel to the next step, but by one in
+some ten million. A power of two, so that the steps are exact in single precision."""
 FINE = 1024  # pixels from which a slice is drawn on its own grid
 
 
@@ -42,15 +46,15 @@ class Canvas:
         self.pixels = size * self.factor
         self.step = a.fov / self.pixels
         self.z = z
-        self.hu: Array = np.full((self.pixels, self.pixels), AIR_HU, np.float32)
+        self.hu: Array = np.full((self.pixels, self.pixels), AIR_HU)
         self.label: NDArray[np.int8] = np.full((self.pixels, self.pixels), Label.AIR, np.int8)
-        axis = (np.arange(self.pixels) + 0.5 - 0.5 * self.pixels) * self.step
+        axis: Array = (np.arange(self.pixels, dtype=np.float64) + 0.5 - 0.5 * self.pixels) * self.step
         self.shift = a.shift(z)
-        self.xs: Array = (axis - self.shift[0]).astype(np.float32)
-        self.ys: Array = (axis - self.shift[1]).astype(np.float32)
+        self.xs: Array = axis - self.shift[0]
+        self.ys: Array = axis - self.shift[1]
         fine, middle, coarse, swell = (lattice_noise(a, z, s, self.pixels, self.step) for s in SPACINGS)
         self.middle: Array = middle
-        self.fine: Array = np.float32(0.8) * fine + np.float32(0.6) * middle
+        self.fine: Array = 0.8 * fine + 0.6 * middle
         self.coarse: Array = coarse
         self.swell: Array = swell
         self.whole = self._view(slice(0, self.pixels), slice(0, self.pixels))
@@ -69,29 +73,30 @@ class Canvas:
 
     def cover(self, distance: Array) -> Array:
         """Share of each fine pixel inside the surface where ``distance`` (mm) is zero."""
-        share: Array = np.clip(np.float32(0.5) - distance * np.float32(1.0 / self.step), 0.0, 1.0)
+        share: Array = np.clip(0.5 - distance * (1.0 / self.step), 0.0, 1.0)
         return share
 
     def paint(self, view: View, cover: Array, tissue: Tissue, offset: float | Array = 0.0) -> None:
         """Lay ``tissue`` over the view where ``cover`` says; ``offset`` in HU shifts its mean."""
         hu = self.hu[view.rows, view.columns]
-        value = np.asarray(tissue.hu + offset, np.float32) - hu
+        value = np.asarray(tissue.hu + offset) - hu
         if tissue.fine:
-            value += self.fine[view.rows, view.columns] * np.float32(tissue.fine)
+            value += self.fine[view.rows, view.columns] * tissue.fine
         if tissue.coarse:
-            value += self.coarse[view.rows, view.columns] * np.float32(tissue.coarse)
+            value += self.coarse[view.rows, view.columns] * tissue.coarse
         hu += cover * value
         if self.labelled:
             label = self.label[view.rows, view.columns]
             label[cover > 0.02] = Label.MIXED
             label[cover > 0.98] = tissue.label
 
-    def finish(self, blur: float) -> Array:
-        """Blur with a Gaussian of ``blur`` mm and average to the wanted grid, float32 HU."""
+    def finish(self, blur: float) -> NDArray[np.float32]:
+        """Blur with a Gaussian of ``blur`` mm and average to the wanted grid, float32 HU, whole ``STEP_HU``."""
         soft = ndimage.gaussian_filter(self.hu, blur / self.step, mode="nearest", truncate=3.0)
         size = self.pixels // self.factor
-        result: Array = soft.reshape(size, self.factor, size, self.factor).mean(axis=(1, 3), dtype=np.float32)
-        return result
+        means: Array = soft.reshape(size, self.factor, size, self.factor).mean(axis=(1, 3))
+        rounded: NDArray[np.float32] = (np.rint(means / STEP_HU) * STEP_HU).astype(np.float32)
+        return rounded
 
     def finish_labels(self) -> NDArray[np.int8]:
         """The label of each pixel whose fine pixels all agree, else ``Label.MIXED``."""

@@ -12,13 +12,13 @@ from math import cos, sin
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.float64]  # double, so that what processors differ by stays below the rounding of a slice
 
 
 def step(x: float | Array) -> Array:
     """Cubic smooth step: 0 for x <= 0, 1 for x >= 1."""
-    t = np.clip(np.asarray(x, np.float32), 0.0, 1.0)
-    result: Array = t * t * (np.float32(3.0) - np.float32(2.0) * t)
+    t = np.clip(np.asarray(x, np.float64), 0.0, 1.0)
+    result: Array = t * t * (3.0 - 2.0 * t)
     return result
 
 
@@ -30,15 +30,15 @@ def bump(x: float, centre: float, width: float) -> float:
 
 def smooth_min(a: Array, b: Array, radius: float) -> Array:
     """Union of two distances with a fillet of about ``radius`` mm."""
-    overlap = np.maximum(np.float32(radius) - np.abs(a - b), np.float32(0.0))
-    result: Array = np.minimum(a, b) - overlap * overlap * np.float32(0.25 / radius)
+    overlap = np.maximum(radius - np.abs(a - b), 0.0)
+    result: Array = np.minimum(a, b) - overlap * overlap * (0.25 / radius)
     return result
 
 
 def smooth_max(a: Array, b: Array, radius: float) -> Array:
     """Intersection of two distances with an edge rounded by about ``radius`` mm."""
-    overlap = np.maximum(np.float32(radius) - np.abs(a - b), np.float32(0.0))
-    result: Array = np.maximum(a, b) + overlap * overlap * np.float32(0.25 / radius)
+    overlap = np.maximum(radius - np.abs(a - b), 0.0)
+    result: Array = np.maximum(a, b) + overlap * overlap * (0.25 / radius)
     return result
 
 
@@ -58,9 +58,9 @@ def superellipse(
     if behind is not None:
         front, back = (superellipse(x, y, a, b, p) for p in (power, behind))
         return np.where(y < 0.0, front, back)
-    total = (np.abs(x) / a) ** power + (np.abs(y) / b) ** power
-    level = np.maximum(total, np.float32(1e-6)) ** np.float32(1.0 / power)
-    result: Array = np.sqrt(x * x + y * y) * (np.float32(1.0) - np.float32(1.0) / level)
+    total = np.power(np.abs(x) / a, power) + np.power(np.abs(y) / b, power)
+    level = np.power(np.maximum(total, 1e-6), 1.0 / power)
+    result: Array = np.sqrt(x * x + y * y) * (1.0 - 1.0 / level)
     return result
 
 
@@ -69,7 +69,7 @@ def capsule(x: Array, y: Array, start: tuple[float, float], end: tuple[float, fl
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = ((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy + 1e-9)
     along = np.clip(along, 0.0, 1.0)
-    return np.hypot(x - start[0] - along * dx, y - start[1] - along * dy) - np.float32(radius)
+    return np.hypot(x - start[0] - along * dx, y - start[1] - along * dy) - radius
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,15 @@ class Ellipsoid:
         """First-order distance (level over gradient), exact to first order at the surface."""
         cy, sy, cp, sp = cos(self.yaw), sin(self.yaw), cos(self.pitch), sin(self.pitch)
         dx, dy = x - self.centre[0], y - self.centre[1]
-        dz = np.asarray(z - self.centre[2], np.float32)
+        dz = np.asarray(z - self.centre[2], np.float64)
         first = dx * (cy * cp) + dy * (sy * cp) + dz * sp
         second = dx * -sy + dy * cy
         third = dx * (-cy * sp) + dy * (-sy * sp) + dz * cp
         p, q, r = first / self.semi[0], second / self.semi[1], third / self.semi[2]
-        level = np.sqrt(p * p + q * q + r * r) + np.float32(1e-6)
+        level = np.sqrt(p * p + q * q + r * r) + 1e-6
         p, q, r = p / self.semi[0], q / self.semi[1], r / self.semi[2]
-        slope = np.sqrt(p * p + q * q + r * r) + np.float32(1e-6)
-        result: Array = level * (level - np.float32(1.0)) / slope
+        slope = np.sqrt(p * p + q * q + r * r) + 1e-6
+        result: Array = level * (level - 1.0) / slope
         return result
 
     def misses(self, z: float, margin: float = 3.0) -> bool:

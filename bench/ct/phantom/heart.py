@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bench.ct.phantom.fields import smooth_max
 from bench.ct.phantom.section import Section
 from bench.ct.phantom.thorax import HEART_Y, chambers, heart_distance
@@ -17,13 +15,13 @@ def paint_heart(s: Section) -> None:
     if abs(s.z - centre[2]) > 80.0 * k:
         return
     view = canvas.window(centre[0], centre[1], 84.0 * k)
-    uneven = np.float32(1.5) * canvas.swell[view.rows, view.columns]
-    uneven = uneven + np.float32(0.8) * canvas.coarse[view.rows, view.columns]
+    uneven = 1.5 * canvas.swell[view.rows, view.columns]
+    uneven = uneven + 0.8 * canvas.coarse[view.rows, view.columns]
     heart = heart_distance(a, view.x, view.y, s.z, 4.0) + uneven
-    heart = smooth_max(heart, np.float32(2.0) - s.belly[view.rows, view.columns], 6.0)
-    heart = smooth_max(heart, s.cage[view.rows, view.columns] + np.float32(4.0), 4.0)
+    heart = smooth_max(heart, 2.0 - s.belly[view.rows, view.columns], 6.0)
+    heart = smooth_max(heart, s.cage[view.rows, view.columns] + 4.0, 4.0)
     canvas.paint(view, canvas.cover(heart), tissues.myocardium)
     for chamber in chambers(a):
         if not chamber.misses(s.z):
-            room = smooth_max(chamber.distance(view.x, view.y, s.z) + uneven, heart + np.float32(2.5), 3.0)
+            room = smooth_max(chamber.distance(view.x, view.y, s.z) + uneven, heart + 2.5, 3.0)
             canvas.paint(view, canvas.cover(room), tissues.blood)

@@ -39,7 +39,7 @@ def lung_points(a: Anatomy, what: str, side: float, count: int, depth: float) ->
         x = side * rng.uniform(4.0, a.cage_width, 6 * count)
         y = a.cage_y + a.cage_depth * rng.uniform(-1.0, 1.0, 6 * count)
         z = rng.uniform(-0.08, 1.0, 6 * count) * a.length
-        inside = lung_distance(a, *(v.astype(np.float32) for v in (x, y, z))) < -depth
+        inside = lung_distance(a, x, y, z) < -depth
         kept = np.vstack([kept, np.stack([x, y, z], axis=1)[inside]])
         if len(kept) >= count:
             break
@@ -50,7 +50,7 @@ def _liver_points(a: Anatomy, what: str, count: int, depth: float) -> Points:
     """Up to ``count`` points at least ``depth`` mm inside the liver and the scanned length; (n, 3)."""
     x, y, t = a.rng(what).uniform((-1.0, -1.0, a.dome_right), (0.5, 1.0, 0.99), (60 * count, 3)).T
     place = np.stack([x * a.cage_width, a.cage_y + y * a.cage_depth, t * a.length], axis=1)
-    inside = liver_distance(a, *place.astype(np.float32).T) < -depth
+    inside = liver_distance(a, *place.T) < -depth
     return place[inside][:count]
 
 
@@ -81,7 +81,7 @@ def nodules_of(a: Anatomy) -> tuple[Nodule, ...]:
         place = lung_points(a, f"nodule {number}", side, 40, radius + 6.0)
         place = place[np.abs(place[:, 2] - 0.5 * a.length) < 0.5 * a.length - radius]
         if a.disease == "effusion":
-            place = place[fluid_distance(a, *place.astype(np.float32).T) > radius + 18.0]
+            place = place[fluid_distance(a, *place.T) > radius + 18.0]
         for x, y, z in _first(place, radius, found, tubes):
             around = a.tissues.lung.hu + float(gravity(a, y))
             kind, value = ("solid", hu) if solid else ("ground-glass", around + above)
@@ -110,13 +110,13 @@ def paint_nodules(a: Anatomy, canvas: Canvas, organ: str) -> None:
         if (n.kind == "liver") != (organ == "liver") or abs(canvas.z - n.z_mm) > 0.5 * n.diameter_mm + 1.0:
             continue
         view = canvas.window(n.x_mm, n.y_mm, 0.5 * n.diameter_mm)
-        ball = canvas.cover(_away(n, view, canvas.z) - np.float32(0.5 * n.diameter_mm))
+        ball = canvas.cover(_away(n, view, canvas.z) - 0.5 * n.diameter_mm)
         canvas.paint(view, ball, _tissue(a, n), gravity(a, view.y) if n.kind == "ground-glass" else 0.0)
 
 
 def _away(n: Nodule, view: View, z: float) -> Array:
     """Distance from the middle of a lesion, in mm."""
-    square: Array = (view.x - n.x_mm) ** 2 + (view.y - n.y_mm) ** 2 + np.float32((z - n.z_mm) ** 2)
+    square: Array = (view.x - n.x_mm) ** 2 + (view.y - n.y_mm) ** 2 + (z - n.z_mm) ** 2
     result: Array = np.sqrt(square)
     return result
 
@@ -139,7 +139,7 @@ def calm(a: Anatomy, canvas: Canvas) -> Array:
         if n.kind == "liver" or abs(canvas.z - n.z_mm) > reach:
             continue
         view = canvas.window(n.x_mm, n.y_mm, reach)
-        result[view.rows, view.columns] *= step((_away(n, view, canvas.z) - np.float32(reach - 7.0)) / 7.0)
+        result[view.rows, view.columns] *= step((_away(n, view, canvas.z) - (reach - 7.0)) / 7.0)
     return result
 
 

@@ -68,17 +68,17 @@ def lobes_distance(a: Anatomy, x: Array, y: Array, z: float | Array, rough: floa
     """Distance to both lobes together, with ``rough`` mm added, kept away from the spine."""
     first, second = liver_lobes(a)
     both = smooth_min(first.distance(x, y, z), second.distance(x, y, z), 12.0) + rough
-    away = np.float32(36.0 * a.scale) - np.hypot(x - 6.0, y - spine_centre(a, z))
-    cleft = np.abs(x + np.float32(14.0 * a.scale) + 0.2 * (y - a.cage_y)) - np.float32(1.2)
-    cleft = np.maximum(cleft, y - np.float32(a.cage_y - 0.25 * a.cage_depth))
-    cleft = np.maximum(cleft, np.float32((a.dome_right + 0.12) * a.length) - z)
+    away = (36.0 * a.scale) - np.hypot(x - 6.0, y - spine_centre(a, z))
+    cleft = np.abs(x + 14.0 * a.scale + 0.2 * (y - a.cage_y)) - 1.2
+    cleft = np.maximum(cleft, y - (a.cage_y - 0.25 * a.cage_depth))
+    cleft = np.maximum(cleft, (a.dome_right + 0.12) * a.length - z)
     return smooth_max(smooth_max(both, away, 10.0), -cleft, 5.0)
 
 
 def liver_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
     """Distance to the tissue of the liver alone: below the diaphragm, without gall bladder and kidney."""
-    wall = belly_distance(a, x, y, z, cage_distance(a, x, y, z)) + np.float32(1.7)
+    wall = belly_distance(a, x, y, z, cage_distance(a, x, y, z)) + 1.7
     inside: Array = np.maximum(lobes_distance(a, x, y, z), wall)
     for other in (gall_bladder(a), kidneys(a)[0]):
-        inside = np.maximum(inside, np.float32(4.0) - other.distance(x, y, z))
+        inside = np.maximum(inside, 4.0 - other.distance(x, y, z))
     return inside

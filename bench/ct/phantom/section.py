@@ -39,19 +39,17 @@ class Section:
 def section(a: Anatomy, canvas: Canvas) -> Section:
     """Evaluate the fields of the trunk on the whole grid of ``canvas``."""
     x, y, z = canvas.whole.x, canvas.whole.y, canvas.z
-    shoulders = girdle_distance(a, x, y, z) + np.float32(2.0) * canvas.swell
+    shoulders = girdle_distance(a, x, y, z) + 2.0 * canvas.swell
     trunk = body_distance(a, x, y, z, shoulders)
-    cage = cage_distance(a, x, y, z) + np.float32(1.5) * canvas.swell
-    belly = np.maximum(belly_distance(a, x, y, z, cage) + np.float32(3.0) * canvas.swell, cage)
-    lung = smooth_max(
-        lung_inside(a, x, y, z, cage, belly) + np.float32(0.8) * canvas.coarse, cage + np.float32(2.5), 3.0
-    )
+    cage = cage_distance(a, x, y, z) + 1.5 * canvas.swell
+    belly = np.maximum(belly_distance(a, x, y, z, cage) + 3.0 * canvas.swell, cage)
+    lung = smooth_max(lung_inside(a, x, y, z, cage, belly) + 0.8 * canvas.coarse, cage + 2.5, 3.0)
     breasts = breast_distance(a, x, y, z)
     body = trunk if breasts is None else smooth_min(trunk, breasts, 16.0)
     width, depth, centre = (float(v) for v in cage_frame(a, z))
-    angle = np.arctan2(np.abs(x) / np.float32(width), (y - np.float32(centre)) / np.float32(depth))
-    wall = _wall(a, z, angle) + np.float32(1.5) * canvas.swell
-    muscle = smooth_max(cage - wall, trunk + np.float32(0.55 * a.fat + 2.0), 8.0)
+    angle = np.arctan2(np.abs(x) / width, (y - centre) / depth)
+    wall = _wall(a, z, angle) + 1.5 * canvas.swell
+    muscle = smooth_max(cage - wall, trunk + (0.55 * a.fat + 2.0), 8.0)
     return Section(a, canvas, z, body, shoulders, muscle, angle, cage, belly, lung)
 
 
@@ -61,5 +59,5 @@ def _wall(a: Anatomy, z: float, angle: Array) -> Array:
     flank = 9.0 * k * float(step((t - 0.3) / 0.3)) * np.exp(-(((angle - 1.2) / 0.5) ** 2))
     back = k * (26.0 * np.exp(-((angle / 0.5) ** 4)) + 22.0 * np.exp(-((angle / 0.27) ** 2)))
     chest = 15.0 * k * float(step((0.46 - t) / 0.25)) * np.exp(-(((angle - 2.3) / 0.42) ** 2))
-    wall: Array = np.float32(10.5) + np.maximum(np.maximum(flank, back), chest)
+    wall: Array = 10.5 + np.maximum(np.maximum(flank, back), chest)
     return wall

@@ -21,7 +21,7 @@ _KERNEL_VARIANCE = 151.0 / 315.0  # mean over position of the sum of squared cub
 def _plane(patient: str, seed: int, spacing: float, index: int) -> Array:
     side = 2 * ceil(_REACH / spacing) + 5
     rng = generator("phantom", seed, patient, "texture", f"{spacing:g}", index)
-    plane: Array = rng.standard_normal((side, side), dtype=np.float32)
+    plane: Array = rng.standard_normal((side, side))
     return plane
 
 
@@ -38,7 +38,7 @@ def _weights(pixels: int, pixel_mm: float, spacing: float) -> csr_array:
     near = (4.0 - 6.0 * gap**2 + 3.0 * gap**3) / 6.0
     far = np.clip(2.0 - gap, 0.0, None) ** 3 / 6.0
     spline = np.where(gap < 1.0, near, far)
-    return csr_array(spline.reshape(pixels, parts, -1).mean(axis=1).astype(np.float32))
+    return csr_array(spline.reshape(pixels, parts, -1).mean(axis=1))
 
 
 def lattice_noise(a: Anatomy, z: float, spacing: float, pixels: int, pixel_mm: float) -> Array:
@@ -47,8 +47,8 @@ def lattice_noise(a: Anatomy, z: float, spacing: float, pixels: int, pixel_mm: f
     part = z / spacing - low
     blend = 0.5 - 0.5 * np.cos(np.pi * part)
     norm = _KERNEL_VARIANCE * sqrt(blend**2 + (1.0 - blend) ** 2)
-    plane = _plane(a.patient, a.seed, spacing, low) * np.float32((1.0 - blend) / norm)
-    plane = plane + _plane(a.patient, a.seed, spacing, low + 1) * np.float32(blend / norm)
+    plane = _plane(a.patient, a.seed, spacing, low) * ((1.0 - blend) / norm)
+    plane = plane + _plane(a.patient, a.seed, spacing, low + 1) * (blend / norm)
     weights = _weights(pixels, pixel_mm, spacing)
     result: Array = weights @ np.ascontiguousarray((weights @ plane).T)
     return result

@@ -36,7 +36,7 @@ def chambers(a: Anatomy) -> tuple[Ellipsoid, ...]:
 
 def heart_distance(a: Anatomy, x: Array, y: Array, z: float | Array, fillet: float) -> Array:
     """Distance to the muscle of the heart; the grooves between its chambers rounded by ``fillet`` mm."""
-    found = [c.distance(x, y, z) - np.float32(wall) for c, wall in zip(chambers(a), WALLS, strict=True)]
+    found = [c.distance(x, y, z) - wall for c, wall in zip(chambers(a), WALLS, strict=True)]
     left, right = smooth_min(found[0], found[3], fillet), smooth_min(found[1], found[2], fillet)
     k = a.heart_size * a.scale
     cx, cy, cz = a.at(a.heart_x, HEART_Y, a.heart_t)
@@ -63,19 +63,19 @@ def _pipes(a: Anatomy) -> Segments:
 
 def mediastinum_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
     """Distance to everything that parts the lungs: heart, great vessels, airways, spine, anterior septum."""
-    t = np.asarray(z, np.float32) / np.float32(a.length)
+    t = np.asarray(z, np.float64) / a.length
     _, depth, centre = cage_frame(a, z)
     s = a.scale
     septum = np.abs(x - 5.0 * s) - s * (1.5 + 9.0 * step((0.16 - t) / 0.2))
     septum = np.maximum(septum, y - centre + 0.2 * depth)
     spine_y = spine_centre(a, z)
-    wedge = np.float32(19.0 * s) + np.float32(0.45) * np.clip(y - spine_y, 0.0, 40.0 * s)
+    wedge = (19.0 * s) + 0.45 * np.clip(y - spine_y, 0.0, 40.0 * s)
     spine = np.maximum(np.abs(x) - wedge, spine_y - 19.0 * s - y)
-    spine = smooth_max(spine, np.hypot(x, np.minimum(y - spine_y, 0.0)) - np.float32(21.0 * s), 6.0)
-    core = np.hypot(0.9 * x, y - spine_y + 26.0 * s) - np.float32(12.0 * s)
-    pipes = tubes_distance(x, y, z, _pipes(a)) - np.float32(2.5)
+    spine = smooth_max(spine, np.hypot(x, np.minimum(y - spine_y, 0.0)) - 21.0 * s, 6.0)
+    core = np.hypot(0.9 * x, y - spine_y + 26.0 * s) - 12.0 * s
+    pipes = tubes_distance(x, y, z, _pipes(a)) - 2.5
     space = smooth_min(smooth_min(pipes, core, 12.0), smooth_min(spine, septum, 6.0), 12.0)
-    return smooth_min(space, heart_distance(a, x, y, z, 16.0) - np.float32(3.5), 10.0)
+    return smooth_min(space, heart_distance(a, x, y, z, 16.0) - 3.5, 10.0)
 
 
 def lung_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
@@ -86,21 +86,21 @@ def lung_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
 
 def lung_inside(a: Anatomy, x: Array, y: Array, z: float | Array, cage: Array, belly: Array) -> Array:
     """``lung_distance`` where the distances to cage and belly are known."""
-    outer = smooth_max(cage + np.float32(2.5), np.float32(2.5) - belly, 3.0)
+    outer = smooth_max(cage + 2.5, 2.5 - belly, 3.0)
     return smooth_max(outer, -mediastinum_distance(a, x, y, z), 6.0)
 
 
 def gravity(a: Anatomy, y: float | Array) -> Array:
     """What the weight of the lung adds to its value in HU at ``y``: denser towards the back."""
-    slope = np.float32(38.0 / a.cage_depth) * (np.asarray(y, np.float32) - np.float32(a.cage_y))
+    slope = (38.0 / a.cage_depth) * (np.asarray(y, np.float64) - a.cage_y)
     result: Array = np.clip(slope, -32.0, 32.0)
     return result
 
 
 def fluid_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
     """Height in mm above the fluid that lies behind the lungs of a patient with an effusion."""
-    t = np.asarray(z, np.float32) / np.float32(a.length)
-    deep = np.float32(0.7 * a.grade * a.cage_depth) * step((t - np.float32(0.15)) / 0.45)
-    across: Array = np.abs(x) * np.float32(1.0 / a.cage_width)
-    result: Array = np.float32(a.cage_y + a.cage_depth) - deep * (1.0 + across * across) - y
+    t = np.asarray(z, np.float64) / a.length
+    deep = 0.7 * a.grade * a.cage_depth * step((t - 0.15) / 0.45)
+    across: Array = np.abs(x) * (1.0 / a.cage_width)
+    result: Array = (a.cage_y + a.cage_depth) - deep * (1.0 + across * across) - y
     return result

@@ -12,11 +12,11 @@ from bench.ct.phantom.fields import Array, Ellipsoid, smooth_min, step, superell
 
 def cage_frame(a: Anatomy, z: float | Array) -> tuple[Array, Array, Array]:
     """Half width, half depth and centre y of the rib cage's inner side at height z, in mm."""
-    t = np.asarray(z, np.float32) / np.float32(a.length)
-    width = np.float32(a.cage_width) * (np.float32(0.52) + np.float32(0.48) * step((t + 0.16) / 0.56))
-    shrink = np.float32(0.64) + np.float32(0.36) * step((t + 0.12) / 0.52)
-    depth = np.float32(a.cage_depth) * shrink
-    return width, depth, np.float32(a.cage_y) + np.float32(0.8) * (np.float32(a.cage_depth) - depth)
+    t = np.asarray(z, np.float64) / a.length
+    width = a.cage_width * (0.52 + 0.48 * step((t + 0.16) / 0.56))
+    shrink = 0.64 + 0.36 * step((t + 0.12) / 0.52)
+    depth = a.cage_depth * shrink
+    return width, depth, a.cage_y + 0.8 * (a.cage_depth - depth)
 
 
 def cage_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
@@ -27,15 +27,15 @@ def cage_distance(a: Anatomy, x: Array, y: Array, z: float | Array) -> Array:
     width, depth, centre = cage_frame(a, z)
     v = (y - centre) / depth
     oval = superellipse(x, y - centre, width * (1.0 + 0.05 * v), depth, a.cage_power, 2.7)
-    across = x / (np.float32(0.30) * width)
-    dent: Array = np.float32(25.0 * a.scale) * np.exp(-across * across) * step(v / np.float32(0.7))
+    across = x / (0.30 * width)
+    dent: Array = (25.0 * a.scale) * np.exp(-across * across) * step(v / 0.7)
     return oval + dent
 
 
 def spine_centre(a: Anatomy, z: float | Array) -> Array:
     """The y of the middle of the vertebral body at height z, in mm."""
     _, depth, centre = cage_frame(a, z)
-    return centre + depth - np.float32(46.0 * a.scale) - 4.0 * a.scale * step((z / a.length - 0.55) / 0.5)
+    return centre + depth - 46.0 * a.scale - 4.0 * a.scale * step((z / a.length - 0.55) / 0.5)
 
 
 @lru_cache(maxsize=64)
@@ -49,10 +49,10 @@ def girdle(a: Anatomy) -> tuple[Ellipsoid, Ellipsoid]:
 
 def girdle_distance(a: Anatomy, x: Array, y: Array, z: float) -> Array:
     """Distance to the muscles of both shoulders, which lie a little to one side; large where there are none."""
-    near: Array = np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), 99.0, np.float32)
+    near: Array = np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), 99.0)
     for part in girdle(a):
         if not part.misses(z, 30.0):
-            near = smooth_min(near, part.distance(np.abs(x - np.float32(a.lean)), y, z), 10.0)
+            near = smooth_min(near, part.distance(np.abs(x - a.lean), y, z), 10.0)
     return near
 
 
@@ -65,21 +65,21 @@ def body_distance(a: Anatomy, x: Array, y: Array, z: float, shoulders: Array) ->
     front, back = a.powers
     distance = superellipse(x, dy, width, depth, front, back)
     sine, cosine = dy / depth, x / width
-    radius = np.sqrt(sine * sine + cosine * cosine) + np.float32(1e-3)
+    radius = np.sqrt(sine * sine + cosine * cosine) + 1e-3
     sine, cosine = sine / radius, cosine / radius
     first = sine * cosine
     second = sine * sine - cosine * cosine
     (p, f), (q, g), (r, _), (s, _) = a.lumps
     wave = (
-        np.float32(p * np.sin(f + 3.0 * t)) * first
-        + np.float32(q * np.cos(g + 4.0 * t)) * second
-        + np.float32(0.6 * r) * sine
-        + np.float32(0.6 * s) * first * second
+        (p * np.sin(f + 3.0 * t)) * first
+        + (q * np.cos(g + 4.0 * t)) * second
+        + 0.6 * r * sine
+        + 0.6 * s * first * second
     )
-    furrow = np.exp(-((x / (0.09 * a.half_width)) ** 2)) * (dy > 0) * np.float32(4.0)
-    cleft = np.exp(-((x / (0.2 * a.half_width)) ** 2)) * (dy < 0) * np.float32(4.0 * step((0.7 - t) / 0.2))
-    plain: Array = distance - wave * np.float32(a.half_width) + furrow + cleft
-    return smooth_min(plain, shoulders - np.float32(4.0 + 0.5 * a.fat), 30.0)
+    furrow = np.exp(-((x / (0.09 * a.half_width)) ** 2)) * (dy > 0) * 4.0
+    cleft = np.exp(-((x / (0.2 * a.half_width)) ** 2)) * (dy < 0) * (4.0 * step((0.7 - t) / 0.2))
+    plain: Array = distance - wave * a.half_width + furrow + cleft
+    return smooth_min(plain, shoulders - (4.0 + 0.5 * a.fat), 30.0)
 
 
 def breast_distance(a: Anatomy, x: Array, y: Array, z: float) -> Array | None:
@@ -99,9 +99,9 @@ def dome_height(a: Anatomy, x: Array, y: Array) -> Array:
     heights: list[Array] = []
     for side, top in ((-1.0, a.dome_right), (1.0, a.dome_left)):
         u = (x - side * 0.50 * a.cage_width) / (0.62 * a.cage_width)
-        u = u * np.where(u * side < 0.0, np.float32(0.72), np.float32(1.0))
+        u = u * np.where(u * side < 0.0, 0.72, 1.0)
         v = (y - a.cage_y + 0.22 * a.cage_depth) / (0.85 * a.cage_depth)
-        height: Array = np.float32(top * a.length) + np.float32(a.dome_fall) * (u * u + v * v)
+        height: Array = (top * a.length) + a.dome_fall * (u * u + v * v)
         heights.append(height)
     return smooth_min(heights[0], heights[1], 14.0)
 

@@ -68,7 +68,7 @@ def tube_cover(canvas: Canvas, segments: Segments, grow: float = 0.0, slab: floa
 
     Radii are enlarged by ``grow`` mm; a tube within ``slab`` mm of the plane counts as cut by it.
     """
-    out: Array = np.zeros((canvas.pixels, canvas.pixels), np.float32)
+    out: Array = np.zeros((canvas.pixels, canvas.pixels))
     _lay(out, canvas.xs, canvas.ys, canvas.z, segments, grow, slab)
     return out
 
@@ -106,9 +106,9 @@ def tubes_distance(x: Array, y: Array, z: float | Array, segments: Segments) -> 
         low = np.minimum(segments[:, 2], segments[:, 5]) - segments[:, 6:].max(axis=1) - _REACH
         high = np.maximum(segments[:, 2], segments[:, 5]) + segments[:, 6:].max(axis=1) + _REACH
         segments = segments[(low < z) & (z < high)]
-    places = np.broadcast_arrays(x, y, np.asarray(z, np.float32))
-    out: Array = np.empty(places[0].shape, np.float32)
-    px, py, pz = (np.ascontiguousarray(v, np.float32).ravel() for v in places)
+    places = np.broadcast_arrays(x, y, np.asarray(z, np.float64))
+    out: Array = np.empty(places[0].shape)
+    px, py, pz = (np.ascontiguousarray(v, np.float64).ravel() for v in places)
     _near(out.reshape(-1), px, py, pz, segments, _SOFT, _REACH)
     return out
 
@@ -159,7 +159,7 @@ def tree(root: NDArray[np.float64], points: NDArray[np.float64], tip: float, pow
         rows.append((*start, *end, min(radius, 1.15 * own), own if count > 1 else 0.6 * own))
         if count > 1:
             spread = leaves - middle
-            spread = spread - 0.75 * np.outer(spread @ way, way) / (way @ way + 1e-9)
+            spread = spread - 0.75 * (spread * way).sum(axis=1)[:, None] * way / ((way * way).sum() + 1e-9)
             axis = spread[np.argmax((spread * spread).sum(axis=1))]
             order = np.argsort((spread * axis).sum(axis=1), kind="stable")
             half = count // 2 if count < 6 else int(count * (0.32 + 0.3 * (sqrt(abs(axis[0])) % 1.0)))

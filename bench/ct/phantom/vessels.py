@@ -62,16 +62,16 @@ def paint_great_vessels(s: Section) -> None:
     canvas.paint(canvas.whole, tube_cover(canvas, v.veins), tissues.late_blood)
     arteries = tube_cover(canvas, v.arteries)
     canvas.paint(canvas.whole, arteries, tissues.blood)
-    some = np.float32(s.a.rng("plaques").uniform(1.2, 3.5))  # few to none
-    wall = arteries * (np.float32(1.0) - tube_cover(canvas, v.aorta, -1.3)) * tube_cover(canvas, v.aorta)
-    spots = canvas.cover((some - canvas.coarse - 0.6 * canvas.swell) * np.float32(4.0))
+    some = s.a.rng("plaques").uniform(1.2, 3.5)  # few to none
+    wall = arteries * (1.0 - tube_cover(canvas, v.aorta, -1.3)) * tube_cover(canvas, v.aorta)
+    spots = canvas.cover((some - canvas.coarse - 0.6 * canvas.swell) * 4.0)
     canvas.paint(canvas.whole, wall * spots, tissues.plaque)
 
 
 def paint_lung_vessels(s: Section) -> None:
     """The vessel trees of the lungs, bronchi with their walls, and nodules, kept inside the lungs."""
     v, canvas, tissues = vessels(s.a), s.canvas, s.a.tissues
-    inside = canvas.cover(s.lung - np.float32(1.5))
+    inside = canvas.cover(s.lung - 1.5)
     if not inside.any():
         return
     canvas.paint(canvas.whole, tube_cover(canvas, v.lung, slab=SLAB) * inside, tissues.late_blood)

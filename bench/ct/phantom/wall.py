@@ -15,24 +15,22 @@ def paint_wall(s: Section) -> None:
     """Skin, subcutaneous fat, the muscles of the wall and the fat planes between them."""
     canvas, tissues = s.canvas, s.a.tissues
     canvas.paint(canvas.whole, canvas.cover(s.body), tissues.skin)
-    under = canvas.cover(s.body + np.float32(1.8))
+    under = canvas.cover(s.body + 1.8)
     canvas.paint(canvas.whole, under, tissues.fat)
-    strands = np.abs(canvas.coarse - 0.6 * canvas.swell + 0.25 * canvas.middle) * np.float32(3.0)
-    canvas.paint(
-        canvas.whole, under * canvas.cover(strands - np.float32(0.2)) * np.float32(0.22), tissues.soft
-    )
+    strands = np.abs(canvas.coarse - 0.6 * canvas.swell + 0.25 * canvas.middle) * 3.0
+    canvas.paint(canvas.whole, under * canvas.cover(strands - 0.2) * 0.22, tissues.soft)
     _paint_gland(s)
     shoulders = canvas.cover(s.shoulders) * under
     muscle = canvas.cover(s.muscle)
     canvas.paint(canvas.whole, np.maximum(muscle, shoulders), tissues.muscle)
     waves = 2.0 * canvas.swell
-    inner = np.abs(s.cage - np.float32(10.5) - waves) - np.float32(0.3) - np.float32(0.8) * canvas.coarse
-    outer = np.abs(s.cage - np.float32(22.0) - 2.0 * waves) - np.float32(0.4) - 1.0 * canvas.coarse
-    seam = np.abs(canvas.swell + 0.35 * canvas.coarse - 0.3) * np.float32(14.0) - np.float32(1.0)
-    edge = np.abs(s.shoulders - np.float32(1.5)) - np.float32(1.4)
-    planes = np.minimum(np.minimum(inner, outer), np.maximum(seam, np.float32(11.0) - s.cage))
-    planes = np.minimum(planes, np.maximum(edge, np.float32(9.0) - s.cage))
-    gaps = canvas.cover(planes) * np.maximum(muscle, shoulders) * np.float32(0.9)
+    inner = np.abs(s.cage - 10.5 - waves) - 0.3 - 0.8 * canvas.coarse
+    outer = np.abs(s.cage - 22.0 - 2.0 * waves) - 0.4 - 1.0 * canvas.coarse
+    seam = np.abs(canvas.swell + 0.35 * canvas.coarse - 0.3) * 14.0 - 1.0
+    edge = np.abs(s.shoulders - 1.5) - 1.4
+    planes = np.minimum(np.minimum(inner, outer), np.maximum(seam, 11.0 - s.cage))
+    planes = np.minimum(planes, np.maximum(edge, 9.0 - s.cage))
+    gaps = canvas.cover(planes) * np.maximum(muscle, shoulders) * 0.9
     canvas.paint(canvas.whole, gaps, tissues.fat)
 
 
@@ -42,9 +40,9 @@ def _paint_gland(s: Section) -> None:
     breasts = breast_distance(a, canvas.whole.x, canvas.whole.y, s.z)
     if breasts is None:
         return
-    strands = np.abs(canvas.coarse + 0.5 * canvas.middle) * np.float32(5.0) - np.float32(1.6)
-    core = np.maximum(np.maximum(breasts + np.float32(9.0), s.body + np.float32(6.0)), strands)
-    canvas.paint(canvas.whole, canvas.cover(core) * np.float32(0.8), a.tissues.gland)
+    strands = np.abs(canvas.coarse + 0.5 * canvas.middle) * 5.0 - 1.6
+    core = np.maximum(np.maximum(breasts + 9.0, s.body + 6.0), strands)
+    canvas.paint(canvas.whole, canvas.cover(core) * 0.8, a.tissues.gland)
 
 
 def paint_cavity(s: Section) -> None:
@@ -52,7 +50,7 @@ def paint_cavity(s: Section) -> None:
     canvas, tissues = s.canvas, s.a.tissues
     canvas.paint(canvas.whole, canvas.cover(s.cage), tissues.fat)
     canvas.paint(canvas.whole, canvas.cover(s.belly), tissues.muscle)
-    canvas.paint(canvas.whole, canvas.cover(s.belly + np.float32(1.9)), tissues.fat)
+    canvas.paint(canvas.whole, canvas.cover(s.belly + 1.9), tissues.fat)
 
 
 def paint_arms(s: Section) -> None:
@@ -77,19 +75,17 @@ def paint_couch(s: Section) -> None:
     """The table: a shell of carbon fibre around foam, bent or flat, some mm below the back, and a mattress."""
     a, canvas = s.a, s.canvas
     bent, thick, wall, gap, flat = a.rng("couch").uniform(0.0, 1.0, 5)
-    view, across = canvas.whole, canvas.whole.x + np.float32(canvas.shift[0])
+    view, across = canvas.whole, canvas.whole.x + canvas.shift[0]
     lowest = a.body_y + a.half_depth + 2.0 - canvas.shift[1] + a.shift(0.0)[1] + abs(a.bends[1][1])
     side = min(170.0 + 45.0 * thick, sqrt((0.49 * a.fov) ** 2 - (lowest + canvas.shift[1] + 30.0) ** 2))
     if flat < 0.45:
-        trough = np.maximum(np.abs(across) - np.float32(90.0), np.float32(0.0)) * np.float32(0.45 * bent)
+        trough = np.maximum(np.abs(across) - 90.0, 0.0) * (0.45 * bent)
     else:
-        trough = np.float32(0.0004 + 0.0012 * bent) * across * across
-    top = np.float32(lowest + 4.0 + 14.0 * gap) - trough
-    half = np.float32(4.0 + 11.0 * thick)
-    bed = np.maximum(np.abs(view.y - top - half) - half, np.abs(across) - np.float32(side))
-    pad = np.maximum(
-        np.abs(view.y - top + np.float32(4.0)) - np.float32(3.0), np.abs(across) - np.float32(0.8 * side)
-    )
+        trough = (0.0004 + 0.0012 * bent) * across * across
+    top = (lowest + 4.0 + 14.0 * gap) - trough
+    half = 4.0 + 11.0 * thick
+    bed = np.maximum(np.abs(view.y - top - half) - half, np.abs(across) - side)
+    pad = np.maximum(np.abs(view.y - top + 4.0) - 3.0, np.abs(across) - 0.8 * side)
     canvas.paint(view, canvas.cover(pad), a.tissues.foam)
     canvas.paint(view, canvas.cover(bed), a.tissues.couch)
-    canvas.paint(view, canvas.cover(bed + np.float32(0.9 + 1.0 * wall)), a.tissues.foam)
+    canvas.paint(view, canvas.cover(bed + (0.9 + 1.0 * wall)), a.tissues.foam)
