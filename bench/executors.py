@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -103,7 +103,7 @@ class Worker:
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
-            with _signals_later():
+            with _signals_later(), _environment(devices.environment_at_start()):
                 process = context.Process(target=_serve, args=(theirs, self.threads, self.gpu), daemon=True)
                 process.start()
                 theirs.close()
@@ -121,6 +121,17 @@ class Worker:
         """Return the signal or the exit code that the process has ended with."""
         code = self._forget()
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables that are not set until the block is done: a process started in it inherits them."""
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
 
 
 @contextlib.contextmanager

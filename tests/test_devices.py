@@ -110,3 +110,27 @@ def test_a_worker_keeps_to_its_cores_and_the_backend_is_not_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "1", "{}", "False"]
+
+
+MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
+
+
+@pytest.mark.parametrize(
+    ("library", "given", "expected"),
+    [
+        (("glibc", "2.36"), {}, {MALLOC[0]: "1073741824", MALLOC[1]: "4294967296", MALLOC[2]: "67108864"}),
+        (("glibc", "2.34"), {}, {MALLOC[0]: "33554432", MALLOC[1]: "4294967296", MALLOC[2]: "67108864"}),
+        (("glibc", "2.36"), {MALLOC[0]: "1", MALLOC[2]: "2"}, {MALLOC[1]: "4294967296"}),
+        (("glibc", "2.36"), {"GLIBC_TUNABLES": "glibc.malloc.top_pad=1"}, {}),
+        (("", ""), {}, {}),
+    ],
+)
+def test_memory_is_kept_where_the_c_library_is_glibc_and_the_user_has_not_spoken(
+    monkeypatch: pytest.MonkeyPatch, library: tuple[str, str], given: dict[str, str], expected: dict[str, str]
+) -> None:
+    for name in (*MALLOC, "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(devices.platform, "libc_ver", lambda: library)
+    assert devices.environment_at_start() == expected

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench import devices
 from bench.data.pairs import PairFiles
 from bench.events import CellEnded, EpochEnded, Event, Message
 from bench.executors import Worker
@@ -221,6 +222,18 @@ def test_a_worker_that_died_between_cells_is_replaced(worker: Worker) -> None:
     assert worker._process.is_alive()
     assert worker._process.pid != first.pid
     assert worker._start() is worker._pipe
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_a_worker_starts_with_variables_that_its_parent_does_not_keep(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "environment_at_start", lambda: {"MALLOC_TOP_PAD_": "12345"})
+    monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
+    worker._start()
+    started = Path(f"/proc/{worker._process.pid}/environ").read_bytes().split(b"\0")
+    assert b"MALLOC_TOP_PAD_=12345" in started
+    assert "MALLOC_TOP_PAD_" not in os.environ
 
 
 def test_a_broken_pipe_names_the_signal(worker: Worker) -> None:

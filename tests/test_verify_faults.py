@@ -26,6 +26,7 @@ from tests import tiny
 EXPERIMENTS = tiny.EXPERIMENTS.replace("slices_seen: 96", "slices_seen: 160")
 INPUTS, NETWORKS = {"input:sparse:s0", "input:noisy:s0"}, {"unet:sparse:s1", "unet:noisy:s1"}
 ALL = INPUTS | NETWORKS
+EVERYWHERE = "all cells"  # an exact fact that all of them state
 PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
 SCORES = {PSNR, SSIM, COLUMN, RMSE}
 
@@ -78,6 +79,9 @@ def results(folder: Path, **changes: Any) -> list[Result]:
     return store.read_all(store.read_plan())
 
 
+Reds = Callable[..., dict[str, set[str]]]
+
+
 @pytest.fixture(autouse=True)
 def no_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner.report, "write", lambda *_: [])
@@ -94,24 +98,20 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 @pytest.fixture
-def reds(
-    clean: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., dict[str, set[str]]]:
-    """Return a function that runs all cells here and returns the red values of each cell."""
+def reds(clean: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reds:
+    """Return a function that runs all cells here and returns the red values of each cell, all of the kind given."""
     folder, golden = clean
     monkeypatch.setattr(runner, "Worker", InProcess)
 
-    def run(**changes: Any) -> dict[str, set[str]]:
+    def run(kind: str, **changes: Any) -> dict[str, set[str]]:
         found = defaultdict(set)
         for difference in verify.compare(golden, results(folder, **{"runs": tmp_path / "runs", **changes})):
             assert difference.golden != difference.found
+            assert difference.kind == kind, difference
             found[difference.cell].add(difference.metric)
         return dict(found)
 
     return run
-
-
-Reds = Callable[..., dict[str, set[str]]]
 
 
 def test_bands_are_narrow(clean: tuple[Path, dict[str, Any]]) -> None:
@@ -120,7 +120,7 @@ def test_bands_are_narrow(clean: tuple[Path, dict[str, Any]]) -> None:
 
 
 def test_clean_run_is_green(reds: Reds) -> None:
-    assert reds() == {}
+    assert reds("none") == {}
 
 
 def test_shuffled_pairs_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,14 +136,14 @@ def test_shuffled_pairs_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> 
         return dataclasses.replace(pairs, reference=reference)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cell, "open_pairs", shuffled)
-    found = reds()
+    found = reds("simulation")
     assert set(found) == ALL
     assert all({PSNR, RMSE} <= metrics for metrics in found.values())
 
 
 def test_wrong_range_is_red_in_the_metrics_that_have_one(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "slice_max", lambda reference: 1.0)
-    found = reds()
+    found = reds("simulation")
     assert {cell: found[cell] for cell in INPUTS} == {cell: {PSNR, SSIM, COLUMN} for cell in INPUTS}
     assert all(PSNR in found[cell] for cell in NETWORKS)
 
@@ -154,18 +154,37 @@ def test_dropped_augmentation_is_red_in_the_networks_only(
     from bench.data import batches
 
     monkeypatch.setattr(batches, "orient", lambda image, k: image)
-    found = reds()
+    found = reds("training")
     assert set(found) == NETWORKS
     assert all(PSNR in metrics for metrics in found.values())
+
+
+def test_networks_that_return_their_input_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench import evaluate
+
+    monkeypatch.setattr(evaluate, "predictor", lambda model: evaluate.untreated)
+    found = reds("training")
+    assert set(found) == NETWORKS
+    assert all(PSNR in metrics for metrics in found.values())
+
+
+def test_other_reference_values_are_red_as_data(
+    reds: Reds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.ct import dose
+
+    whole = dose.Scans.references
+    monkeypatch.setattr(dose.Scans, "references", lambda *a: np.nextafter(whole(*a), np.float32(9)))
+    found = reds("data", cache=tmp_path / "cache")
+    assert "reference SHA-256" in found[EVERYWHERE]
 
 
 def test_split_moved_by_one_patient_is_red(reds: Reds, tmp_path: Path) -> None:
     moved = tiny.DATASETS.replace("test: [P001], validation: [P002]", "test: [P001], validation: [P003]")
     other = tiny.write(tmp_path, moved, EXPERIMENTS)
-    found = reds(datasets=other / "datasets.yaml")
-    assert set(found) == ALL
-    assert all({"split", "slices", "reference ranges"} <= metrics for metrics in found.values())
-    assert all("pair names" not in metrics for metrics in found.values())  # the test patient is the same
+    found = reds("data", datasets=other / "datasets.yaml")
+    assert found.pop(EVERYWHERE) == {"split", "slices", "reference ranges"}  # the test patient is the same
+    assert set(found) <= NETWORKS
 
 
 def test_split_moved_by_one_slice_is_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,14 +197,14 @@ def test_split_moved_by_one_slice_is_red(reds: Reds, monkeypatch: pytest.MonkeyP
         return Folds((dataclasses.replace(chosen, parts=parts),), "planted")  # else the leak audit stops it
 
     monkeypatch.setattr(preparing, "choose", moved)
-    found = reds()
+    found = reds("data")
+    assert {"split", "slices", "slices per part", "pair names"} <= found.pop(EVERYWHERE)
     assert set(found) == ALL
-    assert all({"split", "slices", "slices per part", "pair names"} <= metrics for metrics in found.values())
 
 
 def test_another_noise_is_red_where_there_is_noise(reds: Reds, tmp_path: Path) -> None:
     changed = EXPERIMENTS.replace("{source: phantom,", "{source: phantom, noise_seed: 2,")
-    found = reds(experiments=tiny.write(tmp_path, experiments=changed) / "experiments.yaml")
+    found = reds("simulation", experiments=tiny.write(tmp_path, experiments=changed) / "experiments.yaml")
     assert set(found) == {"input:noisy:s0", "unet:noisy:s1"}
     assert PSNR in found["input:noisy:s0"]
 
@@ -197,5 +216,5 @@ def test_gain_of_one_hundredth_is_red(reds: Reds, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(
         dose.Scans, "degraded", lambda *a: {name: 1.01 * image for name, image in whole(*a).items()}
     )
-    found = reds(cache=tmp_path / "cache")
+    found = reds("simulation", cache=tmp_path / "cache")
     assert all({RMSE, SSIM, COLUMN} <= found[cell] for cell in INPUTS)  # a network may learn to undo a gain

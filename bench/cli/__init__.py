@@ -86,7 +86,10 @@ def report(profile: str, runs: Path, reports: Path) -> None:
 @runs_option
 @click.option("--golden", type=File, help="Instead of the golden file of this program.")
 def verify(profile: str, runs: Path, golden: Path | None) -> None:
-    """Compare the records of the smoke run with the golden ones; exit 1 where they differ."""
+    """Compare the records of the smoke run with the golden ones; exit 1 where they differ.
+
+    What differs is told by its likely cause: the run, the data, the scoring, the simulation or the training.
+    """
     from bench import config
     from bench import verify as golden_runs
     from bench.store import RunStore
@@ -94,12 +97,11 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     wanted = golden_runs.read(golden or config.packaged("tests/golden/smoke.json"))
     store = RunStore(runs / profile)
     differences = golden_runs.compare(wanted, store.read_all(store.read_plan()))
-    for difference in differences:
-        say(f"red: {difference}")
+    for line in golden_runs.told(differences):
+        say(line)
     cells = len(wanted["cells"])
-    say(
-        f"{len(differences)} values are not reproduced" if differences else f"green: {cells} cells reproduced"
-    )
+    count = f"{len(differences)} value{'s are' if len(differences) > 1 else ' is'} not reproduced"
+    say(f"{count}; likely {differences[0].kind}" if differences else f"green: {cells} cells reproduced")
     leave(SOME_FAILED if differences else DONE)
 
 

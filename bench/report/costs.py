@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.report import gather, grids, groups, numbers
+from bench.report import gather, grids, groups, identity, numbers
 from bench.report.gather import Line
 from bench.report.values import Entry, Grid, label, state, value
 from bench.spec import Plan, Training, batch_area
@@ -19,7 +19,8 @@ def cost(plan: Plan, lines: Sequence[Line]) -> Grid:
         for model in plan.models:
             for result in line.groups[model].results:
                 seed = f"seed {result.planned.spec.seed}" if len(plan.seeds) > 1 else ""
-                which = ", ".join(text for text in (seed, grids.fold_label(result)) if text)
+                same = identity.MARK if identity.of_result(line, result) else ""
+                which = ", ".join(text for text in (seed, grids.fold_label(result), same) if text)
                 first = grids.row_label_short(plan, line)
                 rows.append((first, label(shown[model], which), *_cost_cells(result)))
     heads = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.ct import views
 from bench.ct.units import deviation_factor
-from bench.report import gather, numbers, unscored
+from bench.report import gather, identity, numbers, unscored
 from bench.report.gather import PSNR, RMSE, SSIM, Line
 from bench.report.groups import Group
 from bench.report.values import Entry, Grid, label, state, value
@@ -167,7 +167,8 @@ def _row(
             continue
         if not group.complete:
             marks += foot.mark(_partial(group))
-        entries.append(draw(group, marks))
+        entry = draw(group, marks)
+        entries.append(replace(entry, detail=identity.mark(line, group) or entry.detail))
     return tuple(entries)
 
 

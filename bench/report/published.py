@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.report import grids, numbers
+from bench.report import grids, identity, numbers
 from bench.report.gather import Line
 from bench.report.groups import Group
 from bench.report.values import Entry, Grid, label, state, value
@@ -62,7 +62,8 @@ def grid(plan: Plan, lines: Sequence[Line], known: grids.Definitions) -> Grid | 
         for model in (INPUT, *plan.models):
             if model in plan.published.values.get(line.condition, {}):
                 row = _row(plan, line, line.groups[model], known, compare=not why)
-                rows.append((grids.row_label_short(plan, line), label(shown[model]), *row))
+                name = label(shown[model], identity.mark(line, line.groups[model]))
+                rows.append((grids.row_label_short(plan, line), name, *row))
     named = [numbers.metric_label(m, grids.definition(known, m)) for m in plan.published.metrics]
     lead = f"{' / '.join(named)}. Published: {plan.published.source}"
     heads = ("Condition", "Network", "Ours", "Published", *(() if why else ("Difference",)))

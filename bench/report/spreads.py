@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench import statistics
-from bench.report import numbers
+from bench.report import identity, numbers
 from bench.report.gather import PSNR, SSIM, Line
 from bench.report.grids import Definitions, definition, names, row_label_short
 from bench.report.groups import Group
@@ -28,7 +28,7 @@ def spread(plan: Plan, lines: Sequence[Line], known: Definitions, patients_known
             rows.append(
                 (
                     row_label_short(plan, line),
-                    label(shown[group.model]),
+                    label(shown[group.model], identity.mark(line, group)),
                     *_spread_cells(group, known, patients_known),
                 )
             )

@@ -9,7 +9,19 @@ from typing import Any
 from bench import statistics
 from bench.ct import views
 from bench.ct.units import starved
-from bench.report import claims, costs, gather, grids, groups, leads, numbers, published, spreads, unscored
+from bench.report import (
+    claims,
+    costs,
+    gather,
+    grids,
+    groups,
+    identity,
+    leads,
+    numbers,
+    published,
+    spreads,
+    unscored,
+)
 from bench.report.gather import Line
 from bench.report.values import Grid, Score, Table
 from bench.spec import INPUT, Plan
@@ -134,8 +146,14 @@ def _leaky(plan: Plan) -> str:
 
 
 def _with_notes(plan: Plan, made: Grid) -> Grid:
-    """Return a table that says under itself that its split is leaky: it may be copied without the page."""
-    return replace(made, notes=(_leaky(plan), *made.notes)) if plan.leaky else made
+    """Return a table that says under itself what its reader must know: it may be copied without the page.
+
+    That is: its split is leaky, or some of its networks return their input.
+    """
+    marked = any(identity.MARK in entry.detail for row in made.rows for entry in row)
+    notes = [_leaky(plan)] if plan.leaky else []
+    notes += [identity.NOTE] if marked else []
+    return replace(made, notes=(*notes, *made.notes)) if notes else made
 
 
 def _scores(
@@ -170,7 +188,8 @@ def _scores(
                     joined = run.mean(metric) if run.finished else None
                     for result in run.results:
                         own = _own(result, metric, group.left_out, patients_known)
-                        yield Score(**own, mean_over_folds=joined, **row)
+                        same = None if model == INPUT else identity.of_result(line, result)
+                        yield Score(**own, mean_over_folds=joined, output_is_input=same, **row)
 
 
 def _own(result: Result, metric: str, left_out: groups.LeftOut, patients_known: bool) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Score:
     p_weights: float | None  # of the best network only, after Holm: these weights, this method
     p_method: float | None
     gain: float | None
+    output_is_input: bool | None  # None: the untreated input itself
     published: float | None
     comparable: bool
     leaky: str  # why the split is leaky; empty: it is clean

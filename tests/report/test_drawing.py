@@ -207,3 +207,32 @@ def test_importing_the_report_loads_no_drawing_library() -> None:
     code = f"import sys, bench.report; print([name for name in '{heavy}'.split() if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_network_that_returns_its_input_is_marked_in_every_format(
+    bench: Any, scores: Any, tmp_path: Path
+) -> None:
+    # 0.04 dB from the input in every slice is below the hair of 0.05; up and down by 1 dB is not, at the same mean.
+    bench.models = {"unet": "UNet", "dncnn": "DnCNN", "ddnet": "DD-Net"}
+    bench.conditions = {"sv60": "60 views"}
+    bench.add("input", "sv60", scores([25.0, 26.0, 27.0, 28.0]))
+    bench.add("unet", "sv60", scores([25.04, 25.96, 27.04, 27.96]))
+    bench.add("dncnn", "sv60", scores([26.0, 25.0, 28.0, 27.0]))
+    bench.add("ddnet", "sv60", scores([25.06, 26.06, 27.06, 28.06]))
+    texts = drawn(bench, tmp_path)
+    for ending in (".md", ".tex"):
+        marked = [line for line in texts[ending].splitlines() if "(output = input)" in line]
+        assert len(marked) == 5, ending  # scores, gain, error, and UNet's rows of spread and cost
+        assert re.search(r"26\.50 / \S+ \(output = input\)", marked[0])
+        assert texts[ending].count("has not learned to change its input") == 5
+    assert texts[".html"].count('<span class="detail">output = input</span>') == 5
+    assert texts[".html"].count("has not learned to change its input") == 5
+    rows = list(csv.DictReader(io.StringIO(texts[".csv"])))
+    assert {(row["model"], row["output_is_input"]) for row in rows} == {
+        ("input", ""), ("unet", "true"), ("dncnn", "false"), ("ddnet", "false")
+    }  # fmt: skip
+
+
+def test_nothing_is_marked_where_networks_change_their_input(varied: Any, tmp_path: Path) -> None:
+    texts = drawn(varied, tmp_path)
+    assert not [ending for ending in (".md", ".html", ".tex") if "output = input" in texts[ending]]

@@ -1,0 +1,45 @@
+"""Which networks return their input: a score no better than none is easily taken for a close result."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from bench.report.gather import PSNR, Line
+from bench.report.groups import Group
+from bench.spec import INPUT
+from bench.store import Result
+
+HAIR = 0.05  # dB; chosen: about the spread of one network's PSNR over seeds
+MARK = "output = input"
+NOTE = (
+    f"{MARK}: slice by slice, the PSNR is on average less than {HAIR:g} dB from that of the untreated input; the "
+    "network has not learned to change its input."
+)
+
+
+def of_result(line: Line, result: Result) -> bool:
+    """Return whether one trained cell scores as its input does, less than ``HAIR`` dB apart per test slice on average.
+
+    The gain itself is not asked: a network that helps half of the slices and harms the others has gain 0 too.
+    """
+    fold = result.planned.spec.dataset.data.fold
+    cells = [cell for cell in line.groups[INPUT].results if cell.planned.spec.dataset.data.fold == fold]
+    if result.planned.spec.model == INPUT or not cells or not result.scores:
+        return False
+    untreated = {(row["patient"], row["slice"]): row for row in cells[0].scores}
+    apart = []
+    for row in result.scores:
+        its = untreated.get((row["patient"], row["slice"]))
+        if its is None or PSNR not in row or PSNR not in its:
+            return False
+        mine, base = float(row[PSNR]), float(its[PSNR])
+        apart.append(
+            0.0 if mine == base else abs(mine - base)
+        )  # equal infinities too: perfect before and after
+    return fmean(apart) < HAIR
+
+
+def mark(line: Line, group: Group) -> str:
+    """Return ``output = input`` where that holds for a seed or fold of the group, else nothing."""
+    cells = [result for run in group.finished for result in run.results]
+    return MARK if any(of_result(line, result) for result in cells) else ""
