@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import atomic, evaluate, networks, train
+from bench import draws, evaluate, networks, train
 from bench.checkpoint import State, load_state
 from bench.ct.units import MU_WATER
 from bench.data.batches import TrainingBatches
@@ -15,7 +15,6 @@ from bench.errors import BenchError
 from bench.events import Event, Progress
 from bench.guards import Divergence
 from bench.record import Attempt, Record
-from bench.store import CellStore
 from bench.task import Task, earlier_attempts, end, next_seed
 
 
@@ -25,7 +24,7 @@ def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
     attempts = earlier_attempts(task)
     if task.planned.spec.build is None:
         return _finish(task, pairs, evaluate.untreated, report, attempts, {"timings": {}})
-    model = bench.model(task.planned.spec)
+    model = bench.model(task.planned.spec, task.code)
     state = _start(task, model, attempts)
     divergence = _fit(task, pairs, state, report).run(model, state)
     attempts = (*attempts, _attempt(task, state, divergence))
@@ -40,7 +39,8 @@ def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
         task.store.state.unlink(missing_ok=True)
         return record
     model.set_weights(state.best)
-    _write_weights(task.store, model)
+    draws.assign(model, draws.start(model, state.seed, "scoring"))
+    task.store.write_weights([variable.path for variable in model.weights], networks.values(model.weights))
     return _finish(task, pairs, evaluate.predictor(model), report, attempts, results)
 
 
@@ -130,9 +130,3 @@ def _ranges(pairs: PairSet) -> dict[str, list[float]]:
         for part, rows in pairs.parts.items()
         if len(rows)
     }
-
-
-def _write_weights(store: CellStore, model: Any) -> None:
-    with atomic.replace_with(store.weights) as temporary, open(temporary, "wb") as file:
-        names = [variable.path.replace("/", ".") for variable in model.weights]
-        np.savez(file, **dict(zip(names, networks.values(model.weights), strict=True)))

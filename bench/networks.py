@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from bench import draws, importing, seeds
 from bench.errors import BenchError
+from bench.importing import ANY, CodeChanged, Planned
+from bench.initial import unnamed
 from bench.losses import LOSSES
 from bench.spec import Cell, Decay, Halving, LearningRate, Steps, Training
 
@@ -57,24 +59,27 @@ class Workbench:
     jit_compile: bool
     _key: str = ""
     _model: keras.Model | None = None
-    _weights_start: Weights = field(default_factory=list)
-    _optimizer_start: Weights = field(default_factory=list)
+    _start: Weights = field(default_factory=list)
 
-    def model(self, cell: Cell) -> keras.Model:
-        """Return the network of ``cell``, compiled, as it was just after building."""
+    def model(self, cell: Cell, code: Planned = ANY) -> keras.Model:
+        """Return the network of ``cell``, compiled, as it was just after building; ``code`` is what it is built from.
+
+        It is shared by all seeds, but for a network with weights that only a build under the cell's own seed can give
+        their start values.
+        """
         training = cell.training
-        assert cell.build is not None
         assert training is not None
-        key = json.dumps([cell.build, cell.params, training.model_dump(mode="json", by_alias=True)])
-        if key != self._key or self._model is None:
+        settings = [cell.build, cell.params, training.model_dump(mode="json", by_alias=True)]
+        key = json.dumps([*settings, code.base, code.sha256])
+        if self._model is None or self._key not in (key, f"{key} {cell.seed}"):
             self._key, self._model = "", None
-            keras.backend.clear_session()
-            self._model = _compiled(cell.build, cell.params, training, self.jit_compile)
-            self._optimizer_start = values(self._model.optimizer.variables)
-            self._weights_start = values(self._model.weights)
-            self._key = key
-        self._model.set_weights(self._weights_start)
-        for variable, value in zip(self._model.optimizer.variables, self._optimizer_start, strict=True):
+            model = _compiled(cell, training, self.jit_compile, code, seed=0)
+            if unnamed(model):
+                key = f"{key} {cell.seed}"
+                model = _compiled(cell, training, self.jit_compile, code, seed=cell.seed)
+            self._start = values(_variables(model))
+            self._key, self._model = key, model
+        for variable, value in zip(_variables(self._model), self._start, strict=True):
             variable.assign(value)
         return self._model
 
@@ -87,27 +92,44 @@ def values(variables: Iterable[Any]) -> Weights:
     return [np.asarray(variable.value).copy() for variable in variables]
 
 
-def load_network(build: str, params: dict[str, Any], precision: str = "float32") -> keras.Model:
-    """Return ``module:function`` called with ``params``; a failure names the network in one line."""
-    module, _, function = build.partition(":")
+def load_network(
+    build: str, params: dict[str, Any], precision: str = "float32", code: Planned = ANY
+) -> keras.Model:
+    """Return ``module:function`` called with ``params``; a failure names the network in one line.
+
+    What a person's ``keras.json`` says of number formats does not count: the cell's id does not name it.
+    """
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     before = keras.config.dtype_policy()
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
     try:
         keras.config.set_dtype_policy(policy)
-        network: keras.Model = getattr(importlib.import_module(module), function)(**params)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        network: keras.Model = importing.function(build, code)(**params)
+    except CodeChanged:
+        raise
+    except (BenchError, ImportError, AttributeError, TypeError, ValueError) as error:
         raise BenchError(f"network {build} cannot be built: {error}", key="build") from error
     finally:
         keras.config.set_dtype_policy(before)
     return network
 
 
-def _compiled(build: str, params: dict[str, Any], training: Training, jit_compile: bool) -> keras.Model:
-    model = load_network(build, params, training.precision)
+def _compiled(cell: Cell, training: Training, jit_compile: bool, code: Planned, *, seed: int) -> keras.Model:
+    assert cell.build is not None
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seeds.derive("build", seed) % 2**32)  # for what ``build`` draws by itself
+    model = load_network(cell.build, cell.params, training.precision, code)
     schedule = Schedule(
         training.learning_rate, training.schedule_epochs, training.epochs * training.updates_per_epoch
     )
     optimizer = keras.optimizers.Adam(learning_rate=schedule)
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, loss=LOSSES[training.loss], jit_compile=jit_compile)
+    model.compile(optimizer=optimizer, loss=draws.Watch(LOSSES[training.loss]), jit_compile=jit_compile)
     return model
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Return all that a training changes: weights, states of random layers, the optimizer."""
+    return [*model.weights, *draws.states(model), *model.optimizer.variables]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -14,7 +15,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,7 +49,7 @@ def build_info(build: str, base: Path) -> BuildInfo:
             f"no module {module}",
             remedy=f"looked beside the file and on the import path{_near(module, base)}",
         )
-    tree = _parse(file)
+    tree = _parse(file, _read(file))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if function not in functions:
         public = [name for name in functions if not name.startswith("_")]
@@ -65,29 +66,51 @@ def build_info(build: str, base: Path) -> BuildInfo:
     return BuildInfo(names, _multiple(tree), file, tuple(required), arguments.kwarg is not None)
 
 
+class Source(NamedTuple):
+    """A module's file and what stood in it when it was read."""
+
+    file: Path
+    content: bytes
+
+
 def code_hash(build: str, base: Path) -> str:
     """Return the SHA-256 (hexadecimal) of a network's code: its syntax without comments, docstrings, layout.
 
     The modules that it imports from its own package, or from beside the experiments file, are part of it. The
     hash is the same under every Python version that parses the files alike.
     """
+    return hash_of(code_sources(build, base))
+
+
+def code_sources(build: str, base: Path) -> dict[str, Source]:
+    """Return a network's module and the modules of its own that it imports, by name; each file is read once."""
     module, _ = _pair(build)
-    trees: dict[str, str] = {}
+    sources: dict[str, Source] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         file = module_file(name, base)
-        if name in trees or file is None:
+        if name in sources or file is None:
             continue
-        tree = _parse(file)
-        trees[name] = _dump(tree)
+        sources[name] = Source(file, _read(file))
+        tree = _parse(*sources[name])
         is_package = file.name == "__init__.py"
         waiting += [other for other in _imports(tree, name, is_package) if _is_own(other, module, base)]
         waiting += [name.rpartition(".")[0]] if "." in name else []
-    if module not in trees:
+    if module not in sources:
         raise BenchError(f"no module {module}")
-    text = "\n".join(f"{name} {trees[name]}" for name in sorted(trees))
+    return sources
+
+
+def hash_of(sources: Mapping[str, Source]) -> str:
+    """Return the SHA-256 of the syntax of all modules together."""
+    text = "\n".join(f"{name} {_dump(_parse(*sources[name]))}" for name in sorted(sources))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def module_hashes(sources: Mapping[str, Source]) -> dict[str, str]:
+    """Return the SHA-256 of the syntax of each module."""
+    return {name: hash_of({name: source}) for name, source in sources.items()}
 
 
 def module_file(module: str, base: Path) -> Path | None:
@@ -140,12 +163,19 @@ def _near(module: str, base: Path) -> str:
     return f"; did you mean {parent + '.' if parent else ''}{close[0]}?" if close else ""
 
 
-def _parse(file: Path) -> ast.Module:
+def _read(file: Path) -> bytes:
     try:
-        return ast.parse(file.read_bytes())
+        return file.read_bytes()
+    except OSError as error:
+        raise BenchError(f"cannot be read ({error})", file=file) from None
+
+
+def _parse(file: Path, content: bytes) -> ast.Module:
+    try:
+        return ast.parse(content)
     except SyntaxError as error:
         raise BenchError(f"not Python: {error.msg}", file=file, line=error.lineno) from None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise BenchError(f"cannot be read ({error})", file=file) from None
 
 
@@ -214,6 +244,10 @@ def _is_own(name: str, module: str, base: Path) -> bool:
 
 
 def _version(name: str) -> str | None:
+    """Return the version of a library: that which is loaded, else that which is installed."""
+    loaded = getattr(sys.modules.get(name), "__version__", None)
+    if isinstance(loaded, str):
+        return loaded
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -234,6 +268,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@functools.cache  # at its first call, when a worker starts: the code that runs is loaded by then
 def _commit(root: Path) -> dict[str, Any]:
     """Return the commit of this project's checkout and whether files differ from it; empty without one."""
     if not (root / ".git").exists():

@@ -118,6 +118,7 @@ def _task(prepared: Prepared, cell: PlannedCell) -> Task:
         leaky=prepared.plan.leaky,
         effective_photons=None if photons is None else effective_photons(photons, prepared.profile.size),
         base=str(prepared.config.base),
+        modules=prepared.modules.get(cell.spec.model, {}),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench import devices, metrics, seeds
 from bench.data.pairs import PairFiles
+from bench.importing import Planned
 from bench.provenance import environment
 from bench.record import Attempt, Record, Status
 from bench.spec import PlannedCell
@@ -25,6 +26,14 @@ class Task:
     effective_photons: float | None
     leaky: str = ""  # why the split is leaky; empty: it is clean
     base: str = ""  # the folder beside which the networks' modules are looked for first
+    modules: dict[str, str] = field(
+        default_factory=dict
+    )  # hash of each module of the network when it was planned
+
+    @property
+    def code(self) -> Planned:
+        """The code that the cell's id names."""
+        return Planned(self.base, self.planned.spec.code, self.modules)
 
 
 def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: Any) -> Record:

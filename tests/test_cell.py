@@ -92,8 +92,7 @@ def test_the_best_epoch_is_the_best_on_validation_and_its_weights_are_kept(
     psnr = [row["psnr"] for row in asked.store.read_history()]
     assert record.best_epoch == int(np.argmax(psnr)) + 1
     network = load_network("models.unet:build", asked.planned.spec.params)
-    found = weights(asked)
-    network.set_weights([found[variable.path.replace("/", ".")] for variable in network.weights])
+    network.set_weights(asked.store.read_weights())
     pairs = open_pairs(asked.files, asked.parts)
     again = evaluate.mean_psnr(pairs, pairs.parts["validation"], evaluate.predictor(network))
     assert again == pytest.approx(max(psnr), abs=1e-4)
