@@ -21,6 +21,7 @@ from bench.task import Task, earlier_attempts, end, next_seed
 def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
     """Train and score one cell, write its files, the record last, and return the record."""
     pairs = open_pairs(task.files, task.parts)
+    evaluate.check(pairs)
     attempts = earlier_attempts(task)
     if task.planned.spec.build is None:
         return _finish(task, pairs, evaluate.untreated, report, attempts, {"timings": {}})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Generator, Iterator, Sequence
 
@@ -44,8 +43,11 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[E
     threads = prepared.request.threads or provenance.cores()
     yield from repair.verify(prepared.source.name, files, threads=threads)
     if pairs.missing(files):
+        from bench.ct import compiled
         from bench.data import pairs_build  # late: the projector's compiler is not for a plan
 
+        if slow := compiled.remark():
+            yield Message(slow)
         yield from pairs_build.build(
             prepared.source,
             prepared.folds,
@@ -85,7 +87,7 @@ def _is_open(prepared: Prepared, cell: PlannedCell) -> bool:
     """Return whether a cell is to be run; with ``--force`` what is on disk of it is removed first."""
     folder = prepared.store.cell(cell.id)
     if prepared.request.force:
-        shutil.rmtree(folder.folder, ignore_errors=True)
+        folder.remove()
     record = folder.read_record()
     return record is None or (prepared.request.retry_failed and record.status != "finished")
 

@@ -49,6 +49,16 @@ class CellStore:
         """What the libraries printed, and the traceback of a failure."""
         return self.folder / "log.txt"
 
+    def remove(self) -> None:
+        """Remove all that is on disk of the cell, the record first; of a link only the link.
+
+        Raises:
+            BenchError: it cannot be removed.
+        """
+        if not self.folder.is_symlink() and self.folder.is_dir():
+            atomic.remove(self.folder / "record.json")
+        atomic.remove(self.folder)
+
     def read_record(self) -> Record | None:
         """Return the record, or None where the cell has not ended."""
         path = self.folder / "record.json"

@@ -264,3 +264,35 @@ def test_patches_and_another_network_run_too(
     record = cell.run(asked, Workbench(jit_compile=False), quiet)
     assert record.status == "finished"
     assert len(asked.store.read_scores()) == 5
+
+
+BRANCHES = """
+import keras
+
+def build():
+    image = keras.Input((None, None, 1))
+    def branch():
+        inner = [keras.layers.Conv2D(2, 3, padding="same", name=f"conv{k}") for k in (1, 2)]
+        return keras.Sequential([keras.Input((None, None, 1)), *inner])
+    x = keras.layers.Add()([branch()(image), branch()(image)])
+    return keras.Model(image, keras.layers.Conv2D(1, 1)(x))
+"""
+
+
+def test_a_network_with_equal_inner_names_keeps_all_its_arrays(
+    bench: Workbench, task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "branches.py").write_text(BRANCHES)
+    settings = training(epochs=1)
+    asked = task(tmp_path / "cell", shared_files, settings, build="branches:build", params={}, base=tmp_path)
+    record = cell.run(asked, bench, quiet)
+    arrays = asked.store.read_weights()
+    # by hand: two branches of (3 * 3 * 2 + 2) + (3 * 3 * 2 * 2 + 2), and 2 + 1
+    assert sum(a.size for a in arrays) == record.parameters["total"] == 2 * (20 + 38) + 3
+    network = load_network("branches:build", {}, code=asked.code)
+    network.set_weights(arrays)
+    pairs = open_pairs(asked.files, asked.parts)
+    again = evaluate.score(pairs, evaluate.predictor(network), lambda done, total: None)[0]
+    assert [row["rmse.hu"] for row in again] == pytest.approx(
+        [row["rmse.hu"] for row in asked.store.read_scores()], rel=1e-5
+    )

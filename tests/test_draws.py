@@ -175,9 +175,8 @@ def test_what_draws_outside_the_layers_is_refused_also_when_it_is_kept(
     (tmp_path / "outside.py").write_text(OUTSIDE)
     bench = Workbench(jit_compile=False)
     for name in ("first", "again"):
-        asked = task(
-            tmp_path / name, shared_files, training(epochs=1), build="outside:build", params={"kind": kind}, base=tmp_path
-        )  # fmt: skip
+        network = {"build": "outside:build", "params": {"kind": kind}, "base": tmp_path}
+        asked = task(tmp_path / name, shared_files, training(epochs=1), **network)
         if not says:
             assert cell.run(asked, bench, quiet).status == "finished"
             continue

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench import provenance
 from bench.data.pairs import PairFiles
 from bench.events import CellEnded, EpochEnded, Event, Message
 from bench.executors import Worker
@@ -19,6 +20,13 @@ from bench.record import Record
 from bench.task import Task
 
 EPOCHS = 8
+NETWORK = """
+import keras
+
+def build():
+    image = keras.Input((None, None, 1))
+    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image))
+"""
 
 
 @dataclass
@@ -86,13 +94,22 @@ def story(
         "killed": task(root / "killed", files, long),
         "fresh": task(root / "fresh", other, settings, seed=2),
     }
+    network = root / "network.py"
+    network.write_text(NETWORK)
+    own = task(root / "edited", files, settings, build="network:build", params={}, base=root)
+    hashes = provenance.module_hashes(provenance.code_sources("network:build", root))
+    tasks["edited"] = replace(own, modules=hashes)
     told = Story(tasks)
     with Worker(threads=1) as worker:
         for name in ("missing", "bug", "first", "nan", "second", "whole"):
             told.tell(name, worker)
         told.tell("killed", worker, kill_after=3)
         told.failed = told.record("killed")  # type: ignore[attr-defined]
-        for name in ("fresh", "killed again"):
+        network.write_text(NETWORK.replace("3, padding", "1, padding"))
+        told.tell("edited", worker)
+        told.left = sorted(path.name for path in (root / "edited").iterdir())  # type: ignore[attr-defined]
+        network.write_text(NETWORK)
+        for name in ("fresh", "killed again", "edited again"):
             told.tell(name, worker)
     return told
 
@@ -120,6 +137,18 @@ def test_a_divergence_is_recorded_and_the_run_goes_on(story: Story) -> None:
     assert ended.message == attempt.message == "loss is not finite at epoch 1, update 1"
     assert story.ended("second").status == "finished"
     assert story.ended("second").message == ""
+
+
+def test_a_network_edited_since_the_plan_fails_by_name_and_its_cell_stays_open(story: Story) -> None:
+    ended = story.ended("edited")
+    place = Path(story.tasks["edited"].base, "network.py")
+    assert (ended.status, ended.message) == (
+        "failed",
+        f"{place} has changed since the plan was made; run again",
+    )
+    assert story.left == ["log.txt"]  # type: ignore[attr-defined]
+    assert story.ended("edited again").status == "finished"  # the edit is undone: the plan's code again
+    assert len(story.record("edited").attempts) == 1
 
 
 def test_cells_share_a_process_until_it_dies(story: Story) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,43 @@ def test_force_runs_cells_anew_and_takes_their_files_away(
     run(folder, force=True, only=("unet:noisy",))
     assert names(fake.ran) == ["unet-noisy-s1"]
     assert sorted(path.exists() for path in stale) == [False, True]
+
+
+def test_force_removes_a_link_and_leaves_what_it_points_to(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.use_fake_worker(monkeypatch)
+    run(folder)
+    (cell,) = (folder / "runs" / "tiny").glob("unet-noisy*")
+    cell.rename(folder / "elsewhere")
+    cell.symlink_to(folder / "elsewhere")
+    fake = tiny.use_fake_worker(monkeypatch)
+    assert run(folder, force=True, only=("unet:noisy",))[-1] == RunEnded(1, 0)
+    assert names(fake.ran) == ["unet-noisy-s1"]
+    assert not cell.is_symlink()
+    assert (folder / "elsewhere" / "record.json").exists()
+
+
+def test_force_that_cannot_remove_says_so_and_runs_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.use_fake_worker(monkeypatch)
+    run(folder)
+    (cell,) = (folder / "runs" / "tiny").glob("unet-noisy*")
+    original = os.unlink
+
+    def locked(path: Any, *args: Any, **kwargs: Any) -> None:
+        if str(path).endswith("record.json"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        original(path, *args, **kwargs)
+
+    fake = tiny.use_fake_worker(monkeypatch)
+    for name in ("unlink", "remove"):
+        monkeypatch.setattr(os, name, locked)
+    with pytest.raises(BenchError, match=r"record\.json: cannot be removed: Permission denied; .*--runs"):
+        run(folder, force=True, only=("unet:noisy",))
+    assert fake.ran == []
+    assert (cell / "scores.csv").exists()  # the record goes first, so no part of a finished cell is lost
 
 
 def test_changed_setting_makes_new_cells_and_keeps_the_old_ones(
