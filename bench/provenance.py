@@ -139,7 +139,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": cores(),
-        **_commit(Path(__file__).resolve().parent.parent),
+        **_own_commit(),
     }
 
 
@@ -268,7 +268,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@functools.cache  # at its first call, when a worker starts: the code that runs is loaded by then
+@functools.cache
+def _own_commit() -> dict[str, Any]:
+    """Return this program's commit at the first call, when a worker starts: that of the code that it loads."""
+    return _commit(Path(__file__).resolve().parent.parent)
+
+
 def _commit(root: Path) -> dict[str, Any]:
     """Return the commit of this project's checkout and whether files differ from it; empty without one."""
     if not (root / ".git").exists():

@@ -38,16 +38,6 @@ RATES = (
     Halving(start=1e-3, halve_every=10),
     Steps(rates=[1e-3, 1e-4], epochs=[30, 20]),
 )
-DRAWING = {"whole": 0.3, "cut": 0.3, "without": 0.0}  # the rate of a dropout
-NETWORK = """
-import keras
-
-def build(*, rate: float = 0.3):
-    image = keras.Input((None, None, 1))
-    x = keras.layers.Conv2D(4, 3, padding="same")(image)
-    x = keras.layers.GaussianNoise(rate / 3)(keras.layers.Dropout(rate)(x))
-    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(x))
-"""
 SCRIPT = """
 import hashlib, json, os, pickle, sys
 if os.environ["KERAS_BACKEND"] == "jax":
@@ -58,13 +48,12 @@ if os.environ["KERAS_BACKEND"] == "jax":
     sys.meta_path.insert(0, Blocked())
 import keras
 from bench import cell, initial, networks
-from bench.events import EpochEnded
 from bench.data.batches import TrainingBatches
 from bench.data.pairs import open_pairs
 from bench.losses import LOSSES
 
 with open(sys.argv[1], "rb") as file:
-    tasks, whole, rates, drawing = pickle.load(file)
+    tasks, whole, rates = pickle.load(file)
 
 def first_loss(model, loss, x, y):
     # of the first update: forward with the statistics of the batch, before any gradient is applied
@@ -89,22 +78,6 @@ found["rates"] = [[float(at(step)) for step in (0, 1, 500, 599, 600, 1000)] for 
 record = cell.run(whole, networks.Workbench(jit_compile=found["backend"] == "jax"), lambda event: None)
 found["status"], found["environment"] = record.status, record.environment["backend"]
 found["tensorflow"] = "tensorflow" in sys.modules
-
-def stop(event):
-    if isinstance(event, EpochEnded):
-        raise KeyError("planted")
-
-for name, task in drawing.items():  # a network with random layers: whole, interrupted, in another process of draws
-    keras.utils.set_random_seed(len(name))
-    bench = networks.Workbench(jit_compile=found["backend"] == "jax")
-    try:
-        cell.run(task, bench, stop if name == "cut" else lambda event: None)
-    except KeyError:
-        cell.run(task, bench, lambda event: None)
-found["drawing"] = {
-    name: hashlib.sha256(b"".join(a.tobytes() for a in task.store.read_weights())).hexdigest()
-    for name, task in drawing.items()
-}
 print("RESULT" + json.dumps(found))
 """
 
@@ -121,15 +94,7 @@ def tasks(
     rate = Decay.model_validate({"from": 1e-2, "to": 1e-3})
     cell = training(learning_rate=rate, epochs=4, updates_per_epoch=6, loss="half_sse")
     whole = {f"{name}-cell": task(root / f"{name}-cell", files, cell) for name in ("tensorflow", "jax")}
-    (root / "drawing.py").write_text(NETWORK)
-    drawing = {
-        f"{backend}-{name}": task(
-            root / f"{backend}-{name}", files, training(epochs=2, updates_per_epoch=2), build="drawing:build",
-            params={"rate": rate}, base=root,
-        )
-        for backend in ("tensorflow", "jax") for name, rate in DRAWING.items()
-    }  # fmt: skip
-    return {**networks, **whole, **drawing}
+    return {**networks, **whole}
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +105,7 @@ def found(tasks: dict[str, Task], tmp_path_factory: pytest.TempPathFactory) -> d
     for backend in ("tensorflow", "jax"):
         path = root / f"{backend}.pickle"
         networks = {name: tasks[name] for name in NETWORKS}
-        drawing = {name: tasks[f"{backend}-{name}"] for name in DRAWING}
-        path.write_bytes(pickle.dumps((networks, tasks[f"{backend}-cell"], RATES, drawing)))
+        path.write_bytes(pickle.dumps((networks, tasks[f"{backend}-cell"], RATES)))
         environment = {**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
         running[backend] = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", SCRIPT, str(path)],
@@ -177,15 +141,6 @@ def test_equal_weights_give_equal_first_losses(found: dict[str, dict[str, Any]],
     assert found["tensorflow"]["start"][network] == found["jax"]["start"][network]
     assert ours > 0
     assert ours == pytest.approx(theirs, rel=1e-5)
-
-
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_random_layers_are_under_the_seed_and_part_of_the_state(
-    found: dict[str, dict[str, Any]], backend: str
-) -> None:
-    drawing = found[backend]["drawing"]
-    assert drawing["whole"] == drawing["cut"]
-    assert drawing["whole"] != drawing["without"]
 
 
 def test_learning_rates_are_equal(found: dict[str, dict[str, Any]]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,3 +198,54 @@ def test_a_variable_that_is_neither_weight_nor_draw_is_refused() -> None:
 
     with pytest.raises(BenchError, match="variable odd is neither a weight nor the state of a random layer"):
         draws.start(Odd(), 1)
+
+
+JAX = """
+import json, pickle, sys
+import keras
+from bench import cell, networks
+from bench.events import EpochEnded
+
+def stop(event):
+    if isinstance(event, EpochEnded):
+        raise KeyError("planted")
+
+tasks, bench = pickle.load(open(sys.argv[1], "rb")), networks.Workbench(jit_compile=True)
+cell.run(tasks["whole"], bench, lambda event: None)
+try:
+    cell.run(tasks["cut"], bench, stop)
+except KeyError:
+    pass
+cell.run(tasks["other"], bench, lambda event: None)
+cell.run(tasks["cut"], bench, lambda event: None)
+try:
+    cell.run(tasks["outside"], bench, lambda event: None)
+    print("RESULT not refused")
+except Exception as error:
+    print("RESULT", keras.backend.backend(), error)
+"""
+
+
+def test_the_same_holds_with_jax(
+    make: Make, task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path
+) -> None:
+    pytest.importorskip("jax")
+    (tmp_path / "outside.py").write_text(OUTSIDE)
+    network = {"build": "outside:build", "params": {"kind": "free"}, "base": tmp_path}
+    tasks = {"whole": make("whole"), "cut": make("cut"), "other": make("other", seed=2)}
+    tasks["outside"] = task(tmp_path / "outside", shared_files, training(epochs=1), **network)
+    (tmp_path / "tasks").write_bytes(pickle.dumps(tasks))
+    done = subprocess.run(
+        [sys.executable, "-c", JAX, str(tmp_path / "tasks")],
+        env={**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": ""},
+        cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (
+        "RESULT jax network own draws random numbers from a generator that belongs to no layer" in done.stdout
+    )
+    whole, cut, other = (
+        [array.tobytes() for array in tasks[name].store.read_weights()] for name in ("whole", "cut", "other")
+    )
+    assert whole == cut
+    assert whole != other
