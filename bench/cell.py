@@ -14,12 +14,16 @@ from bench.data.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Progress
 from bench.guards import Divergence
+from bench.importing import CodeChanged
 from bench.record import Attempt, Record
+from bench.spec import TRAINING_VERSION
 from bench.task import Task, earlier_attempts, end, next_seed
 
 
 def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
     """Train and score one cell, write its files, the record last, and return the record."""
+    if task.planned.spec.versions.get("training", TRAINING_VERSION) != TRAINING_VERSION:
+        raise CodeChanged("this program has changed since the plan was made", remedy="run again")
     pairs = open_pairs(task.files, task.parts)
     evaluate.check(pairs)
     attempts = earlier_attempts(task)

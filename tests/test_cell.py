@@ -13,8 +13,10 @@ from bench import cell, evaluate, seeds
 from bench.data.pairs import PairFiles, open_pairs
 from bench.errors import BenchError
 from bench.events import EpochEnded, Event, Progress
+from bench.importing import CodeChanged
 from bench.networks import Workbench, load_network
 from bench.record import Record
+from bench.spec import TRAINING_VERSION
 from bench.task import Task, fail
 
 Make = Callable[..., Task]
@@ -296,3 +298,14 @@ def test_a_network_with_equal_inner_names_keeps_all_its_arrays(
     assert [row["rmse.hu"] for row in again] == pytest.approx(
         [row["rmse.hu"] for row in asked.store.read_scores()], rel=1e-5
     )
+
+
+def test_a_cell_planned_by_another_version_of_this_program_is_not_trained(
+    bench: Workbench, task: Make, shared_files: PairFiles, tmp_path: Path
+) -> None:
+    asked = task(tmp_path / "cell", shared_files)
+    other = asked.planned.spec.model_copy(update={"versions": {"training": TRAINING_VERSION - 1}})
+    old = Task(**{**vars(asked), "planned": asked.planned.model_copy(update={"spec": other})})
+    with pytest.raises(CodeChanged, match="this program has changed since the plan was made; run again"):
+        cell.run(old, bench, quiet)
+    assert not (tmp_path / "cell").exists()
