@@ -98,16 +98,23 @@ def replace_folder(path: Path | str, *, needed_bytes: int = 0, elsewhere: str = 
         old = temporary.with_name(f"{temporary.name}-old")
         if target.exists():
             target.replace(old)
-        temporary.replace(target)
+        try:
+            temporary.replace(target)
+        except OSError:
+            if old.exists():
+                old.replace(target)
+            raise
         _flush_folder(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):  # the new one is in its place; ``remove_leftovers`` tries again
+            _remove(old)
     except OSError as error:
         known = _explain(error, target, temporary, needed_bytes, elsewhere)
         if known is None:
             raise
         raise known from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            _remove(temporary)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -149,13 +156,33 @@ def remove_leftovers(folder: Path | str) -> int:
 
     Call it under ``lock`` only: a writer at work has such a file too.
     """
-    found = list(Path(folder).glob(f"{_PREFIX}*"))
-    for path in found:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    return len(found)
+    gone = 0
+    for path in Path(folder).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # it takes up room and does no harm
+            _remove(path)
+            gone += 1
+    return gone
+
+
+def remove(path: Path | str) -> None:
+    """Remove a file, a folder with all that is in it, or a link (what it points to stays); nothing there is no fault.
+
+    Raises:
+        BenchError: something of it cannot be removed, and which.
+    """
+    try:
+        _remove(Path(path))
+    except OSError as error:
+        place = error.filename or path
+        message = f"cannot be removed: {error.strerror or error}"
+        raise BenchError(message, file=place, remedy="remove it by hand, or give another --runs") from error
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import atomic, evaluate, networks, train
+from bench import draws, evaluate, networks, train
 from bench.checkpoint import State, load_state
 from bench.ct.units import MU_WATER
 from bench.data.batches import TrainingBatches
@@ -14,18 +14,22 @@ from bench.data.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Progress
 from bench.guards import Divergence
+from bench.importing import CodeChanged
 from bench.record import Attempt, Record
-from bench.store import CellStore
+from bench.spec import TRAINING_VERSION
 from bench.task import Task, earlier_attempts, end, next_seed
 
 
 def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
     """Train and score one cell, write its files, the record last, and return the record."""
+    if task.planned.spec.versions.get("training", TRAINING_VERSION) != TRAINING_VERSION:
+        raise CodeChanged("this program has changed since the plan was made", remedy="run again")
     pairs = open_pairs(task.files, task.parts)
+    evaluate.check(pairs)
     attempts = earlier_attempts(task)
     if task.planned.spec.build is None:
         return _finish(task, pairs, evaluate.untreated, report, attempts, {"timings": {}})
-    model = bench.model(task.planned.spec, task.base)
+    model = bench.model(task.planned.spec, task.code)
     state = _start(task, model, attempts)
     divergence = _fit(task, pairs, state, report).run(model, state)
     attempts = (*attempts, _attempt(task, state, divergence))
@@ -40,7 +44,8 @@ def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
         task.store.state.unlink(missing_ok=True)
         return record
     model.set_weights(state.best)
-    _write_weights(task.store, model)
+    draws.assign(model, draws.start(model, state.seed, "scoring"))
+    task.store.write_weights([variable.path for variable in model.weights], networks.values(model.weights))
     return _finish(task, pairs, evaluate.predictor(model), report, attempts, results)
 
 
@@ -130,9 +135,3 @@ def _ranges(pairs: PairSet) -> dict[str, list[float]]:
         for part, rows in pairs.parts.items()
         if len(rows)
     }
-
-
-def _write_weights(store: CellStore, model: Any) -> None:
-    with atomic.replace_with(store.weights) as temporary, open(temporary, "wb") as file:
-        names = [variable.path.replace("/", ".") for variable in model.weights]
-        np.savez(file, **dict(zip(names, networks.values(model.weights), strict=True)))

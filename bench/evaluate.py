@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from bench import metrics
 from bench.ct.units import relative
 from bench.data.pairs import PairSet
+from bench.errors import BenchError
 
 PIXELS_PER_BATCH = 2 * 512 * 512  # keeps the activations of the widest network below about 1 GB
 SAMPLES = 3  # slices shown per dataset
@@ -63,11 +64,33 @@ def _inputs(pairs: PairSet, rows: np.ndarray, batch: int) -> np.ndarray:
 def mean_psnr(pairs: PairSet, rows: np.ndarray, predict: Predict) -> float:
     """Return the mean PSNR in dB over ``rows``, peak = maximum of each slice's reference; NaN if an output is."""
     values = []
-    for _, output, reference, _ in outputs(pairs, rows, predict):
+    for row, output, reference, _ in outputs(pairs, rows, predict):
         if not np.isfinite(output).all():
             return float("nan")
-        values.append(metrics.score(reference, output, ids=("psnr.slice_max",))["psnr.slice_max"])
+        values.append(_scores(pairs, row, reference, output, ("psnr.slice_max",))["psnr.slice_max"])
     return float(np.mean(values))
+
+
+def check(pairs: PairSet) -> None:
+    """Raise a ``BenchError`` where a slice that is to be scored cannot be: before a training, not after it."""
+    for row in (row for part in ("validation", "test") for row in pairs.parts.get(part, ())):
+        reference = relative(pairs.reference[row])
+        _scores(pairs, int(row), reference, reference, ("psnr.slice_max",))
+
+
+def _scores(
+    pairs: PairSet,
+    row: int,
+    reference: np.ndarray,
+    output: np.ndarray,
+    ids: Iterable[str] = tuple(metrics.METRICS),
+) -> dict[str, float]:
+    """Return the scores of one slice by metric id, or raise a ``BenchError`` that names it."""
+    try:
+        return metrics.score(reference, output, ids)
+    except ValueError as error:
+        patient, name = pairs.names[row]
+        raise BenchError(f"slice {name} of patient {patient}: {error}") from error
 
 
 def score(
@@ -85,7 +108,7 @@ def score(
     predict(_inputs(pairs, chosen[:batch], batch))
     for row, output, reference, seconds in outputs(pairs, chosen, predict):
         patient, name = pairs.names[row]
-        rows.append({"patient": patient, "slice": name, **metrics.score(reference, output)})
+        rows.append({"patient": patient, "slice": name, **_scores(pairs, row, reference, output)})
         times.append(seconds)
         progress(len(rows), len(chosen))
     return rows, {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(times))}

@@ -21,6 +21,8 @@ from typing import Any
 from bench import devices
 from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
+from bench.importing import CodeChanged
+from bench.provenance import environment
 from bench.task import Check, Task, fail
 
 STOP_S = 5.0
@@ -160,6 +162,7 @@ def _serve(pipe: Connection, threads: int, gpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(devices.environment_variables(threads, gpu))
     devices.hold_to(threads)
+    environment()  # now: the commit is that of the code that is loaded
     bench = functools.cache(_workbench)
     while True:
         try:
@@ -184,7 +187,7 @@ def _build(check: Check) -> list[tuple[str, str]]:
     found = []
     for one in check.networks:
         try:
-            networks.check(one.build, one.params, one.precision, check.base, one.sides)
+            networks.check(one.build, one.params, one.precision, one.code, one.sides)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             found.append((one.model, str(error) if isinstance(error, BenchError) else _one_line(error)))
@@ -200,6 +203,8 @@ def _run(task: Task, bench: Callable[[], Any], pipe: Connection) -> CellEnded:
         message = "" if ended.status == "finished" else ended.attempts[-1].message
     except BrokenPipeError:
         raise SystemExit(1) from None  # the parent is gone
+    except CodeChanged as error:  # nothing was done in the cell's name, so it has no record and stays open
+        return CellEnded(task.planned.id, "failed", str(error), time.monotonic() - began)
     except Exception as error:
         traceback.print_exc()
         message = str(error) if isinstance(error, BenchError) else _one_line(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -24,26 +23,36 @@ def initial_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
     other initialiser of a layer is called with a seed derived from the same key, and then the draw is the
     backend's own. A weight of which no layer names an initialiser keeps its value.
     """
-    initialisers = {}
-    for layer in _layers(model):
-        for key in [key for key in vars(layer) if key.endswith(SUFFIX)]:
-            variable = _variable(layer, key.removesuffix(SUFFIX))
-            if variable is not None:
-                initialisers[variable.path] = getattr(layer, key)
+    initialisers = _initialisers(model)
     start = []
     for index, variable in enumerate(model.weights):
         rng = seeds.generator("initial", seed, index)
-        initialiser = initialisers.get(variable.path)
+        initialiser = initialisers.get(id(variable))
         value = np.asarray(variable.value) if initialiser is None else _draw(initialiser, variable.shape, rng)
-        start.append(np.array(value, np.float32))
+        real = keras.backend.is_float_dtype(variable.dtype)  # a counter of updates keeps its own type
+        start.append(np.array(value, np.float32 if real else value.dtype))
     return start
 
 
-def _layers(layer: Any) -> Iterator[Any]:
-    """Yield the layer and all layers inside it."""
-    yield layer
-    for inner in getattr(layer, "layers", ()):
-        yield from _layers(inner)
+def unnamed(model: keras.Model) -> list[str]:
+    """Return the paths of weights that may start from random numbers of which no layer names the initialiser."""
+    named = _initialisers(model)
+    rest = (variable for variable in model.weights if id(variable) not in named)
+    return [variable.path for variable in rest if np.any(np.asarray(variable.value) % 1)]
+
+
+def _initialisers(model: keras.Model) -> dict[int, Any]:
+    """Return the initialiser of each weight for which a layer names one, by the weight's identity.
+
+    Paths will not do as keys: two branches with layers of equal names have equal paths.
+    """
+    found: dict[int, Any] = {}
+    for layer in model._flatten_layers():
+        for key in [key for key in vars(layer) if key.endswith(SUFFIX)]:
+            variable = _variable(layer, key.removesuffix(SUFFIX))
+            if variable is not None:
+                found.setdefault(id(variable), getattr(layer, key))
+    return found
 
 
 def _variable(layer: Any, name: str) -> keras.Variable | None:

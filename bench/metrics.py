@@ -94,7 +94,8 @@ def slice_max(reference: ArrayLike) -> float:
     values = np.asarray(reference, dtype=np.float64)
     peak = float(values.max()) if values.size else math.nan
     if not (math.isfinite(peak) and peak > 0.0):
-        raise ValueError(f"the maximum of the reference slice is {peak:g}; it must be positive to be a range")
+        air = " (all air)" if peak <= 0.0 else ""
+        raise ValueError(f"the reference has no range{air}: its maximum is {peak:g} and must be positive")
     return peak
 
 

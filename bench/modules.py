@@ -9,8 +9,9 @@ Folders need no ``__init__.py``. Nothing is imported here.
 from __future__ import annotations
 
 import ast
+import importlib.abc
 import importlib.machinery
-import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 from bench.errors import BenchError
 
 NETWORKS = "models"  # the package of this program's networks
-_PROGRAM = "bench"  # never taken for code of a network
+PROGRAM = "bench"  # never taken for code of a network, which may import it
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Folder:
     def file(self, name: str) -> Path | None:
         """Return the file of the module ``name`` (a package's ``__init__.py``), or None."""
         top = name.partition(".")[0]
-        if not name or top == _PROGRAM or not (self.whole or top == NETWORKS):
+        if not name or top == PROGRAM or not (self.whole or top == NETWORKS):
             return None
         place = self.path.joinpath(*name.split("."))
         files = (place / "__init__.py", place.with_name(place.name + ".py"))
@@ -52,6 +53,10 @@ class Found:
         return self.name if self.file.name == "__init__.py" else self.name.rpartition(".")[0]
 
 
+class ReadFinder(importlib.abc.MetaPathFinder):
+    """A finder of modules that were read before (see ``importing``): no answer to where code lies now."""
+
+
 def program() -> Path:
     """Return the folder that holds ``bench`` and the ``models`` of this program."""
     return Path(__file__).resolve().parent.parent
@@ -61,6 +66,11 @@ def folders(base: Path | None) -> tuple[Folder, ...]:
     """Return where own code is looked for, in this order; ``base`` is the folder of the experiments file."""
     own = () if base is None else (Folder(base.resolve(), True),)
     return own if own and own[0].path == program() else (*own, Folder(program(), False))
+
+
+def around(folder: Folder) -> tuple[Folder, ...]:
+    """Return where a name in a file of ``folder`` is looked for, in this order."""
+    return folders(folder.path if folder.whole else None)
 
 
 def find(name: str, base: Path | None) -> Found | None:
@@ -85,11 +95,13 @@ def imported(tree: ast.Module, found: Found) -> Iterator[Found]:
 
 
 def parents(found: Found) -> Iterator[Found]:
-    """Yield the package around a module: its ``__init__.py`` in the same folder, where there is one."""
-    name = found.name.rpartition(".")[0]
-    file = _on_path(name) if found.folder is None else found.folder.file(name)
-    if file is not None:
-        yield Found(name, file, found.folder)
+    """Yield the packages around a module: each ``__init__.py``, where there is one, is executed before it."""
+    parts = found.name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:end])
+        file = _on_path(name) if found.folder is None else found.folder.file(name)
+        if file is not None:
+            yield Found(name, file, found.folder)
 
 
 def pair(build: str) -> tuple[str, str]:
@@ -100,13 +112,21 @@ def pair(build: str) -> tuple[str, str]:
     return module, function
 
 
-def parse(file: Path) -> ast.Module:
-    """Return the syntax tree of a file; ``BenchError`` with its line where it is no Python."""
+def read(file: Path) -> bytes:
+    """Return what stands in a file; ``BenchError`` where it cannot be read."""
     try:
-        return ast.parse(file.read_bytes())
+        return file.read_bytes()
+    except OSError as error:
+        raise BenchError(f"cannot be read ({error})", file=file) from None
+
+
+def parse(file: Path, content: bytes) -> ast.Module:
+    """Return the syntax tree of what ``read`` gave; ``BenchError`` with file and line where it is no Python."""
+    try:
+        return ast.parse(content)
     except SyntaxError as error:
         raise BenchError(f"not Python: {error.msg}", file=file, line=error.lineno) from None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise BenchError(f"cannot be read ({error})", file=file) from None
 
 
@@ -124,7 +144,7 @@ def _own(name: str, places: Sequence[Folder]) -> Found | None:
 def seen_from(name: str, found: Found) -> Found | None:
     """Return the own module that ``name`` means in the file of ``found``."""
     if found.folder is not None:
-        return _own(name, folders(found.folder.path if found.folder.whole else None))
+        return _own(name, around(found.folder))
     if name.partition(".")[0] != found.name.partition(".")[0]:
         return None
     file = _on_path(name)
@@ -136,17 +156,28 @@ def _on_path(name: str) -> Path | None:
     top, *rest = name.split(".")
     if not top:
         return None
-    try:
-        spec = importlib.util.find_spec(top)  # asks the finders of editable installations too
-    except (ImportError, ValueError):
-        return None
-    whole = top
+    spec, whole = _spec_on_path(top), top
     for part in rest:
         if spec is None or spec.submodule_search_locations is None:
             return None
         whole = f"{whole}.{part}"
         spec = importlib.machinery.PathFinder.find_spec(whole, list(spec.submodule_search_locations))
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _spec_on_path(top: str) -> importlib.machinery.ModuleSpec | None:
+    """Return what Python's finders say now, those of editable installations too, whatever was imported before."""
+    for finder in sys.meta_path:
+        ask = getattr(finder, "find_spec", None)
+        if ask is None or isinstance(finder, ReadFinder):
+            continue
+        try:
+            spec: importlib.machinery.ModuleSpec | None = ask(top, None)
+        except (ImportError, ValueError):
+            return None
+        if spec is not None:
+            return spec
+    return None
 
 
 def _names(node: ast.AST, package: str) -> Iterator[str]:

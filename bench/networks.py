@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from bench import importing
+from bench import draws, importing, seeds
 from bench.errors import BenchError
+from bench.importing import ANY, CodeChanged, Planned
+from bench.initial import unnamed
 from bench.losses import LOSSES
 from bench.spec import Cell, Decay, Halving, LearningRate, Steps, Training
 
@@ -58,24 +59,27 @@ class Workbench:
     jit_compile: bool
     _key: str = ""
     _model: keras.Model | None = None
-    _weights_start: Weights = field(default_factory=list)
-    _optimizer_start: Weights = field(default_factory=list)
+    _start: Weights = field(default_factory=list)
 
-    def model(self, cell: Cell, base: str = "") -> keras.Model:
-        """Return the network of ``cell``, compiled, as it was just after building; ``base``: see ``load_network``."""
+    def model(self, cell: Cell, code: Planned = ANY) -> keras.Model:
+        """Return the network of ``cell``, compiled, as it was just after building; ``code`` is what it is built from.
+
+        It is shared by all seeds, but for a network with weights that only a build under the cell's own seed can give
+        their start values.
+        """
         training = cell.training
-        assert cell.build is not None
         assert training is not None
-        key = json.dumps([cell.build, cell.params, training.model_dump(mode="json", by_alias=True)])
-        if key != self._key or self._model is None:
+        settings = [cell.build, cell.params, training.model_dump(mode="json", by_alias=True)]
+        key = json.dumps([*settings, code.base, code.sha256])
+        if self._model is None or self._key not in (key, f"{key} {cell.seed}"):
             self._key, self._model = "", None
-            keras.backend.clear_session()
-            self._model = _compiled(cell.build, cell.params, training, base, self.jit_compile)
-            self._optimizer_start = values(self._model.optimizer.variables)
-            self._weights_start = values(self._model.weights)
-            self._key = key
-        self._model.set_weights(self._weights_start)
-        for variable, value in zip(self._model.optimizer.variables, self._optimizer_start, strict=True):
+            model = _compiled(cell, training, self.jit_compile, code, seed=0)
+            if unnamed(model):
+                key = f"{key} {cell.seed}"
+                model = _compiled(cell, training, self.jit_compile, code, seed=cell.seed)
+            self._start = values(_variables(model))
+            self._key, self._model = key, model
+        for variable, value in zip(_variables(self._model), self._start, strict=True):
             variable.assign(value)
         return self._model
 
@@ -89,18 +93,22 @@ def values(variables: Iterable[Any]) -> Weights:
 
 
 def load_network(
-    build: str, params: dict[str, Any], precision: str = "float32", base: str = ""
+    build: str, params: dict[str, Any], precision: str = "float32", code: Planned = ANY
 ) -> keras.Model:
     """Return ``module:function`` called with ``params``; a failure names the network in one line.
 
-    ``base`` is the folder of the experiments file, where the module is looked for first (see ``modules.find``).
+    What a person's ``keras.json`` says of number formats does not count: the cell's id does not name it.
     """
-    module, _, function = build.partition(":")
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     before = keras.config.dtype_policy()
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
     try:
         keras.config.set_dtype_policy(policy)
-        made = getattr(importing.load(module, Path(base) if base else None), function)(**params)
+        made = importing.function(build, code)(**params)
+    except CodeChanged:
+        raise
     except (
         BenchError,
         LookupError,
@@ -114,28 +122,27 @@ def load_network(
     finally:
         keras.config.set_dtype_policy(before)
     if not isinstance(made, keras.Model):
-        raise BenchError(
-            f"network {build} cannot be built: {function} returns {type(made).__name__}, not a keras.Model",
-            key="build",
-        )
+        returned = f"{build.partition(':')[2]} returns {type(made).__name__}, not a keras.Model"
+        raise BenchError(f"network {build} cannot be built: {returned}", key="build")
     return made
 
 
-def check(build: str, params: dict[str, Any], precision: str, base: str, sides: Iterable[int]) -> None:
+def check(build: str, params: dict[str, Any], precision: str, code: Planned, sides: Iterable[int]) -> None:
     """Build a network and follow the shape of square images through it; nothing is computed.
 
     Args:
         build: ``module:function``.
         params: What it is called with.
         precision: As in a recipe.
-        base: See ``load_network``.
+        code: What it is built from.
         sides: In pixels, those of the images that it will be given.
 
     Raises:
+        CodeChanged: the code on disk is not the planned one.
         BenchError: it cannot be built, or does not return an image of the size it was given.
     """
     keras.backend.clear_session()
-    network = load_network(build, params, precision, base)
+    network = load_network(build, params, precision, code)
     for side in sorted(set(sides)):
         try:
             shape = getattr(network(keras.Input(batch_shape=(1, side, side, 1))), "shape", None)
@@ -147,14 +154,20 @@ def check(build: str, params: dict[str, Any], precision: str, base: str, sides: 
             raise BenchError(message, remedy="it must return one image of equal size")
 
 
-def _compiled(
-    build: str, params: dict[str, Any], training: Training, base: str, jit_compile: bool
-) -> keras.Model:
-    model = load_network(build, params, training.precision, base)
+def _compiled(cell: Cell, training: Training, jit_compile: bool, code: Planned, *, seed: int) -> keras.Model:
+    assert cell.build is not None
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seeds.derive("build", seed) % 2**32)  # for what ``build`` draws by itself
+    model = load_network(cell.build, cell.params, training.precision, code)
     schedule = Schedule(
         training.learning_rate, training.schedule_epochs, training.epochs * training.updates_per_epoch
     )
     optimizer = keras.optimizers.Adam(learning_rate=schedule)
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, loss=LOSSES[training.loss], jit_compile=jit_compile)
+    model.compile(optimizer=optimizer, loss=draws.Watch(LOSSES[training.loss]), jit_compile=jit_compile)
     return model
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Return all that a training changes: weights, states of random layers, the optimizer."""
+    return [*model.weights, *draws.states(model), *model.optimizer.variables]

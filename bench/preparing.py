@@ -48,6 +48,7 @@ class Prepared:
     folds: Folds
     files: dict[str, PairFiles]
     store: RunStore
+    code_files: dict[str, dict[str, str]]  # by model: hash of each file of its code
 
 
 def prepare(request: Request) -> Prepared:
@@ -64,7 +65,8 @@ def prepare(request: Request) -> Prepared:
     folds = _folds(settings, catalogue, profile)
     models = settings.experiments.experiments[profile.experiment].models
     builds = {name: settings.experiments.models[name].build for name in models}
-    code = {name: provenance.code_hash(build, settings.base) for name, build in builds.items()}
+    sources = {name: provenance.code_sources(build, settings.base) for name, build in builds.items()}
+    code = {name: provenance.hash_of(found) for name, found in sources.items()}
     planned = plan.expand(
         settings,
         request.profile,
@@ -84,7 +86,8 @@ def prepare(request: Request) -> Prepared:
     )
     chosen = tuple(planned.cells if only is None else plan.select(planned, only))
     store = RunStore(request.runs / request.profile)
-    return Prepared(request, settings, profile, planned, chosen, source, folds, files, store)
+    code_files = {name: provenance.file_hashes(found) for name, found in sources.items()}
+    return Prepared(request, settings, profile, planned, chosen, source, folds, files, store, code_files)
 
 
 def _folds(settings: config.Config, catalogue: Catalogue, profile: Profile) -> Folds:

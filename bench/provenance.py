@@ -6,6 +6,7 @@ A network's file is read as text and never imported, so nothing here needs Keras
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import os
 import platform
@@ -22,30 +23,56 @@ LIBRARIES = ("numpy", "numba", "keras", "tensorflow", "jax", "pydicom")
 GIT_SECONDS = 10
 NO_CODE = "Module()"  # an empty __init__.py, which a folder of networks may have or not
 
+Sources = dict[
+    modules.Found, bytes
+]  # what stood in each file of a network when it was read, its own module first
 
-def code_hash(build: str, base: Path) -> str:
+
+def code_hash(build: str, base: Path | None) -> str:
     """Return the SHA-256 (hexadecimal) of a network's code: its syntax without comments, docstrings, layout.
 
     The modules that it imports from beside the experiments file or from this program, and for a network on the
     import path those of its own package, are part of it. Neither the folder nor an empty file is. The hash is the
     same under every Python version that parses the files alike.
     """
+    return hash_of(code_sources(build, base))
+
+
+def code_sources(build: str, base: Path | None) -> Sources:
+    """Return a network's module, first, and all own modules that it may import; each file is read once.
+
+    Raises:
+        BenchError: there is no such module, or a file cannot be read or is not Python.
+    """
     module, _ = modules.pair(build)
     first = modules.find(module, base)
     if first is None:
         raise BenchError(f"no module {module}")
-    trees: dict[modules.Found, str] = {}
+    sources: Sources = {}
     waiting = [first]
     while waiting:
         found = waiting.pop()
-        if found in trees:
-            continue
-        tree = modules.parse(found.file)
-        trees[found] = _dump(tree)
-        waiting += [*modules.imported(tree, found), *modules.parents(found)]
-    lines = [(found.name, found.folder != first.folder, text) for found, text in trees.items()]
+        if found not in sources:
+            sources[found] = modules.read(found.file)
+            tree = modules.parse(found.file, sources[found])
+            waiting += [*modules.imported(tree, found), *modules.parents(found)]
+    return sources
+
+
+def hash_of(sources: Sources) -> str:
+    """Return the SHA-256 of the syntax of all modules together."""
+    home = next(iter(sources)).folder
+    lines = [
+        (found.name, found.folder != home, _dump(modules.parse(found.file, content)))
+        for found, content in sources.items()
+    ]
     text = "\n".join(f"{name} {text}" for name, _, text in sorted(lines) if text != NO_CODE)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def file_hashes(sources: Sources) -> dict[str, str]:
+    """Return the SHA-256 of the syntax of each file, by its path: two folders may have modules of equal names."""
+    return {str(found.file): hash_of({found: content}) for found, content in sources.items()}
 
 
 def environment() -> dict[str, Any]:
@@ -57,7 +84,7 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": cores(),
         **({"instructions": found} if (found := instructions()) else {}),
-        **_commit(Path(__file__).resolve().parent.parent),
+        **_own_commit(),
     }
 
 
@@ -94,6 +121,10 @@ def _is_docstring(node: Any) -> bool:
 
 
 def _version(name: str) -> str | None:
+    """Return the version of a library: that which is loaded, else that which is installed."""
+    loaded = getattr(sys.modules.get(name), "__version__", None)
+    if isinstance(loaded, str):
+        return loaded
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -130,6 +161,12 @@ def instructions() -> dict[str, str]:
 def cores() -> int:
     """Return the number of processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def _own_commit() -> dict[str, Any]:
+    """Return this program's commit at the first call, when a worker starts: that of the code that it loads."""
+    return _commit(Path(__file__).resolve().parent.parent)
 
 
 def _commit(root: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from bench.data import pairs, repair
 from bench.errors import BenchError, BenchErrors
 from bench.events import CellStarted, Event, Message, RunEnded
 from bench.executors import Worker
+from bench.importing import Planned
 from bench.preparing import Prepared, Request, prepare
 from bench.spec import PlannedCell
 from bench.task import Check, Network, Task
@@ -56,8 +56,11 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[E
     threads = prepared.request.threads or provenance.cores()
     yield from repair.verify(prepared.source.name, files, threads=threads)
     if pairs.missing(files):
+        from bench.ct import compiled
         from bench.data import pairs_build  # late: the projector's compiler is not for a plan
 
+        if slow := compiled.remark():
+            yield Message(slow)
         yield from pairs_build.build(
             prepared.source,
             prepared.folds,
@@ -103,7 +106,7 @@ def _is_open(prepared: Prepared, cell: PlannedCell) -> bool:
     """Return whether a cell is to be run; with ``--force`` what is on disk of it is removed first."""
     folder = prepared.store.cell(cell.id)
     if prepared.request.force:
-        shutil.rmtree(folder.folder, ignore_errors=True)
+        folder.remove()
     record = folder.read_record()
     return record is None or (prepared.request.retry_failed and record.status != "finished")
 
@@ -122,12 +125,11 @@ def _worker(prepared: Prepared, todo: Sequence[PlannedCell], stack: ExitStack, g
         spec, training = cell.spec, cell.spec.training
         if spec.build is not None and training is not None:
             size = spec.dataset.size
-            one = Network(
-                spec.model, spec.build, spec.params, training.precision, (size, training.patch or size)
-            )
+            sides, code = (size, training.patch or size), _code(prepared, cell)
+            one = Network(spec.model, spec.build, spec.params, training.precision, sides, code)
             networks[one.model] = one  # of one plan, so the cells of a model have equal settings
     if networks:
-        worker.begin(Check(tuple(networks.values()), str(prepared.config.base), prepared.store.log))
+        worker.begin(Check(tuple(networks.values()), prepared.store.log))
     return worker
 
 
@@ -160,9 +162,14 @@ def _task(prepared: Prepared, cell: PlannedCell) -> Task:
         source=prepared.plan.source,
         leaky=prepared.plan.leaky,
         deviation_factor=None if photons is None else deviation_factor(prepared.profile.size),
-        base=str(prepared.config.base),
+        code=_code(prepared, cell),
         configuration=prepared.plan.configuration,
     )
+
+
+def _code(prepared: Prepared, cell: PlannedCell) -> Planned:
+    """Return the code of a cell's network as it was read for the plan."""
+    return Planned(str(prepared.config.base), cell.spec.code, prepared.code_files.get(cell.spec.model, {}))
 
 
 def _gpu(found: Sequence[devices.Gpu]) -> int | None:

@@ -46,7 +46,7 @@ def build_info(build: str, base: Path) -> BuildInfo:
     found = modules.find(module, base)
     if found is None:
         raise BenchError(f"no module {module}", remedy=f"looked {_where(module)}{_near(module, base)}")
-    tree = modules.parse(found.file)
+    tree = modules.parse(found.file, modules.read(found.file))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if function not in functions:
         public = [name for name in functions if not name.startswith("_")]

@@ -49,6 +49,16 @@ class CellStore:
         """What the libraries printed, and the traceback of a failure."""
         return self.folder / "log.txt"
 
+    def remove(self) -> None:
+        """Remove all that is on disk of the cell, the record first; of a link only the link.
+
+        Raises:
+            BenchError: it cannot be removed.
+        """
+        if not self.folder.is_symlink() and self.folder.is_dir():
+            atomic.remove(self.folder / "record.json")
+        atomic.remove(self.folder)
+
     def read_record(self) -> Record | None:
         """Return the record, or None where the cell has not ended."""
         path = self.folder / "record.json"
@@ -81,6 +91,33 @@ class CellStore:
     def read_history(self) -> list[dict[str, str | float]]:
         """Return the rows of ``history.csv``; an empty list where there is none."""
         return _from_csv(self.folder / "history.csv")
+
+    def write_weights(self, paths: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
+        """Write a network's arrays in its own order, each under its index and its path in the network.
+
+        The index makes the key unique: two branches may hold layers of equal names.
+        """
+        named: dict[str, Any] = {
+            f"{index:04d}.{path.replace('/', '.')}": array
+            for index, (path, array) in enumerate(zip(paths, arrays, strict=True))
+        }
+        with atomic.replace_with(self.weights) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **named)
+
+    def read_weights(self) -> list[np.ndarray]:
+        """Return a network's arrays in its own order, for ``set_weights``.
+
+        In files of earlier versions the keys are paths alone, in the network's order too; where two were equal
+        the network has more arrays than the file.
+        """
+        try:
+            with open(self.weights, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                keys = file.files
+                if all(key.partition(".")[0].isdecimal() for key in keys):
+                    keys = sorted(keys, key=lambda key: int(key.partition(".")[0]))
+                return [file[key] for key in keys]
+        except atomic.DAMAGED as error:
+            raise BenchError(f"broken ({error})", file=self.weights, remedy=_AGAIN) from None
 
     def write_samples(self, names: Sequence[str], images: Mapping[str, np.ndarray]) -> None:
         """Write slices (N, H, W) in HU under ``input``, ``output`` and ``reference`` as int16 in 0.1 HU."""

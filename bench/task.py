@@ -8,6 +8,7 @@ from typing import Any
 
 from bench import devices, metrics, seeds
 from bench.data.pairs import PairFiles
+from bench.importing import Planned
 from bench.provenance import environment
 from bench.record import Attempt, Record, Status
 from bench.spec import File, PlannedCell
@@ -24,8 +25,8 @@ class Task:
     store: CellStore
     source: dict[str, Any]
     deviation_factor: float | None
+    code: Planned  # of the network, as the cell's id names it
     leaky: str = ""  # why the split is leaky; empty: it is clean
-    base: str = ""  # the folder in which the networks' modules are looked for first
     configuration: dict[str, File] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
 
 
@@ -38,6 +39,7 @@ class Network:
     params: dict[str, Any]
     precision: str
     sides: tuple[int, ...]
+    code: Planned  # that of its cells
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,6 @@ class Check:
     """The networks of a run, to be built once; ``log`` takes what the libraries print."""
 
     networks: tuple[Network, ...]
-    base: str
     log: Path
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from bench import guards
+from bench import draws, guards
 from bench.checkpoint import State
 from bench.events import EpochEnded, Event, Progress
 from bench.initial import initial_weights
@@ -59,6 +59,7 @@ class _Checks(keras.callbacks.Callback):
         if self.verdict is None and row["psnr"] >= max(check["psnr"] for check in state.history):
             state.best, state.best_epoch = state.weights, epoch + 1
         state.optimizer = values(self.model.optimizer.variables)
+        state.random = values(draws.states(self.model))
         state.save(fit.path)
         fit.report(EpochEnded(fit.cell, epoch + 1, fit.training.epochs, *(row[k] for k in _EVENT_COLUMNS)))
         if self.verdict is not None:
@@ -80,6 +81,8 @@ class _Watch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         training, now = self.fit.training, time.monotonic()
+        if batch == 0:
+            self.model.loss.check(self.model)
         if batch % NAN_CHECK_EVERY == 0 and not math.isfinite(float((logs or {})["loss"])):
             raise LossNotFinite(self.epoch + 1, batch + 1)
         if now - self.last > REPORT_EVERY_S:
@@ -115,19 +118,21 @@ class Fit:
         model.set_weights(state.weights)
         for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
+        draws.assign(model, state.random)
         diverged = guards.verdict(state.history, self.training.guard)
         if diverged is not None or len(state.history) >= self.training.epochs:
             return diverged
         checks = _Checks(self, state)
         try:
-            model.fit(
-                self.batches,
-                initial_epoch=len(state.history),
-                epochs=self.training.epochs,
-                shuffle=False,
-                verbose=0,
-                callbacks=[_Watch(self), checks],
-            )
+            with model.loss.watching():
+                model.fit(
+                    self.batches,
+                    initial_epoch=len(state.history),
+                    epochs=self.training.epochs,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[_Watch(self), checks],
+                )
         except LossNotFinite as error:
             return guards.Divergence(error.epoch, str(error))
         return checks.verdict
@@ -136,4 +141,6 @@ class Fit:
 def fresh_state(model: keras.Model, seed: int) -> State:
     """Return the state before the first update."""
     weights = initial_weights(model, seed)
-    return State(seed, weights, values(model.optimizer.variables), weights, None, [])
+    return State(
+        seed, weights, values(model.optimizer.variables), weights, None, [], draws.start(model, seed)
+    )

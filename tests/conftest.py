@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import seeds, spec
+from bench import provenance, seeds, spec
 from bench.data import manifest, pairs
+from bench.importing import Planned
 from bench.spec import Training
 from bench.store import CellStore
 from bench.task import Task
 
+ROOT = Path(__file__).resolve().parents[1]
 SIZE = 16
 WATER = 0.2  # 1/cm
 PARTS = {
@@ -91,6 +94,12 @@ def make_training(**changes: Any) -> Training:
     return Training(**settings | changes)
 
 
+@functools.cache
+def code_of(build: str | None, base: Path) -> str:
+    """Return the hash of a network's code; empty for the input."""
+    return "" if build is None else provenance.code_hash(build, base)
+
+
 def make_cell(
     training: Training | None,
     *,
@@ -98,6 +107,7 @@ def make_cell(
     params: Mapping[str, Any] = UNET,
     condition: str = "noisy",
     seed: int = 1,
+    base: Path = ROOT,
 ) -> spec.Cell:
     """Return a resolved cell."""
     data = spec.DataIdentity(
@@ -117,8 +127,8 @@ def make_cell(
     )
     model = spec.INPUT if build is None else build.partition(":")[0].rpartition(".")[2]
     return spec.Cell(
-        model=model, build=build, params=dict(params), training=training, dataset=dataset, seed=seed, code="c",
-        versions={"physics": 1, "training": spec.TRAINING_VERSION},
+        model=model, build=build, params=dict(params), training=training, dataset=dataset, seed=seed,
+        code=code_of(build, base), versions={"physics": 1, "training": spec.TRAINING_VERSION},
     )  # fmt: skip
 
 
@@ -128,10 +138,11 @@ def make_task(
     training: Training | None = None,
     *,
     parts: Mapping[str, Sequence[pairs.SliceName]] = PARTS,
+    base: Path = ROOT,
     **cell: Any,
 ) -> Task:
     """Return the task of one cell whose files go to ``folder``; without ``training`` the tiny one."""
-    described = make_cell(training or make_training(), condition=files.condition, **cell)
+    described = make_cell(training or make_training(), condition=files.condition, base=base, **cell)
     return Task(
         planned=spec.PlannedCell(id=described.id, spec=described, scaled=()),
         files=files,
@@ -139,6 +150,7 @@ def make_task(
         store=CellStore(folder),
         source={"title": "Test discs"},
         deviation_factor=None,
+        code=Planned(str(base), described.code),
     )
 
 

@@ -13,8 +13,10 @@ from bench import cell, evaluate, seeds
 from bench.data.pairs import PairFiles, open_pairs
 from bench.errors import BenchError
 from bench.events import EpochEnded, Event, Progress
+from bench.importing import CodeChanged
 from bench.networks import Workbench, load_network
 from bench.record import Record
+from bench.spec import TRAINING_VERSION
 from bench.task import Task, fail
 
 Make = Callable[..., Task]
@@ -92,8 +94,7 @@ def test_the_best_epoch_is_the_best_on_validation_and_its_weights_are_kept(
     psnr = [row["psnr"] for row in asked.store.read_history()]
     assert record.best_epoch == int(np.argmax(psnr)) + 1
     network = load_network("models.unet:build", asked.planned.spec.params)
-    found = weights(asked)
-    network.set_weights([found[variable.path.replace("/", ".")] for variable in network.weights])
+    network.set_weights(asked.store.read_weights())
     pairs = open_pairs(asked.files, asked.parts)
     again = evaluate.mean_psnr(pairs, pairs.parts["validation"], evaluate.predictor(network))
     assert again == pytest.approx(max(psnr), abs=1e-4)
@@ -265,3 +266,46 @@ def test_patches_and_another_network_run_too(
     record = cell.run(asked, Workbench(jit_compile=False), quiet)
     assert record.status == "finished"
     assert len(asked.store.read_scores()) == 5
+
+
+BRANCHES = """
+import keras
+
+def build():
+    image = keras.Input((None, None, 1))
+    def branch():
+        inner = [keras.layers.Conv2D(2, 3, padding="same", name=f"conv{k}") for k in (1, 2)]
+        return keras.Sequential([keras.Input((None, None, 1)), *inner])
+    x = keras.layers.Add()([branch()(image), branch()(image)])
+    return keras.Model(image, keras.layers.Conv2D(1, 1)(x))
+"""
+
+
+def test_a_network_with_equal_inner_names_keeps_all_its_arrays(
+    bench: Workbench, task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "branches.py").write_text(BRANCHES)
+    settings = training(epochs=1)
+    asked = task(tmp_path / "cell", shared_files, settings, build="branches:build", params={}, base=tmp_path)
+    record = cell.run(asked, bench, quiet)
+    arrays = asked.store.read_weights()
+    # by hand: two branches of (3 * 3 * 2 + 2) + (3 * 3 * 2 * 2 + 2), and 2 + 1
+    assert sum(a.size for a in arrays) == record.parameters["total"] == 2 * (20 + 38) + 3
+    network = load_network("branches:build", {}, code=asked.code)
+    network.set_weights(arrays)
+    pairs = open_pairs(asked.files, asked.parts)
+    again = evaluate.score(pairs, evaluate.predictor(network), lambda done, total: None)[0]
+    assert [row["rmse.hu"] for row in again] == pytest.approx(
+        [row["rmse.hu"] for row in asked.store.read_scores()], rel=1e-5
+    )
+
+
+def test_a_cell_planned_by_another_version_of_this_program_is_not_trained(
+    bench: Workbench, task: Make, shared_files: PairFiles, tmp_path: Path
+) -> None:
+    asked = task(tmp_path / "cell", shared_files)
+    other = asked.planned.spec.model_copy(update={"versions": {"training": TRAINING_VERSION - 1}})
+    old = Task(**{**vars(asked), "planned": asked.planned.model_copy(update={"spec": other})})
+    with pytest.raises(CodeChanged, match="this program has changed since the plan was made; run again"):
+        cell.run(old, bench, quiet)
+    assert not (tmp_path / "cell").exists()

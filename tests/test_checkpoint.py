@@ -20,20 +20,42 @@ def state() -> State:
     weights = [rng.normal(size=(3, 3, 1, 2)).astype(np.float32) for _ in range(12)]
     optimizer = [np.array(7, np.int64), *weights]
     history = [{"epoch": 1, "loss": 0.1 + 0.2, "psnr": math.nan, "psnr_input": -math.inf}]
-    return State(2**31 - 1, weights, optimizer, [w + 1 for w in weights], 1, history)
+    random = [np.array([2**31 - 1, 3], np.uint32), np.array([5, 2**40], np.int64)]
+    return State(2**31 - 1, weights, optimizer, [w + 1 for w in weights], 1, history, random)
 
 
 def test_bits_types_and_order_come_back(state: State, tmp_path: Path) -> None:
     state.save(tmp_path / "new" / "state.npz")
     found = load_state(tmp_path / "new" / "state.npz")
     assert found is not None
-    for group in ("weights", "optimizer", "best"):
+    for group in ("weights", "optimizer", "best", "random"):
         ours, theirs = getattr(found, group), getattr(state, group)
         assert [(a.dtype, a.shape, a.tobytes()) for a in ours] == [
             (b.dtype, b.shape, b.tobytes()) for b in theirs
         ]
     assert (found.seed, found.best_epoch) == (state.seed, 1)
     assert repr(found.history) == repr(state.history)
+
+
+def test_more_than_ten_thousand_arrays_keep_their_order(state: State, tmp_path: Path) -> None:
+    many = replace(state, optimizer=[np.array(index) for index in range(10_002)])
+    many.save(tmp_path / "state.npz")
+    found = load_state(tmp_path / "state.npz")
+    assert found is not None
+    assert [int(value) for value in found.optimizer] == list(range(10_002))
+
+
+def test_a_state_of_schema_1_is_that_of_a_network_without_random_layers(state: State, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    replace(state, random=[]).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    meta = json.loads(bytes(arrays["meta"])) | {"schema": 1}
+    np.savez(path, **arrays | {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)})
+    found = load_state(path)
+    assert found is not None
+    assert found.fits(replace(state, random=[]))
+    assert not found.fits(state)  # a network with random layers starts anew, by a line
 
 
 def test_without_a_file_there_is_no_state(tmp_path: Path) -> None:
@@ -67,7 +89,7 @@ def test_text_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"schema": 2}, "saved state of schema 2, not 1"),
+        ({"schema": 3}, "saved state of schema 3, not 2"),
         ({"schema": None}, "saved state of schema None"),
         ({"-": "seed"}, "broken checkpoint"),
         ({"-": "schema"}, "broken checkpoint"),
@@ -124,4 +146,5 @@ def test_a_state_of_another_network_does_not_fit(state: State) -> None:
     assert state.fits(replace(state, history=[]))
     assert not state.fits(replace(state, weights=state.weights[:-1]))
     assert not state.fits(replace(state, optimizer=[np.zeros(2), *state.optimizer[1:]]))
+    assert not state.fits(replace(state, random=state.random[:1]))
     assert not state.fits(replace(state, best=[w.ravel() for w in state.best]))

@@ -12,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from bench import evaluate, metrics
 from bench.data.pairs import PairSet
+from bench.errors import BenchError
 
 WATER = 0.2  # 1/cm
 Make = Callable[..., PairSet]
@@ -124,3 +125,30 @@ def test_samples_lie_at_a_sixth_a_half_and_five_sixths(
     for key, array in (("input", pairs.degraded), ("reference", pairs.reference)):
         assert np.allclose(images[key], 1000 * (np.asarray(array[rows]) / WATER - 1), atol=1e-3)
     assert np.allclose(images["output"], 1000 * (Blur()(pairs.degraded[rows] / WATER) - 1), atol=1e-3)
+
+
+def test_a_slice_that_cannot_be_scored_is_named(pair_set: Make, pairs: PairSet, tmp_path: Path) -> None:
+    def empty(degraded: dict, reference: dict) -> None:
+        reference["E", "1"][:] = 0
+
+    def broken(images: np.ndarray) -> np.ndarray:
+        images = images.copy()
+        images[2, 3, 3] = np.nan
+        return images
+
+    air = pair_set(tmp_path / "air", change=empty)
+    message = r"slice 1 of patient E: the reference has no range \(all air\)"
+    for fails in (lambda: evaluate.check(air), lambda: evaluate.score(air, Blur(), nothing)):
+        with pytest.raises(BenchError, match=message):
+            fails()
+    evaluate.check(pairs)
+    with pytest.raises(BenchError, match=r"slice 2 of patient D: the image has 1 values that are NaN"):
+        evaluate.score(pairs, broken, nothing)
+
+
+def test_a_validation_slice_of_air_is_named_before_the_training(pair_set: Make, tmp_path: Path) -> None:
+    def empty(degraded: dict, reference: dict) -> None:
+        reference["C", "3"][:] = 0
+
+    with pytest.raises(BenchError, match=r"slice 3 of patient C: the reference has no range"):
+        evaluate.check(pair_set(tmp_path, change=empty))

@@ -12,14 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import devices
+from bench import devices, provenance
 from bench.data.pairs import PairFiles
 from bench.events import CellEnded, EpochEnded, Event, Message
 from bench.executors import Worker
+from bench.importing import Planned
 from bench.record import Record
 from bench.task import Check, Network, Task
 
 EPOCHS = 8
+NETWORK = """
+import keras
+
+def build():
+    image = keras.Input((None, None, 1))
+    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image))
+"""
 
 
 @dataclass
@@ -87,13 +95,22 @@ def story(
         "killed": task(root / "killed", files, long),
         "fresh": task(root / "fresh", other, settings, seed=2),
     }
+    network = root / "network.py"
+    network.write_text(NETWORK)
+    own = task(root / "edited", files, settings, build="network:build", params={}, base=root)
+    hashes = provenance.file_hashes(provenance.code_sources("network:build", root))
+    tasks["edited"] = replace(own, code=replace(own.code, files=hashes))
     told = Story(tasks)
     with Worker(threads=1) as worker:
         for name in ("missing", "bug", "first", "nan", "second", "whole"):
             told.tell(name, worker)
         told.tell("killed", worker, kill_after=3)
         told.failed = told.record("killed")  # type: ignore[attr-defined]
-        for name in ("fresh", "killed again"):
+        network.write_text(NETWORK.replace("3, padding", "1, padding"))
+        told.tell("edited", worker)
+        told.left = sorted(path.name for path in (root / "edited").iterdir())  # type: ignore[attr-defined]
+        network.write_text(NETWORK)
+        for name in ("fresh", "killed again", "edited again"):
             told.tell(name, worker)
     return told
 
@@ -121,6 +138,18 @@ def test_a_divergence_is_recorded_and_the_run_goes_on(story: Story) -> None:
     assert ended.message == attempt.message == "loss is not finite at epoch 1, update 1"
     assert story.ended("second").status == "finished"
     assert story.ended("second").message == ""
+
+
+def test_a_network_edited_since_the_plan_fails_by_name_and_its_cell_stays_open(story: Story) -> None:
+    ended = story.ended("edited")
+    place = Path(story.tasks["edited"].code.base, "network.py")
+    assert (ended.status, ended.message) == (
+        "failed",
+        f"{place} has changed since the plan was made; run again",
+    )
+    assert story.left == ["log.txt"]  # type: ignore[attr-defined]
+    assert story.ended("edited again").status == "finished"  # the edit is undone: the plan's code again
+    assert len(story.record("edited").attempts) == 1
 
 
 def test_cells_share_a_process_until_it_dies(story: Story) -> None:
@@ -181,10 +210,10 @@ def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(
         (tmp_path / "models" / f"{name}.py").write_text(text)
 
     def network(name: str, **params: Any) -> Network:
-        return Network(name, f"models.{name}:build", params, "float32", (16, 32))
+        return Network(name, f"models.{name}:build", params, "float32", (16, 32), Planned(str(tmp_path)))
 
     asked = (network("unet", momentum=99), network("dncnn", depth=3), *map(network, texts))
-    worker.begin(Check((*asked, replace(network("unet"), sides=(24,))), str(tmp_path), tmp_path / "log.txt"))
+    worker.begin(Check((*asked, replace(network("unet"), sides=(24,))), tmp_path / "log.txt"))
     found = dict(enumerate(worker.checked()))
     assert [name for name, _ in found.values()] == ["unet", *texts, "unet"]
     said = [message for _, message in found.values()]
@@ -198,10 +227,25 @@ def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(
     assert worker.checked() == []
 
 
+def test_a_network_edited_while_the_pairs_were_built_is_found_before_any_cell(
+    worker: Worker, tmp_path: Path
+) -> None:
+    network = tmp_path / "network.py"
+    network.write_text(NETWORK)
+    sources = provenance.code_sources("network:build", tmp_path)
+    code = Planned(str(tmp_path), provenance.hash_of(sources), provenance.file_hashes(sources))
+    one = Network("network", "network:build", {}, "float32", (16,), code)
+    worker.begin(Check((one,), tmp_path / "log.txt"))
+    assert worker.checked() == []
+    network.write_text(NETWORK.replace("3, padding", "1, padding"))
+    worker.begin(Check((one,), tmp_path / "log.txt"))
+    assert worker.checked() == [("network", f"{network} has changed since the plan was made; run again")]
+
+
 def test_a_worker_that_dies_while_it_builds_says_so_for_each_network(worker: Worker, tmp_path: Path) -> None:
     (tmp_path / "dies.py").write_text("import os\nos._exit(7)\n")
-    one = Network("dies", "dies:build", {}, "float32", (16,))
-    worker.begin(Check((one,), str(tmp_path), tmp_path / "log.txt"))
+    one = Network("dies", "dies:build", {}, "float32", (16,), Planned(str(tmp_path)))
+    worker.begin(Check((one,), tmp_path / "log.txt"))
     ((model, message),) = worker.checked()
     assert model == "dies"
     assert "died while it built the networks (exit code 7)" in message

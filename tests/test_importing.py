@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 
-from bench import importing, modules, provenance, signatures
+from bench import importing, modules, provenance, seeds, signatures
 from bench.errors import BenchError
+from bench.importing import Planned
+from bench.importing.path import PathFinder
 
 Write = Callable[..., Path]
 
@@ -28,6 +32,10 @@ def build(width=1):
 
     return (absolute, relative, blocks.NAME, models.blocks.NAME, renamed.NAME, helper.NAME, VALUE, CHOICES[0])
 """
+
+
+def load(module: str, base: Path) -> ModuleType:
+    return importing.load(f"{module}:build", Planned(str(base)))
 
 
 @pytest.fixture
@@ -68,27 +76,27 @@ def foreign(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_import_statement_means_the_neighbour_and_else_the_packaged_module(base: Path) -> None:
     before = {name for name in sys.modules if name.partition(".")[0] == "models"}
-    net = importing.load("models.mynet", base)
+    net = load("models.mynet", base)
     assert net.build() == ("mine", "mine", "mine", "mine", "mine", "helper", 3, "normal_0.01")
     assert {name for name in sys.modules if name.partition(".")[0] == "models"} == before
 
 
 def test_packaged_networks_load_beside_a_folder_of_the_same_name_that_has_their_files(write: Write) -> None:
     base = write("mine", models__output="raise SystemExit('mine')\n", models__mynet="X = 1\n")
-    unet = importing.load("models.unet", base)
+    unet = load("models.unet", base)
     assert Path(str(unet.__file__)) == modules.program() / "models" / "unet.py"
     assert unet.output.__module__.endswith("models.output")
-    assert importing.load("models.mynet", base).X == 1
+    assert load("models.mynet", base).X == 1
 
 
 def test_two_folders_do_not_share_their_modules(write: Write) -> None:
     first = write("one", models__mynet="from .blocks import X\n", models__blocks="X = 1\n")
     second = write("two", models__mynet="from models.blocks import X\n", models__blocks="X = 2\n")
-    assert [importing.load("models.mynet", base).X for base in (first, second)] == [1, 2]
+    assert [load("models.mynet", base).X for base in (first, second)] == [1, 2]
 
 
 def test_code_is_read_from_its_text_and_nothing_is_written_beside_it(base: Path) -> None:
-    importing.load("models.mynet", base)
+    load("models.mynet", base)
     assert not list(base.rglob("__pycache__"))
 
 
@@ -96,19 +104,55 @@ def test_a_line_of_a_traceback_is_that_of_the_file(write: Write) -> None:
     text = "import models.blocks, helper\n\n\ndef build():\n    return 1 / 0\n"
     base = write("mine", models__mynet=text, models__blocks="", helper="")
     with pytest.raises(ZeroDivisionError) as caught:
-        importing.load("models.mynet", base).build()
+        load("models.mynet", base).build()
     assert caught.traceback[-1].lineno == 4  # from 0
 
 
 def test_a_package_on_the_import_path_is_imported_as_always(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(
-        "path", mylab__nets="from mylab.parts import X\n", mylab__parts="X = 5\n", mylab____init__=""
-    )
+    path = write("path", mylab__nets="from mylab.parts import X\n", mylab__parts="X = 5\n")
+    (path / "mylab" / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(path))
-    assert importing.load("mylab.nets", write("mine", other="")).X == 5
+    assert load("mylab.nets", write("mine", other="")).X == 5
     assert sys.modules.pop("mylab.nets").__name__ == "mylab.nets"
+
+
+def test_what_this_program_runs_on_is_not_loaded_a_second_time(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network's function may be one of this program or of a library itself."""
+    assert importing.function("bench.seeds:derive", Planned(str(base))) is seeds.derive
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path[:])
+    found = modules.find("numpy.linalg", base)
+    assert found is not None
+    finder = PathFinder()
+    finder.take({found: b"raise SystemExit(1)"})
+    assert sys.modules["numpy.linalg"] is np.linalg
+    assert finder.find_spec("numpy.linalg") is None
+
+
+def test_every_package_around_a_module_is_hashed_and_executed(write: Write) -> None:
+    """Also one that has an ``__init__.py`` above a folder without."""
+    base = write("mine", lab__inner__net="import lab\n\ndef build():\n    return lab.A\n")
+    (base / "lab" / "__init__.py").write_text("A = 1\n")
+    before = provenance.code_hash("lab.inner.net:build", base)
+    assert load("lab.inner.net", base).build() == 1
+    (base / "lab" / "__init__.py").write_text("A = 2\n")
+    assert provenance.code_hash("lab.inner.net:build", base) != before
+    assert load("lab.inner.net", base).build() == 2
+
+
+def test_a_module_named_at_run_time_is_refused_because_no_hash_covers_it(write: Write) -> None:
+    text = "import importlib\n\ndef build():\n    return importlib.import_module('.blocks', __package__)\n"
+    base = write("mine", models__mynet=text, models__blocks="X = 1\n")
+    with pytest.raises(ImportError, match=r"no module models\.blocks in the code that a cell's id names"):
+        load("models.mynet", base).build()
+
+
+def test_a_neighbour_that_may_be_absent_may_be_absent(write: Write) -> None:
+    text = "try:\n    from . import extra\nexcept ImportError:\n    extra = None\n"
+    assert load("models.mynet", write("mine", models__mynet=text)).extra is None
 
 
 @pytest.mark.parametrize("file", ["models/mynet", "models/blocks", "models/late", "helper"])
@@ -141,4 +185,4 @@ def test_a_name_that_is_nowhere_says_where_it_was_looked_for(base: Path) -> None
         "program; did you mean models.mynet?"
     )
     with pytest.raises(BenchError, match=r"no module models\.foreign"):
-        importing.load("models.foreign", base)
+        load("models.foreign", base)

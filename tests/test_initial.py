@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench import seeds
-from bench.initial import initial_weights
+from bench.initial import initial_weights, unnamed
 
 Draw = Callable[..., np.ndarray]
 
@@ -118,3 +118,67 @@ def test_layers_inside_layers_and_constants_are_set() -> None:
     assert {name: value.tolist() for name, value in found.items() if value.ndim == 1} == {
         "bias": [0, 0], "gamma": [1, 1], "beta": [0, 0], "moving_mean": [0, 0], "moving_variance": [1, 1],
     }  # fmt: skip
+
+
+class Two(keras.layers.Layer):
+    """A layer with two inner layers of one name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = keras.layers.Dense(3, kernel_initializer="zeros", name="inner")
+        self.second = keras.layers.Dense(3, kernel_initializer="he_normal", name="inner")
+
+    def call(self, x: Any) -> Any:
+        return self.first(x) + self.second(x)
+
+
+def branches() -> keras.Model:
+    """Two sub-models whose inner layers have equal names, the second one all zeros."""
+    image = keras.Input((8, 8, 1))
+
+    def branch(kind: str) -> keras.Model:
+        inner = [keras.layers.Conv2D(2, 3, kernel_initializer=kind, name=f"conv{k}") for k in (1, 2)]
+        return keras.Sequential([keras.Input((8, 8, 1)), *inner], name=f"branch_{kind}")
+
+    x = keras.layers.Add()([branch("he_normal")(image), branch("zeros")(image)])
+    return keras.Model(image, Two()(x))
+
+
+def test_layers_of_equal_names_keep_their_own_initialisers() -> None:
+    model = branches()
+    assert len({weight.path for weight in model.weights}) < len(model.weights)  # else this shows nothing
+    assert not unnamed(model)
+    kernels = [value for value in initial_weights(model, 1) if value.ndim > 1]
+    assert [bool(value.any()) for value in kernels] == [True, True, False, False, False, True]
+    spread = float(kernels[1].std())  # he_normal: sqrt(2 / fan in), here 3 * 3 * 2
+    assert spread == pytest.approx(math.sqrt(2 / 18), rel=0.35)
+
+
+def test_whole_numbers_keep_their_type() -> None:
+    class Counter(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.count = self.add_weight(
+                shape=(), initializer="zeros", dtype="int64", trainable=False, name="count"
+            )
+            self.count.assign(2**24 + 1)  # no float32
+
+        def call(self, x: Any) -> Any:
+            return x
+
+    model = keras.Sequential([keras.Input((2,)), Counter()])
+    (value,) = initial_weights(model, 1)
+    assert (value.dtype, int(value)) == (np.int64, 2**24 + 1)
+
+
+def test_weights_whose_initialiser_no_layer_names_are_found() -> None:
+    class Own(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.scale = self.add_weight(shape=(3,), initializer="random_normal", name="scale")
+            self.shift = self.add_weight(shape=(3,), initializer="zeros", name="shift")
+
+        def call(self, x: Any) -> Any:
+            return x * self.scale + self.shift
+
+    assert [path.rpartition("/")[2] for path in unnamed(keras.Sequential([keras.Input((3,)), Own()]))] == [
+        "scale"
+    ]

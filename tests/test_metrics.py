@@ -357,7 +357,7 @@ def test_ssim_needs_one_whole_window() -> None:
 def test_slice_without_positive_maximum_is_refused(level: float) -> None:
     air = np.full((16, 16), level)
     for name in ("psnr.slice_max", "ssim.slice_max", "ssim.column"):
-        with pytest.raises(ValueError, match="maximum of the reference slice is"):
+        with pytest.raises(ValueError, match="the reference has no range"):
             metrics.score(air, air + 0.1, ids=[name])
     assert metrics.score(air, air + 0.1, ids=["rmse.hu"])["rmse.hu"] == pytest.approx(100.0)
 

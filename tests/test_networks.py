@@ -11,8 +11,10 @@ import keras
 import numpy as np
 import pytest
 
+from bench import provenance
 from bench.data.pairs import PairFiles
 from bench.errors import BenchError
+from bench.importing import CodeChanged, Planned
 from bench.initial import initial_weights
 from bench.networks import Schedule, Workbench, load_network, values
 from bench.spec import Decay, Halving, Steps
@@ -99,6 +101,28 @@ def test_a_network_is_kept_for_equal_settings_and_comes_back_as_built(
         task(Path(), NO_FILES, params={"filters": [2, 3]}),
     ):
         assert bench.model(other.planned.spec) is not model
+
+
+def test_a_kept_network_is_not_taken_for_other_code(task: Callable[..., Task], tmp_path: Path) -> None:
+    file, found = tmp_path / "net.py", []
+    for kernel in (1, 3, 1):
+        text = "import keras\n\ndef build():\n    image = keras.Input((None, None, 1))\n"
+        file.write_text(text + f"    return keras.Model(image, keras.layers.Conv2D(1, {kernel})(image))\n")
+        code = Planned(str(tmp_path), provenance.code_hash("net:build", tmp_path))
+        found.append((file.read_text(), code))
+    bench = Workbench(jit_compile=False)
+    cell = task(Path(), NO_FILES, build="models.unet:build").planned.spec.model_copy(
+        update={"build": "net:build", "params": {}}
+    )
+    counts = []
+    for text, code in found:
+        file.write_text(text)
+        counts.append(bench.model(cell, code).count_params())
+    assert counts == [1 + 1, 9 + 1, 1 + 1]
+    file.write_text("")
+    assert bench.model(cell, found[-1][1]).count_params() == 2  # what the id names, kept from before
+    with pytest.raises(CodeChanged):
+        bench.model(cell, found[1][1])
 
 
 def test_values_are_copies() -> None:

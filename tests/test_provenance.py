@@ -247,3 +247,11 @@ def test_the_commit_is_that_of_the_checkout_and_says_when_files_differ(tmp_path:
     assert provenance._commit(tmp_path) == {"commit": commit, "dirty": False}
     (tmp_path / "a").write_text("2")
     assert provenance._commit(tmp_path) == {"commit": commit, "dirty": True}
+
+
+def test_the_version_of_a_library_is_that_which_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade on disk during a run does not change what has trained."""
+    import numpy
+
+    monkeypatch.setattr(numpy, "__version__", "0.0.loaded")
+    assert provenance.environment()["numpy"] == "0.0.loaded"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,43 @@ def test_force_runs_cells_anew_and_takes_their_files_away(
     assert sorted(path.exists() for path in stale) == [False, True]
 
 
+def test_force_removes_a_link_and_leaves_what_it_points_to(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.use_fake_worker(monkeypatch)
+    run(folder)
+    (cell,) = (folder / "runs" / "tiny").glob("unet-noisy*")
+    cell.rename(folder / "elsewhere")
+    cell.symlink_to(folder / "elsewhere")
+    fake = tiny.use_fake_worker(monkeypatch)
+    assert run(folder, force=True, only=("unet:noisy",))[-1] == RunEnded(1, 0)
+    assert names(fake.ran) == ["unet-noisy-s1"]
+    assert not cell.is_symlink()
+    assert (folder / "elsewhere" / "record.json").exists()
+
+
+def test_force_that_cannot_remove_says_so_and_runs_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.use_fake_worker(monkeypatch)
+    run(folder)
+    (cell,) = (folder / "runs" / "tiny").glob("unet-noisy*")
+    original = os.unlink
+
+    def locked(path: Any, *args: Any, **kwargs: Any) -> None:
+        if str(path).endswith("record.json"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        original(path, *args, **kwargs)
+
+    fake = tiny.use_fake_worker(monkeypatch)
+    for name in ("unlink", "remove"):
+        monkeypatch.setattr(os, name, locked)
+    with pytest.raises(BenchError, match=r"record\.json: cannot be removed: Permission denied; .*--runs"):
+        run(folder, force=True, only=("unet:noisy",))
+    assert fake.ran == []
+    assert (cell / "scores.csv").exists()  # the record goes first, so no part of a finished cell is lost
+
+
 def test_each_network_is_built_once_while_the_pairs_are_and_before_any_cell(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,8 +241,13 @@ def test_absent_slices_are_told_before_anything_is_written(
 
 def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
+    asked: list[Any] = []
 
     class Keep(tiny.FakeWorker):
+        def begin(self, check: Any) -> None:
+            asked.append(check)
+            super().begin(check)
+
         def run(self, work: Any) -> Iterator[Event]:
             seen.append(work)
             return super().run(work)
@@ -221,7 +265,10 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     }
     assert {patient for patient, _ in noisy.parts["test"]} == {"P001"}
     assert noisy.source["title"] == "Phantom"
-    assert noisy.base == str(folder)
+    assert noisy.code.base == str(folder)
+    assert noisy.code.sha256 == noisy.planned.spec.code == asked[0].networks[0].code.sha256
+    assert {Path(file).name for file in noisy.code.files} >= {"unet.py", "output.py"}
+    assert asked[0].networks[0].code == noisy.code
     sha = hashlib.sha256((folder / "datasets.yaml").read_bytes()).hexdigest()
     assert noisy.configuration["datasets.yaml"] == File(path=f"{folder}/datasets.yaml", sha256=sha)
     record = noisy.store.read_record()

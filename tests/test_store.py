@@ -188,3 +188,21 @@ def test_plan_of_a_newer_program_is_refused(tmp_path: Path, plan: Plan) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 2}))
     with pytest.raises(BenchError, match=r"plan\.json"):
         run.read_plan()
+
+
+def test_weights_keep_every_array_under_paths_that_repeat(tmp_path: Path) -> None:
+    store = CellStore(tmp_path / "cell")
+    arrays = [np.full((2, 2), index, np.float32) for index in range(4)]
+    store.write_weights(["a/conv/kernel", "a/conv/kernel", "file", "a/conv/kernel"], arrays)
+    with np.load(store.weights) as file:
+        assert file.files == ["0000.a.conv.kernel", "0001.a.conv.kernel", "0002.file", "0003.a.conv.kernel"]
+    assert [a.tobytes() for a in store.read_weights()] == [a.tobytes() for a in arrays]
+
+
+def test_weights_of_earlier_versions_are_read_in_their_order(tmp_path: Path) -> None:
+    store = CellStore(tmp_path)
+    np.savez(store.weights, **{"z.kernel": np.ones(2), "a.bias": np.zeros(3)})
+    assert [a.tolist() for a in store.read_weights()] == [[1, 1], [0, 0, 0]]
+    store.weights.write_bytes(store.weights.read_bytes()[:50])
+    with pytest.raises(BenchError, match=r"weights\.npz: broken .*--force"):
+        store.read_weights()

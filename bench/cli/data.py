@@ -111,6 +111,7 @@ def data_audit(**options: Any) -> None:
     """
     from bench import config
     from bench.audit import asked, listing, page, suite
+    from bench.ct import compiled
 
     wanted = request(**options)
     settings = config.load(wanted.datasets, wanted.experiments)
@@ -126,6 +127,8 @@ def data_audit(**options: Any) -> None:
         say(listing.row(check))
     say(f"\nwrote {page.write(wanted.reports / wanted.profile, wanted.profile, profile.size, setup, checks)}")
     say(listing.foot(checks))
+    if slow := compiled.remark():
+        say(slow)
     leave(DONE if all(check.passed for check in checks) else SOME_FAILED)
 
 

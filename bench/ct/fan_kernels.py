@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from numba.core import types
 from numba.extending import intrinsic
 
+from bench.ct.compiled import compiled
 from bench.ct.kernels import LANES, Array, Directions, Intrinsic, _address, _broadcast, _next
 
 Doubles = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ Integers = npt.NDArray[np.int64]
 _VIEWS, _LINES = 16, 8  # views and lines of pixels that are projected together, to stay in the cache
 _ROWS, _COLUMNS = 8, 32  # pixels of the block that is back-projected at once
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = compiled(nogil=True, error_model="numpy")
 
 
 def _between(builder: Any, context: Any, kind: Any, array: Any, start: Any, share: Any) -> Any:

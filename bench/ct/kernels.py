@@ -14,12 +14,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+
+from bench.ct.compiled import compiled
 
 Array = npt.NDArray[np.float32]
 Directions = npt.NDArray[np.float64]  # (directions, 2): cosine and sine
@@ -32,7 +33,7 @@ _SUB_BITS = 11  # a pixel's place between two bin edges is known to 2**-11 bins
 _ONE = 1 << 32  # one bin in fixed-point positions
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = compiled(nogil=True, error_model="numpy")
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:

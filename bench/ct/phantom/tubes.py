@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import sqrt
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.ct.compiled import compiled
 from bench.ct.phantom.canvas import Canvas
 from bench.ct.phantom.fields import Array
 
@@ -16,7 +16,7 @@ _SOFT = 2.5  # mm over which ``tubes_distance`` rounds the corner between two tu
 _REACH = 20.0  # mm from a tube's surface beyond which ``tubes_distance`` no longer looks
 
 
-@numba.njit(cache=True)
+@compiled()
 def _lay(
     out: Array, xs: Array, ys: Array, z: float, segments: Segments, grow: float, slab: float
 ) -> None:  # pragma: no cover
@@ -73,7 +73,7 @@ def tube_cover(canvas: Canvas, segments: Segments, grow: float = 0.0, slab: floa
     return out
 
 
-@numba.njit(cache=True)
+@compiled()
 def _near(
     out: Array, x: Array, y: Array, z: Array, segments: Segments, soft: float, reach: float
 ) -> None:  # pragma: no cover
