@@ -190,7 +190,12 @@ def _build(check: Check) -> list[tuple[str, str]]:
             networks.check(one.build, one.params, one.precision, one.code, one.sides)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            found.append((one.model, str(error) if isinstance(error, BenchError) else _one_line(error)))
+            said = (
+                "; ".join(filter(None, (error.message, error.remedy)))
+                if isinstance(error, BenchError)
+                else None
+            )
+            found.append((one.model, said or _one_line(error)))
     return found
 
 

@@ -14,9 +14,12 @@ from bench.errors import BenchError, BenchErrors
 from bench.events import CellStarted, Event, Message, RunEnded
 from bench.executors import Worker
 from bench.importing import Planned
+from bench.plan import resolved
+from bench.precedence import ALL
 from bench.preparing import Prepared, Request, prepare
 from bench.spec import PlannedCell
 from bench.task import Check, Network, Task
+from bench.yamlnodes import KeyPath, dotted
 
 GPU_POLL_S = 60.0
 BUSY = -1  # in place of a GPU's index: there are some, and other jobs use them
@@ -137,10 +140,20 @@ def _refuse(prepared: Prepared, faults: Sequence[tuple[str, str]]) -> None:
     """Raise ``BenchErrors`` with every model that cannot be built: nothing has been trained yet."""
     errors = []
     for model, message in faults:
-        file, line = prepared.config.place(("models", model), EXPERIMENTS)
-        errors.append(BenchError(message, file=file, line=line, key=f"models.{model}"))
+        path = _of_params(prepared, model)
+        file, line = prepared.config.place(path, EXPERIMENTS)
+        errors.append(BenchError(message, file=file, line=line, key=dotted(path)))
     if errors:
         raise BenchErrors(errors)
+
+
+def _of_params(prepared: Prepared, model: str) -> KeyPath:
+    """Return the key path of what is nearest to a person's own changes of a network: its parameters, or the model."""
+    found = resolved(prepared.config, prepared.profile, model)
+    origins = {setting.origin for setting in found.params.values()}
+    name = {"own": model, "all": ALL}.get(next((one for one in ("own", "all") if one in origins), ""))
+    training: KeyPath = ("profiles", prepared.request.profile, "training")
+    return ("models", model) if name is None else (*training, name, "params")
 
 
 def _run_cells(prepared: Prepared, todo: Sequence[PlannedCell], worker: Worker) -> Iterator[Event]:

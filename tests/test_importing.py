@@ -89,6 +89,21 @@ def test_packaged_networks_load_beside_a_folder_of_the_same_name_that_has_their_
     assert load("models.mynet", base).X == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["import models.gone", "from models.gone import x", "from .gone import x", "import models.gone as gone"],
+)
+def test_a_module_that_is_nowhere_is_not_taken_from_another_package(write: Write, text: str) -> None:
+    gone = write("elsewhere", models__gone="x = 1\n")
+    sys.path.append(str(gone))
+    base = write("mine", models__mynet=f"def build():\n    {text}\n")
+    try:
+        with pytest.raises(ModuleNotFoundError, match=r"^no module models\.gone$"):
+            importing.load("models.mynet", base).build()
+    finally:
+        sys.path.remove(str(gone))
+
+
 def test_two_folders_do_not_share_their_modules(write: Write) -> None:
     first = write("one", models__mynet="from .blocks import X\n", models__blocks="X = 1\n")
     second = write("two", models__mynet="from models.blocks import X\n", models__blocks="X = 2\n")

@@ -25,10 +25,14 @@ profile_option = click.option(
     "--profile", default="paper", show_default=True, help="Profile in experiments.yaml."
 )
 _experiments = click.option(
-    "--experiments", type=File, help="Instead of experiments.yaml in the current folder."
+    "--experiments",
+    type=File,
+    help="Instead of experiments.yaml in the current folder; datasets.yaml beside it.",
 )
 datasets_option = click.option(
-    "--datasets", type=File, help="Instead of datasets.yaml in the current folder."
+    "--datasets",
+    type=File,
+    help="Instead of datasets.yaml in the current folder; experiments.yaml beside it.",
 )
 runs_option = click.option(
     "--runs", type=File, default=Path("runs"), show_default=True, help="Where records go."

@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any
 
 from bench.importing.loader import Loader, put_first, spec_of
-from bench.modules import Folder, Found, ReadFinder, around, join, origin_of
+from bench.modules import NETWORKS, Folder, Found, ReadFinder, around, join, origin_of
 from bench.provenance import Sources
 
 
@@ -98,6 +98,9 @@ class _Binding(ast.NodeTransformer):
         made: list[ast.stmt] = []
         for alias in node.names:
             private = self._prefix(alias.name)
+            if private is None and _is_network(alias.name):
+                made.append(_missing(alias.name, node))
+                continue
             if private is None:
                 names = [alias]
             elif alias.asname:
@@ -113,6 +116,9 @@ class _Binding(ast.NodeTransformer):
         made: list[ast.stmt] = []
         for alias in node.names:
             private = self._prefix(join(origin, alias.name)) or self._prefix(origin)
+            if private is None and _is_network(origin):
+                made.append(_missing(origin, node))
+                continue
             changed = (
                 ast.ImportFrom(node.module, [alias], node.level)
                 if private is None
@@ -125,3 +131,12 @@ class _Binding(ast.NodeTransformer):
         assert self.found.folder is not None
         folder = self.code.seen_from(name, self.found.folder)
         return None if folder is None else self.code.private(folder, "")
+
+
+def _is_network(name: str) -> bool:
+    return name.partition(".")[0] == NETWORKS
+
+
+def _missing(name: str, node: ast.stmt) -> ast.stmt:
+    """Return the statement that takes the place of an import of nothing: it must not find somebody else's module."""
+    return ast.copy_location(ast.parse(f"raise ModuleNotFoundError({f'no module {name}'!r})").body[0], node)
