@@ -81,7 +81,7 @@ def test_the_smoke_pairs_are_the_same_on_other_processors(tmp_path: Path) -> Non
     def built(name: str, changed: dict[str, str]) -> dict[str, np.ndarray]:
         cache = tmp_path / name
         command = ["data", "build", "--profile", "smoke", "--cache", str(cache)]
-        process(["-c", f"from bench.cli import main; main({command})"], changed)
+        process(["-c", "from bench.cli import main; main()", *command], changed)
         arrays = sorted(cache.rglob("*.npy"))
         assert len(arrays) == 7  # the reference and six conditions
         return {path.name: np.load(path, mmap_mode="r") for path in arrays}
