@@ -84,8 +84,9 @@ class Degrade:
         self.projected: list[tuple[str, tuple[str, ...]]] = []
 
     def __call__(self, objects, pixel_cm, geometry, keys, reference):
-        self.objects, self.keys = objects, keys
-        return copy.copy(self)
+        made = copy.copy(self)  # one per call: several threads scan at once
+        made.objects, made.keys = objects, keys
+        return made
 
     def references(self, originals):
         return originals
