@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from bench.errors import BenchError
 from bench.spec import Cell, File, Frozen
 
-RECORD_SCHEMA = 2
+RECORD_SCHEMA = 3
 _AGAIN = "delete its folder and run again"
 Status = Literal["finished", "failed", "diverged"]
 
@@ -89,7 +89,8 @@ def upgrade(value: dict[str, Any]) -> dict[str, Any]:
     """Return ``value`` lifted step by step to the newest schema.
 
     Schema 2: the split is a file with a hash, and may have folds. Before it there was a digest of who is in which
-    part, which says nothing about the file.
+    part, which says nothing about the file. Schema 3: the photons at the cell's size gave way to the factor of
+    deviations, and both YAML files are named; older records say neither.
     """
     if value["schema_version"] == 1:
         data = dict(value["spec"]["dataset"]["data"])
@@ -97,4 +98,4 @@ def upgrade(value: dict[str, Any]) -> dict[str, Any]:
         data |= {"split_sha256": "", "fold": None, "folds": 1}
         dataset = {**value["spec"]["dataset"], "data": data}
         value = {**value, "schema_version": 2, "spec": {**value["spec"], "dataset": dataset}}
-    return value
+    return {**value, "schema_version": RECORD_SCHEMA}
