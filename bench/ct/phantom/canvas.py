@@ -16,8 +16,8 @@ from bench.ct.phantom.texture import SPACINGS, lattice_noise
 AIR_HU = -1000.0
 STEP_HU = 1.0 / 64.0
 """What CT numbers are rounded to. Powers and exponentials differ in their last bit between processors and NumPy's
-vector instructions, in double precision by 1e-9 HU at most: too little to move a pixel to the next step, but by one in
-some ten million. A power of two, so that the steps are exact in single precision."""
+vector instructions; 8 units in the last place of each make 4e-10 HU at most, 1e-12 on average, which moves about one
+pixel in a billion to the next step. A power of two, so that the steps are exact in single precision."""
 FINE = 1024  # pixels from which a slice is drawn on its own grid
 
 
