@@ -44,6 +44,9 @@ def run(request: Request) -> Generator[Event, None, None]:
                 if worker is None:
                     worker = _worker(prepared, todo, stack, (yield from _free_gpu()))
                 _refuse(prepared, worker.checked())
+                if request.force:  # not before: what cannot be run must not cost the results that are there
+                    for cell in todo:
+                        prepared.store.cell(cell.id).remove()
                 yield from _run_cells(prepared, todo, worker)
         else:
             _remember(prepared)
@@ -106,12 +109,10 @@ def _audited(prepared: Prepared) -> Generator[Event, None, Prepared]:
 
 
 def _is_open(prepared: Prepared, cell: PlannedCell) -> bool:
-    """Return whether a cell is to be run; with ``--force`` what is on disk of it is removed first."""
-    folder = prepared.store.cell(cell.id)
-    if prepared.request.force:
-        folder.remove()
-    record = folder.read_record()
-    return record is None or (prepared.request.retry_failed and record.status != "finished")
+    """Return whether a cell is to be run: it has not ended, or is asked for again."""
+    record = prepared.store.cell(cell.id).read_record()
+    again = prepared.request.retry_failed and record is not None and record.status != "finished"
+    return prepared.request.force or record is None or again
 
 
 def _summary(prepared: Prepared) -> RunEnded:

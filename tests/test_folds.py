@@ -100,8 +100,11 @@ def test_golden_metrics_tell_folds_apart(folder: Path, monkeypatch: pytest.Monke
         record = result.record.model_copy(update={"ranges": {"test": [0.0, 1.0]}})
         result.folder.write_record(record)
     golden = verify.make([store.read_all(store.read_plan())], "folds", {})
-    assert "unet:noisy:s1:2" in golden["cells"]
+    assert "unet:noisy:s1:f2" in golden["cells"]
     assert len(golden["cells"]) == 8
+    golden["exact"]["f2"]["data"]["split"] = "another"
+    (found,) = verify.compare(golden, store.read_all(store.read_plan()))
+    assert (found.kind, found.cell, found.metric) == ("data", "all cells of fold 2", "split")
 
 
 @pytest.fixture(scope="module")

@@ -167,6 +167,20 @@ def test_a_network_that_cannot_be_built_stops_the_run_before_any_cell(
     assert fake.ran == []
 
 
+def test_force_keeps_what_is_there_when_a_network_cannot_be_built(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.use_fake_worker(monkeypatch)
+    run(folder)
+    files = sorted((folder / "runs" / "tiny").glob("*/record.json"))
+    before = [file.read_bytes() for file in files]
+    tiny.use_fake_worker(monkeypatch, unbuildable=[("unet", "momentum is 99")])
+    with pytest.raises(BenchErrors):
+        run(folder, force=True)
+    assert len(files) == tiny.CELLS
+    assert [file.read_bytes() for file in files] == before
+
+
 def test_changed_setting_makes_new_cells_and_keeps_the_old_ones(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,7 +95,7 @@ def _who(names: Sequence[str], holders: Sequence[str], fold: str) -> str:
     """Return the cells in words: all of them, or their names."""
     if len(names) == 1 or len(names) < len(holders):
         return ", ".join(names)
-    return "all cells" if fold == facts.ALL else f"all cells of fold {fold}"
+    return "all cells" if fold == facts.ALL else f"all cells of fold {fold[1:]}"
 
 
 def _scores(

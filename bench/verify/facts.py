@@ -34,7 +34,7 @@ class Facts:
 
 def name_of(cell: Cell) -> str:
     """Return ``model:condition:seed``, and the fold where there are folds."""
-    fold = "" if cell.dataset.data.fold is None else f":{cell.dataset.data.fold}"
+    fold = "" if cell.dataset.data.fold is None else f":f{cell.dataset.data.fold}"
     return f"{cell.model}:{cell.dataset.condition}:s{cell.seed}{fold}"
 
 
@@ -45,7 +45,7 @@ def input_of(name: str) -> str:
 
 
 def fold_of(name: str) -> str:
-    """Return the fold of the cell ``name``; ``all`` without folds."""
+    """Return the fold of the cell ``name``, as ``f2``; ``all`` without folds."""
     return (name.split(":")[3:] or [ALL])[0]
 
 

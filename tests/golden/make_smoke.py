@@ -85,10 +85,17 @@ def main() -> None:
     parser.add_argument("others", nargs="*", type=Path, help="folders of runs made elsewhere, as runs/smoke")
     parser.add_argument("--into", type=Path, default=Path(__file__).with_name("smoke.json"))
     parser.add_argument("--keep", type=Path, help="where the runs stay, so that an interrupted one continues")
+    parser.add_argument(
+        "--only", action="append", metavar="PROCESSOR", help="one of the five runs; by default all"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         place = asked.keep or Path(name)
         each = processors(place.resolve() / "numba")
+        unknown = set(asked.only or ()) - set(each)
+        if unknown:
+            raise BenchError(f"no processor {min(unknown)!r}", remedy=f"one of: {'; '.join(each)}")
+        each = {name: one for name, one in each.items() if name in (asked.only or each)}
         stores = {name: run(place, name, processor) for name, processor in each.items()}
         stores |= {f"elsewhere {at}": RunStore(path) for at, path in enumerate(asked.others, start=1)}
         runs = {name: store.read_all(store.read_plan()) for name, store in stores.items()}
