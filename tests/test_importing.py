@@ -99,7 +99,7 @@ def test_a_module_that_is_nowhere_is_not_taken_from_another_package(write: Write
     base = write("mine", models__mynet=f"def build():\n    {text}\n")
     try:
         with pytest.raises(ModuleNotFoundError, match=r"^no module models\.gone$"):
-            importing.load("models.mynet", base).build()
+            load("models.mynet", base).build()
     finally:
         sys.path.remove(str(gone))
 
