@@ -168,7 +168,7 @@ def test_a_leaky_split_is_told_by_every_command_and_record(
         assert f"leaky: {why}" in " ".join(text.split()) or f"leaky, as declared: {why}" in " ".join(
             text.split()
         )
-        assert max(len(line) for line in text.splitlines() if " " in line.strip()) <= 80  # but a path
+        assert tiny.widest(text) <= 80
     run(folder, "cut")
     store = RunStore(folder / "runs" / "cut")
     told = f"{why}; the leak audit: 1 leak among 20 slices"  # the patient

@@ -119,7 +119,7 @@ def test_many_patients_and_refused_files_stay_within_80_columns(
     prepared: preparing.Prepared, known: bool
 ) -> None:
     text = overview.of_data(many(prepared, known))
-    assert max(map(len, text.splitlines())) <= 80
+    assert tiny.widest(text) <= 80
     assert "30 files refused:" in text
     assert text.count("IM0000") == overview.REFUSED_SHOWN
     assert "and 10 more" in text
@@ -138,7 +138,7 @@ def test_plan_and_status_of_the_default_profiles_stay_within_80_columns(tmp_path
         smoke.cell(cell.id).write_record(tiny.record_of(cell, "diverged"))
         smoke.cell(cell.id).write_history([{**row, "seconds": 99999.0} for row in CHECKS])
     texts = [overview.of_plan(prepared), overview.of_run(smoke), overview.of_run(store)]
-    assert max(len(line) for text in texts for line in text.splitlines()) <= 80
+    assert max(map(tiny.widest, texts)) <= 80
     assert texts[0].count("sparseview_180") == 5  # its directions, the input and three networks
     assert "  sparseview_180: 180 views (90 directions)" in texts[0].splitlines()
 
@@ -151,7 +151,7 @@ def test_an_odd_number_of_views_is_remarked_on_and_stored_pairs_have_none(
     for text in (overview.of_plan(odd), overview.of_data(odd)):
         assert "  sparse: 15 views (15 directions)\nremark: sparse: 15 views (15 directions) leave" in text
         assert "of 30 views (15 directions): an odd" in " ".join(text.split())
-        assert max(map(len, text.splitlines())) <= 80
+        assert tiny.widest(text) <= 80
     cells = [
         cell.model_copy(update={"spec": cell.spec.model_copy(update={"dataset": stored})})
         for cell in prepared.plan.cells

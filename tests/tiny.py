@@ -230,3 +230,8 @@ def finish(folder: Path, patch: Any) -> None:
     store = RunStore(folder / "runs" / "tiny")
     results = store.read_all(store.read_plan())
     atomic.write_json(folder / "golden.json", verify.make([results], "tiny", {}))
+
+
+def widest(text: str) -> int:
+    """Return the length of the longest line, but for those that are one path, which nothing can fold."""
+    return max(len(line) for line in text.splitlines() if " " in line.strip())

@@ -132,10 +132,10 @@ def test_a_rule_for_pairs_in_folders(tmp_path: Path) -> None:
     """Other pairs too take their patients from the names of their files."""
     import numpy as np
 
-    for room in ("clean", "noisy"):
+    for room, more in (("clean", 0), ("noisy", 5)):
         (tmp_path / room).mkdir()
         for name in ("p1_a", "p1_b", "p2_a"):
-            np.save(tmp_path / room / f"{name}.npy", trees.body(1) * 0.0002 + 0.2)
+            np.save(tmp_path / room / f"{name}.npy", (trees.body(1) + more) * 0.0002 + 0.2)
     value = {
         "kind": "pairs",
         "layout": "folders",

@@ -114,9 +114,9 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: p
 
 
 def test_pairs_count_what_lies_beside_their_folders(tmp_path: Path) -> None:
-    for room in ("clean", "noisy", "forgotten"):
+    for room, mu in (("clean", 0.2), ("noisy", 0.21), ("forgotten", 0.2)):
         (tmp_path / room).mkdir()
-        np.save(tmp_path / room / "a.npy", np.full((4, 4), 0.2))
+        np.save(tmp_path / room / "a.npy", np.full((4, 4), mu))
     (tmp_path / "clean" / "notes.txt").write_text("hello")
     (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
     value = {

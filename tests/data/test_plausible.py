@@ -57,7 +57,7 @@ ARRAYS = ("nifti", "npz", "npy", "folders")
 CASES = [
     *((kind, *WRAPPED) for kind in IN_HU),
     *((kind, *SHIFTED) for kind in IN_HU),
-    *((kind, *GREY) for kind in IN_HU),
+    *((kind, *GREY) for kind in IN_HU if kind != "nifti"),  # so few levels are refused there as a mask's
     *((kind, *SCALED) for kind in ARRAYS),
     *((kind, *MU) for kind in ARRAYS),
     *((kind, *case) for kind in ("flt", "study") for case in (PER_MM, HU)),
