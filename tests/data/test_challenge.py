@@ -136,13 +136,6 @@ def test_a_rule_for_pairs_in_folders(tmp_path: Path) -> None:
         (tmp_path / room).mkdir()
         for name in ("p1_a", "p1_b", "p2_a"):
             np.save(tmp_path / room / f"{name}.npy", (trees.body(1) + more) * 0.0002 + 0.2)
-    value = {
-        "kind": "pairs",
-        "layout": "folders",
-        "path": ".",
-        "reference": "clean",
-        "degraded": {"n": "noisy"},
-    }
-    source = spec.PairsSource.model_validate(value | {"patient_from": "^(p.)_"})
+    source = spec.PairsSource.model_validate(trees.PAIRS | {"patient_from": "^(p.)_"})
     found = open_source("pairs", source, base=tmp_path, index_cache=None).catalogue()
     assert (found.patients_known, found.patients, len(found.refs)) == (True, ("p1", "p2"), 3)

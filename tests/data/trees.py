@@ -77,3 +77,7 @@ def doses(folder: Path, **keys: Any) -> Catalogue:
     value = {"kind": "pairs", "layout": "dicom", "path": str(folder), "matrix": SIDE, **CHALLENGE, **keys}
     source = spec.PairsSource.model_validate(value)
     return open_source("doses", source, base=folder, index_cache=None).catalogue()
+
+
+# ready pairs in two folders
+PAIRS = {"kind": "pairs", "layout": "folders", "path": ".", "reference": "clean", "degraded": {"n": "noisy"}}
