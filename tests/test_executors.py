@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -275,8 +276,14 @@ def test_a_worker_starts_with_variables_that_its_parent_does_not_keep(
     monkeypatch.setattr(devices, "environment_at_start", lambda: {"MALLOC_TOP_PAD_": "12345"})
     monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
     worker._start()
-    started = Path(f"/proc/{worker._process.pid}/environ").read_bytes().split(b"\0")
-    assert b"MALLOC_TOP_PAD_=12345" in started
+    # Until the child has replaced its image, its environment reads as empty.
+    deadline = time.monotonic() + 60
+    while (
+        not (started := Path(f"/proc/{worker._process.pid}/environ").read_bytes())
+        and time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    assert b"MALLOC_TOP_PAD_=12345" in started.split(b"\0")
     assert "MALLOC_TOP_PAD_" not in os.environ
 
 
