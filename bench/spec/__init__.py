@@ -11,12 +11,13 @@ from bench.spec.base import (
     METRIC_IDS,
     SCHEMA,
     TRAINING_VERSION,
+    File,
     Frozen,
     Positive,
     Rate,
     digest,
 )
-from bench.spec.cells import Cell, DataIdentity, Dataset, File, Plan, PlannedCell, Training, batch_area
+from bench.spec.cells import Cell, DataIdentity, Dataset, Plan, PlannedCell, Training, batch_area
 from bench.spec.datasets import (
     AnySource,
     Condition,

@@ -33,6 +33,20 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
 
+class File(Frozen):
+    """One of the two files that a plan was read from: its path as given or ``packaged``, and its content's SHA-256."""
+
+    path: str
+    sha256: str
+    extends: str = ""  # SHA-256 of the packaged file that it extends; empty: it stands alone
+
+    @property
+    def words(self) -> str:
+        """The file in a few words, each hash by its first digits."""
+        more = f", extends packaged {self.extends[:16]}" if self.extends else ""
+        return f"{self.path} (SHA-256 {self.sha256[:16]}{more})"
+
+
 def digest(value: Any, length: int = 10) -> str:
     """Return the first ``length`` hexadecimal digits of the SHA-256 of ``value`` as canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from bench.spec.base import Frozen, Positive, digest
+from bench.spec.base import File, Frozen, Positive, digest
 from bench.spec.datasets import Geometry
 from bench.spec.experiments import Augmentation, Guard, LearningRate, Loss, Precision, Published
 
@@ -95,20 +95,6 @@ class PlannedCell(Frozen):
     scaled: tuple[str, ...]  # in which points it is not as published; empty: as published
     chosen: tuple[str, ...] = ()  # keys of the recipe that its source does not state
     recipe_source: str = ""
-
-
-class File(Frozen):
-    """One of the two files that a plan was read from: its path as given or ``packaged``, and its content's SHA-256."""
-
-    path: str
-    sha256: str
-    extends: str = ""  # SHA-256 of the packaged file that it extends; empty: it stands alone
-
-    @property
-    def words(self) -> str:
-        """The file in a few words, each hash by its first digits."""
-        more = f", extends packaged {self.extends[:16]}" if self.extends else ""
-        return f"{self.path} (SHA-256 {self.sha256[:16]}{more})"
 
 
 class Plan(Frozen):
