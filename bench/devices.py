@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from bench.provenance import cores
+from bench.environment import cores
 
 FREE_SHARE = 0.8  # a GPU with less free memory than this is taken to be in use by another job
 MIB, GIB = 1 << 20, 1 << 30  # bytes

@@ -18,11 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench import devices
+from bench import devices, environment
 from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
 from bench.importing import CodeChanged
-from bench.provenance import environment
 from bench.task import Check, Task, fail
 
 STOP_S = 5.0
@@ -162,7 +161,7 @@ def _serve(pipe: Connection, threads: int, gpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(devices.environment_variables(threads, gpu))
     devices.hold_to(threads)
-    environment()  # now: the commit is that of the code that is loaded
+    environment.describe()  # now: the commit is that of the code that is loaded
     bench = functools.cache(_workbench)
     while True:
         try:

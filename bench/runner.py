@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 
-from bench import atomic, devices, provenance, report
+from bench import atomic, devices, environment, report
 from bench.config import EXPERIMENTS
 from bench.ct.units import deviation_factor
 from bench.data import pairs, repair
@@ -59,7 +59,7 @@ def run(request: Request) -> Generator[Event, None, None]:
 def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[Event, None, None]:
     """Build the pairs of ``conditions`` (all of them without) where they are not on disk, byte for byte."""
     files = {k: v for k, v in prepared.files.items() if conditions is None or k in conditions}
-    threads = prepared.request.threads or provenance.cores()
+    threads = prepared.request.threads or environment.cores()
     yield from repair.verify(prepared.source.name, files, threads=threads)
     if pairs.missing(files):
         from bench.ct import compiled
@@ -123,7 +123,7 @@ def _summary(prepared: Prepared) -> RunEnded:
 
 def _worker(prepared: Prepared, todo: Sequence[PlannedCell], stack: ExitStack, gpu: int | None) -> Worker:
     """Return a worker, ended with ``stack``, that builds each network of ``todo`` once in the background."""
-    worker = stack.enter_context(Worker(prepared.request.threads or provenance.cores(), gpu))
+    worker = stack.enter_context(Worker(prepared.request.threads or environment.cores(), gpu))
     networks = {}
     for cell in todo:
         spec, training = cell.spec, cell.spec.training

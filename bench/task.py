@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import devices, metrics, seeds
+from bench import devices, environment, metrics, seeds
 from bench.data.pairs import PairFiles
 from bench.importing import Planned
-from bench.provenance import environment
 from bench.record import Attempt, Record, Status
 from bench.spec import File, PlannedCell
 from bench.store import CellStore
@@ -63,7 +62,7 @@ def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: An
         source=task.source,
         leaky=task.leaky,
         configuration=task.configuration,
-        environment={**environment(), **devices.describe()},
+        environment={**environment.describe(), **devices.describe()},
         deviation_factor=task.deviation_factor,
         **results,
     )

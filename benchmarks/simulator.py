@@ -21,7 +21,7 @@ import skimage
 from skimage.transform import iradon, radon
 from tabulate import tabulate
 
-from bench import provenance
+from bench import environment
 from bench.ct import phantom
 from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
 from bench.ct.projector import project, reconstruct
@@ -114,7 +114,7 @@ def main() -> None:
     small = objects(16)
     for scan in (ParallelBeam(16, 24), FanBeam(16, 24)):  # compile
         ours(small, scan)
-    found = provenance.environment()
+    found = environment.describe()
     print(
         f"{found['cpu']}, NumPy {found['numpy']}, Numba {found['numba']}, scikit-image {skimage.__version__}"
     )

@@ -505,10 +505,10 @@ def test_nothing_here_imports_a_backend_or_a_network() -> None:
     code = """
 import json, sys
 from pathlib import Path
-from bench import config, plan, provenance
+from bench import config, environment, plan, provenance
 found = config.load(*map(Path, sys.argv[1:]))
 provenance.code_hash("models.unet:build", found.base)
-provenance.environment()
+environment.describe()
 names = ("keras", "tensorflow", "jax", "models", "numba", "torch", "bench.metrics")
 print(json.dumps([name for name in names if name in sys.modules]))
 """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -188,70 +186,3 @@ def test_a_module_is_found_beside_the_experiments_file_and_then_on_the_import_pa
     assert file_of("pack.net.inner", base) is None
     assert file_of("json.decoder", base) == Path(json.decoder.__file__)
     assert "pack" not in sys.modules
-
-
-def test_environment_names_versions_without_importing() -> None:
-    code = (
-        "import sys, json; from bench import provenance as p; found = p.environment();"
-        "print(json.dumps([found, [n for n in ('keras', 'numba', 'numpy') if n in sys.modules]]))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    found, imported = json.loads(done.stdout)
-    assert imported == []
-    import numpy as np
-
-    assert found["numpy"] == np.__version__
-    assert found["python"] == sys.version.split()[0]
-    assert found["cores"] >= 1
-    assert found["cpu"]
-
-
-def test_environment_names_the_instruction_sets_of_what_is_loaded() -> None:
-    code = (
-        "import json, numba, numpy; from bench import provenance as p; from numpy._core import _multiarray_umath as m;"
-        "print(json.dumps([p.instructions(), m.__cpu_dispatch__, m.__cpu_features__]))"
-    )
-    env = {**os.environ, "NUMBA_CPU_NAME": "x86-64", "ONEDNN_MAX_CPU_ISA": "AVX2"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
-    )
-    found, dispatched, features = json.loads(done.stdout)
-    named = set(found["numpy"].split())
-    assert {name for name in dispatched if features[name]} == named & set(dispatched)
-    assert found["numba"] == "x86-64"
-    assert found["onednn"] == "AVX2"
-
-
-def test_the_commit_is_that_of_the_checkout_and_says_when_files_differ(tmp_path: Path) -> None:
-    assert provenance._commit(tmp_path) == {}
-
-    def git(*arguments: str) -> str:
-        command = [
-            "git",
-            "-C",
-            str(tmp_path),
-            "-c",
-            "user.name=x",
-            "-c",
-            "user.email=x@example.org",
-            *arguments,
-        ]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    git("init", "-q")
-    assert provenance._commit(tmp_path) == {}  # no commit yet
-    (tmp_path / "a").write_text("1")
-    git("add", "a")
-    git("-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "x")
-    commit = git("rev-parse", "HEAD")
-    assert provenance._commit(tmp_path) == {"commit": commit, "dirty": False}
-    (tmp_path / "a").write_text("2")
-    assert provenance._commit(tmp_path) == {"commit": commit, "dirty": True}
-
-
-def test_the_version_of_a_library_is_that_which_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upgrade on disk during a run does not change what has trained."""
-    import numpy
-
-    monkeypatch.setattr(numpy, "__version__", "0.0.loaded")
-    assert provenance.environment()["numpy"] == "0.0.loaded"

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import provenance, spec
+from bench import environment, spec
 from bench.ct import dose
 from bench.ct.geometry import Geometry, of_spec
 from bench.data import manifest
@@ -96,7 +96,7 @@ def _described(
     return Manifest(
         identity=identity(catalogue.fingerprint, size, geometry, noise_seed),
         source={"name": source.name, "kind": catalogue.kind, **asked},
-        versions=provenance.environment(),
+        versions=environment.describe(),
         shape=(len(refs), size, size),
         patients=tuple(ref.patient for ref in refs),
         slices=tuple(ref.name for ref in refs),

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench.environment import LIBRARIES
 from bench.importing.loader import Loader, put_first, spec_of
 from bench.modules import PROGRAM, ReadFinder
-from bench.provenance import LIBRARIES, Sources
+from bench.provenance import Sources
 
 _SHARED = {PROGRAM, *LIBRARIES}  # what this program itself runs on is never loaded twice
 

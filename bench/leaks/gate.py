@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench import provenance
+from bench import environment
 from bench.data import pairs
 from bench.events import Event, Message
 from bench.leaks import verdict as verdicts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def audit(prepared: Prepared) -> Generator[Event, None, Verdict]:
     """Look for copies and neighbours of slices across the parts, in the pairs where they are built."""
-    threads = prepared.request.threads or provenance.cores()
+    threads = prepared.request.threads or environment.cores()
     files, size = _built(prepared), prepared.profile.size
     return (yield from verdicts.audit(prepared.source, prepared.folds, files, size, threads=threads))
 

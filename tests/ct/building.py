@@ -15,7 +15,7 @@ from bench.ct.dose import Condition, Reference, scan
 from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
 from bench.ct.resample import local_mean
 from bench.ct.units import hu_to_mu
-from bench.provenance import instructions
+from bench.environment import instructions
 
 SIZE, SLICES = 64, (("P001", 0.2), ("P005", 0.5))
 LOW = Condition("ldct_7e4", photons=7e4)
