@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench import statistics
-from bench.statistics import Floats, Test
+from bench.report import statistics
+from bench.report.statistics import Floats, Test
 
 ROWS, PATIENT, SEED = 6, 0.1, 0.04
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]

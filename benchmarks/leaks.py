@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from bench import leaks, seeds
-from bench.ct import phantom
+from bench import leaks, phantom, seeds
 from bench.ct.units import hu_to_mu
 from tests.leaks.planting import KINDS
 

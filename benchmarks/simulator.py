@@ -21,8 +21,7 @@ import skimage
 from skimage.transform import iradon, radon
 from tabulate import tabulate
 
-from bench import environment
-from bench.ct import phantom
+from bench import environment, phantom
 from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
 from bench.ct.projector import project, reconstruct
 from bench.ct.resample import local_mean

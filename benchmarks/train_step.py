@@ -14,7 +14,7 @@ import numpy as np
 from tabulate import tabulate
 
 from bench import devices
-from bench.networks import load_network
+from bench.training.networks import load_network
 
 SECONDS = 5.0
 CASES = (("unet", 4, None), ("ddnet", 2, None), ("dncnn", 8, 32))

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import provenance, seeds, spec
-from bench.data import manifest, pairs
-from bench.importing import Planned
-from bench.spec import Training
-from bench.store import CellStore
-from bench.task import Task
+from bench import seeds
+from bench.config import schema
+from bench.data.pairs import manifest, pairs
+from bench.execution.task import Task
+from bench.network_code import hashing
+from bench.network_code.importing import Planned
+from bench.plan import cells
+from bench.plan.cells import Training
+from bench.records.store import CellStore
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 16
@@ -89,7 +92,7 @@ def make_training(**changes: Any) -> Training:
         "augmentation": "flips_rotations",
         "loss": "mse",
         "precision": "float32",
-        "guard": spec.Guard(),
+        "guard": schema.Guard(),
     }
     return Training(**settings | changes)
 
@@ -97,7 +100,7 @@ def make_training(**changes: Any) -> Training:
 @functools.cache
 def code_of(build: str | None, base: Path) -> str:
     """Return the hash of a network's code; empty for the input."""
-    return "" if build is None else provenance.code_hash(build, base)
+    return "" if build is None else hashing.code_hash(build, base)
 
 
 def make_cell(
@@ -108,27 +111,27 @@ def make_cell(
     condition: str = "noisy",
     seed: int = 1,
     base: Path = ROOT,
-) -> spec.Cell:
+) -> cells.Cell:
     """Return a resolved cell."""
-    data = spec.DataIdentity(
+    data = cells.DataIdentity(
         source="test", kind="pairs", fingerprint="f", selection="s", split="p", split_sha256="h",
         patients_known=True,
         slices={part: len(names) for part, names in PARTS.items()},
         patients={part: len({patient for patient, _ in names}) for part, names in PARTS.items()},
     )  # fmt: skip
-    dataset = spec.Dataset(
+    dataset = cells.Dataset(
         data=data,
         condition=condition,
         views=None,
         photons=None,
-        geometry=spec.Geometry(),
+        geometry=schema.Geometry(),
         size=SIZE,
         noise_seed=1,
     )
-    model = spec.INPUT if build is None else build.partition(":")[0].rpartition(".")[2]
-    return spec.Cell(
+    model = schema.INPUT if build is None else build.partition(":")[0].rpartition(".")[2]
+    return cells.Cell(
         model=model, build=build, params=dict(params), training=training, dataset=dataset, seed=seed,
-        code=code_of(build, base), versions={"physics": 1, "training": spec.TRAINING_VERSION},
+        code=code_of(build, base), versions={"physics": 1, "training": schema.TRAINING_VERSION},
     )  # fmt: skip
 
 
@@ -144,7 +147,7 @@ def make_task(
     """Return the task of one cell whose files go to ``folder``; without ``training`` the tiny one."""
     described = make_cell(training or make_training(), condition=files.condition, base=base, **cell)
     return Task(
-        planned=spec.PlannedCell(id=described.id, spec=described, scaled=()),
+        planned=cells.PlannedCell(id=described.id, spec=described, scaled=()),
         files=files,
         parts={part: list(names) for part, names in parts.items()},
         store=CellStore(folder),

@@ -17,10 +17,10 @@ if sys.argv[1] == "nowhere":  # what a read-only package and HOME look like to N
         raise OSError(13, "Permission denied")
     for locator in caching._CacheLocator.__subclasses__() + caching._SourceFileBackedLocatorMixin.__subclasses__():
         locator.ensure_cache_path = refused
-from bench.ct import compiled
+from bench import compiled
 twice = compiled.compiled(nogil=True)(lambda x: 2 * x)
 from bench.ct import kernels, fan_kernels
-from bench.ct.phantom import tubes
+from bench.phantom import tubes
 print(twice(21), "cached" if kernels.project._cache.cache_path else "not cached", compiled.remark())
 """
 

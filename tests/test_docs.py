@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import config, spec
+from bench.config import load as config
+from bench.config import schema
 from tests import tiny
 
 BLOCKS = [
@@ -29,7 +30,7 @@ def test_sources_conditions_and_splits_of_the_guides(tmp_path: Path, block: str)
     tiny.write(tmp_path, text)
     found = config.load(tmp_path / "datasets.yaml", tmp_path / "experiments.yaml").datasets
     for name, source in found.sources.items():
-        assert isinstance(source, spec.Source)
+        assert isinstance(source, schema.Source)
         assert f"  {name}:" in text
 
 

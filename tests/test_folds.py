@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 
-from bench import devices, overview, plan, preparing, runner, verify
-from bench.data import pairs
+from bench import devices
+from bench.cli import overview
+from bench.config.schema import Counts, Split
+from bench.data.pairs import pairs
 from bench.data.splits import choose
 from bench.errors import BenchError
 from bench.events import RunEnded
-from bench.spec import Counts, Split
-from bench.store import RunStore
+from bench.execution import resolve as preparing
+from bench.execution import runner
+from bench.plan import expand as plan
+from bench.records import golden as verify
+from bench.records.store import RunStore
 from tests import tiny
 
 ORDER = [

@@ -80,4 +80,4 @@ def test_data_build_loads_no_backend(folder: Path) -> None:
     found, modules = loaded(folder, "data", "build", "--profile", "tiny", "--threads", "1")
     assert found == 0
     assert not modules & BACKENDS
-    assert "bench.data.pairs_build" in modules  # it did build: the watch sees what is loaded
+    assert "bench.data.pairs.build" in modules  # it did build: the watch sees what is loaded

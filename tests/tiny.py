@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from bench import atomic, preparing, runner, task, verify
+from bench import atomic
 from bench.events import CellEnded, Event, Progress
+from bench.execution import resolve as preparing
+from bench.execution import runner, task
+from bench.execution.task import Task
 from bench.metrics import METRICS
-from bench.record import Attempt, Record
-from bench.spec import Plan, PlannedCell
-from bench.store import RunStore
-from bench.task import Task
+from bench.plan.cells import Plan, PlannedCell
+from bench.records import golden
+from bench.records.record import Attempt, Record
+from bench.records.store import RunStore
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -229,7 +232,7 @@ def finish(folder: Path, patch: Any) -> None:
         pass
     store = RunStore(folder / "runs" / "tiny")
     results = store.read_all(store.read_plan())
-    atomic.write_json(folder / "golden.json", verify.make([results], "tiny", {}))
+    atomic.write_json(folder / "golden.json", golden.make([results], "tiny", {}))
 
 
 def widest(text: str) -> int:

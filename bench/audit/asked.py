@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench import spec
 from bench.audit.simulator import Setup
-from bench.config import Config
+from bench.config import schema
+from bench.config.load import Config
 from bench.ct.geometry import of_spec
-from bench.data.pairs_build import dose_conditions, dose_reference
+from bench.data.pairs.build import dose_conditions, dose_reference
 
 SIZES = (64, 128)
 """The audited size is the profile's, but no smaller and no larger than these: at 64 pixels an edge still leaves an
@@ -14,12 +14,12 @@ inside, and above 128 nothing but the number of pixels changes (deviations are s
 stay), while the time grows with its square."""
 
 
-def simulated(settings: Config, profile: spec.Profile) -> bool:
+def simulated(settings: Config, profile: schema.Profile) -> bool:
     """Return whether the degraded slices of a profile are simulated, not read from disk."""
-    return not isinstance(settings.datasets.sources[profile.source], spec.PairsSource)
+    return not isinstance(settings.datasets.sources[profile.source], schema.PairsSource)
 
 
-def setup(settings: Config, profile: spec.Profile) -> Setup:
+def setup(settings: Config, profile: schema.Profile) -> Setup:
     """Return what the audit of a profile looks at; its source is not opened.
 
     Raises ``BenchError`` where a condition does not fit the scan or the reference.

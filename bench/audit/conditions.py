@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.audit import noise, spokes
+from bench.audit import noise, view_aliasing
 from bench.audit.check import Check, between, within
 from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, disc
@@ -22,9 +22,9 @@ def conditions(simulator: Simulator, setup: Setup) -> Iterator[Check]:
         if condition.photons is not None and _arriving(condition.photons) >= 1.0:
             yield level(simulator, setup, condition)
         if condition.views is not None:
-            scan = spokes.scan_for(setup.geometry, condition.views)
+            scan = view_aliasing.scan_for(setup.geometry, condition.views)
             if scan is not None:
-                yield spokes.spokes(simulator, scan, condition.views, condition.name)
+                yield view_aliasing.spokes(simulator, scan, condition.views, condition.name)
     if setup.reference.photons is not None:
         yield from inheritance(simulator, setup)
 

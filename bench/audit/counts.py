@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.audit import laws
+from bench.audit import closed_forms
 from bench.audit.check import Check, at_most, within
 from bench.audit.objects import Real
 from bench.audit.simulator import Simulator
@@ -71,7 +71,7 @@ def _chi_square(found: Real) -> float:
     if not np.isfinite(found).all() or np.abs(found - np.rint(found)).max() > 0.05:
         return math.inf
     values = np.arange(math.ceil(EXPECTED * 4) + 1, dtype=np.float64)
-    law = RAYS * laws.poisson(values, EXPECTED)
+    law = RAYS * closed_forms.poisson(values, EXPECTED)
     kept = law >= 25.0
     seen = np.bincount(np.rint(found).astype(np.int64), minlength=len(values))[: len(values)]
     rest = RAYS - law[kept].sum(), RAYS - seen[kept].sum()

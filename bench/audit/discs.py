@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.audit import laws
+from bench.audit import closed_forms
 from bench.audit.check import Check, at_most, between, within
 from bench.audit.objects import FINER, Image, Real, coordinates, disc, distance
 from bench.audit.rays import Rays
@@ -96,7 +96,7 @@ def shape(simulator: Simulator, geometry: Geometry) -> Iterator[Check]:
         "disc.radius", half - radius, 0.05, "pixel",
         "radius at half the height of its edge against the one drawn",
     )  # fmt: skip
-    expected = laws.edge_width(geometry.filter, width.pitch, 1.0 / FINER)
+    expected = closed_forms.edge_width(geometry.filter, width.pitch, 1.0 / FINER)
     yield between(
         "disc.edge", (quarter - three) / expected, (0.93, 1.07), "of law",
         f"width of its edge from 75 % to 25 % against {expected:.2f} pixel: object pixel, bin, window and linear "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.audit import laws
+from bench.audit import closed_forms
 from bench.audit.check import Check, at_most, between
 from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, Real, disc, distance
@@ -46,7 +46,7 @@ def noise(simulator: Simulator, geometry: Geometry) -> Iterator[Check]:
     yield between(
         "noise.level", worst, (0.85, 1.15), "of law",
         f"variance in the middle of a water disc of {2 * RADIUS_CM:g} cm against k pi^2 g / (V d^2) exp(p) / I0, "
-        f"k g = {laws.noise_gain(geometry.filter):.4g} for {geometry.filter} and linear interpolation, at "
+        f"k g = {closed_forms.noise_gain(geometry.filter):.4g} for {geometry.filter} and linear interpolation, at "
         + ", ".join(f"{level.photons:g}" for level in found) + " photons; the farthest from 1",
     )  # fmt: skip
     yield between(
@@ -111,7 +111,7 @@ def spectrum(simulator: Simulator, geometry: Geometry) -> tuple[Real, Real, Real
         noisy = np.stack([simulator.add_noise(flat, 1e5, ("audit", "power", name)) for name in names])
         images = simulator.reconstruct(noisy, geometry, np.full(_BATCH, pixel))[:, middle, middle]
         power += (np.abs(np.fft.fft2(images.astype(np.float64) * hann)) ** 2).sum(axis=0)
-    law = laws.noise_power(geometry.filter, side, Rays(geometry, pixel).pitches(side))
+    law = closed_forms.noise_power(geometry.filter, side, Rays(geometry, pixel).pitches(side))
     blur = np.abs(np.fft.fft2(hann)) ** 2
     law = np.fft.ifft2(np.fft.fft2(law) * np.fft.fft2(blur)).real
     f, measured, law = _rings(power, law)
@@ -149,7 +149,9 @@ def law(geometry: Geometry, photons: float, electronic: float = 0.0) -> float:
     size, pixel = geometry.size, pixel_cm(geometry.size)
     away = np.linspace(0.0, _RING[1] * size * pixel, 9)
     paths = 2.0 * MU_WATER * np.sqrt(RADIUS_CM**2 - away**2)
-    each = [laws.log_count_variance(photons * math.exp(-path), electronic) for path in paths]
+    each = [closed_forms.log_count_variance(photons * math.exp(-path), electronic) for path in paths]
     turn = np.cos((np.arange(64) + 0.5) * (math.pi / 128))
     ray = float(np.interp(np.outer(distance(size)[ring(size)] * pixel, turn), away, each).mean())
-    return laws.noise_variance(geometry.filter, ray, geometry.views, Rays(geometry, pixel).pitch * pixel)
+    return closed_forms.noise_variance(
+        geometry.filter, ray, geometry.views, Rays(geometry, pixel).pitch * pixel
+    )

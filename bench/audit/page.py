@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import atomic
-from bench.audit import pictures, spokes
+from bench.audit import pictures, view_aliasing
 from bench.audit.check import Check
 from bench.audit.simulator import Setup, Simulator
 from bench.ct.dose import Condition
 from bench.ct.geometry import Geometry
 from bench.ct.units import deviation_factor
 from bench.ct.views import counted, in_words
-from bench.report import html, svg
+from bench.report.render import html, svg
 
 FILE = "audit.html"
 
@@ -86,7 +86,7 @@ def _words(condition: Condition, scan: Geometry) -> str:
 def _pictures(simulator: Simulator, setup: Setup) -> list[Picture]:
     scan = setup.geometry
     sparse, views = pictures.sparse_scan(setup)
-    directions = spokes.directions(sparse, views)
+    directions = view_aliasing.directions(sparse, views)
     return [
         Picture(
             "A water disc against its closed form",

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.audit import discs, laws, noise, spokes
+from bench.audit import closed_forms, discs, noise, view_aliasing
 from bench.audit.objects import FINER, Real
 from bench.audit.rays import Rays
 from bench.audit.simulator import Setup, Simulator
 from bench.ct.geometry import Geometry
 from bench.ct.units import MU_WATER, deviation_factor
-from bench.report import svg
-from bench.report.figures import Window, slice_png
+from bench.report.render import svg
+from bench.report.render.figures import Window, slice_png
 
 WIDTH, HEIGHT = 5.4, 3.7  # inches at 9 points: how large the letters look beside the drawing
 _LAW: dict[str, Any] = {"color": svg.PALETTE[0], "linewidth": 1.8, "solid_capstyle": "round"}
@@ -29,7 +29,7 @@ def disc_profile(simulator: Simulator, geometry: Geometry) -> str:
     found = discs.water_disc(simulator, geometry)
     away, values = found.away.ravel(), found.image.ravel()
     pitch = Rays(geometry, discs.pixel_cm(geometry.size)).pitch
-    x, rise = laws.edge(geometry.filter, pitch, 1.0 / FINER)
+    x, rise = closed_forms.edge(geometry.filter, pitch, 1.0 / FINER)
     with svg.canvas("disc", WIDTH, HEIGHT) as figure:
         edge, inside = figure.subplots(1, 2)
         near = np.abs(away - found.radius) < 4.5
@@ -85,7 +85,7 @@ def noise_spectrum(simulator: Simulator, geometry: Geometry) -> str:
 
 def fourier_plane(simulator: Simulator, geometry: Geometry, views: int) -> str:
     """Return the Fourier plane of a point seen in a few views, logarithmic, as a PNG data URI."""
-    plane = spokes.plane(simulator, geometry, views)
+    plane = view_aliasing.plane(simulator, geometry, views)
     side = len(plane) // 2
     coarse = plane.reshape(side, 2, side, 2).max(axis=(1, 3))
     decibel: Real = 20.0 * np.log10(coarse / coarse.max() + 1e-6)
@@ -96,10 +96,10 @@ def sparse_scan(setup: Setup) -> tuple[Geometry, int]:
     """Return scan and views of the sparsest condition whose spokes can be told apart, else about 30 directions."""
     geometry = setup.geometry
     divisors = [count for count in range(1, geometry.views + 1) if geometry.views % count == 0]
-    likely = min(divisors, key=lambda count: abs(spokes.directions(geometry, count) - 30))
+    likely = min(divisors, key=lambda count: abs(view_aliasing.directions(geometry, count) - 30))
     asked = sorted(condition.views for condition in setup.conditions if condition.views is not None)
     for views in (*asked, likely):
-        scan = spokes.scan_for(geometry, views)
+        scan = view_aliasing.scan_for(geometry, views)
         if scan is not None:
             return scan, views
     return geometry, likely

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from bench.audit import conditions, counts, discs, draws, noise, second, sinograms, symmetry
+from bench.audit import conditions, counts, discs, noise, peer, random_keys, sinograms, symmetry
 from bench.audit.check import Check
 from bench.audit.simulator import Setup, Simulator
 
@@ -22,14 +22,14 @@ def run(
 
 
 def _draws(simulator: Simulator, setup: Setup) -> Iterator[Check]:
-    yield draws.independence(simulator, setup.geometry)
-    yield draws.regeneration(simulator, setup.geometry)
+    yield random_keys.independence(simulator, setup.geometry)
+    yield random_keys.regeneration(simulator, setup.geometry)
 
 
 Group = Callable[[Simulator, Setup], Iterator[Check]]
 GROUPS: dict[str, Group] = {
     "sinogram": lambda simulator, setup: sinograms.sinograms(simulator, setup.geometry),
-    "second": lambda simulator, setup: second.second(simulator, setup.geometry),
+    "second": lambda simulator, setup: peer.second(simulator, setup.geometry),
     "water": lambda simulator, setup: discs.water(simulator, setup.geometry),
     "disc": lambda simulator, setup: discs.shape(simulator, setup.geometry),
     "object": lambda simulator, setup: symmetry.symmetry(simulator, setup.geometry),

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
+from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, request, say, show
 from bench.cli.data import data
 from bench.cli.options import File, inputs, profile_option, reports_option, runs_option, threads_option
-from bench.cli.speaking import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, request, say, show
 from bench.errors import BenchError
 
 
@@ -43,7 +43,7 @@ def run(everything: bool, only: tuple[str, ...], more: tuple[str, ...], **option
     cells = (*only, *more)
     if everything == bool(cells) or (more and not only):
         raise click.UsageError("give --all, or --only MODEL:CONDITION (several may follow)")
-    from bench import runner
+    from bench.execution import runner
 
     leave(SOME_FAILED if show(runner.run(request(only=cells, **options))) else DONE)
 
@@ -52,7 +52,8 @@ def run(everything: bool, only: tuple[str, ...], more: tuple[str, ...], **option
 @inputs
 def plan(**options: Any) -> None:
     """Show the cells of a profile, their budget, and which have ended. Nothing is trained."""
-    from bench import overview, preparing
+    from bench.cli import overview
+    from bench.execution import resolve as preparing
 
     say(overview.of_plan(preparing.prepare(request(**options))))
 
@@ -62,8 +63,8 @@ def plan(**options: Any) -> None:
 @runs_option
 def status(profile: str, runs: Path) -> None:
     """Show how far the last run of a profile is."""
-    from bench import overview
-    from bench.store import RunStore
+    from bench.cli import overview
+    from bench.records.store import RunStore
 
     say(overview.of_run(RunStore(runs / profile)))
 
@@ -75,7 +76,7 @@ def status(profile: str, runs: Path) -> None:
 def report(profile: str, runs: Path, reports: Path) -> None:
     """Write the tables again from the records: results.md, .html, .csv and .tex."""
     from bench import report as tables
-    from bench.store import RunStore
+    from bench.records.store import RunStore
 
     for path in tables.write(RunStore(runs / profile), reports / profile):
         say(f"wrote {path}")
@@ -90,9 +91,9 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
 
     What differs is told by its likely cause: the run, the data, the scoring, the simulation or the training.
     """
-    from bench import config
-    from bench import verify as golden_runs
-    from bench.store import RunStore
+    from bench.config import load as config
+    from bench.records import golden as golden_runs
+    from bench.records.store import RunStore
 
     wanted = golden_runs.read(golden or config.packaged("tests/golden/smoke.json"))
     store = RunStore(runs / profile)

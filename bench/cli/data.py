@@ -8,15 +8,8 @@ from typing import Any
 
 import click
 
-from bench.cli.options import (
-    File,
-    cache_option,
-    datasets_option,
-    inputs,
-    reports_option,
-    threads_option,
-)
-from bench.cli.speaking import DONE, SOME_FAILED, leave, request, result, say, show
+from bench.cli.console import DONE, SOME_FAILED, leave, request, result, say, show
+from bench.cli.options import File, cache_option, datasets_option, inputs, reports_option, threads_option
 
 
 @click.group()
@@ -31,7 +24,8 @@ def data() -> None:
 @cache_option
 def data_fetch(source: str, into: Path | None, datasets: Path | None, cache: Path) -> None:
     """Download the pinned series of a public collection; an interrupted fetch continues."""
-    from bench import config, overview
+    from bench.cli import overview
+    from bench.config import load as config
     from bench.data import fetch
 
     asked = fetch.order(config.load(datasets), source, into)
@@ -44,7 +38,8 @@ def data_fetch(source: str, into: Path | None, datasets: Path | None, cache: Pat
 @threads_option
 def data_build(**options: Any) -> None:
     """Build the pairs of a profile into the cache; an interrupted build continues."""
-    from bench import preparing, runner
+    from bench.execution import resolve as preparing
+    from bench.execution import runner
 
     prepared = preparing.prepare(request(**options))
     show(runner.build(prepared))
@@ -59,8 +54,9 @@ def data_build(**options: Any) -> None:
 @click.option("--fold", type=int, help="Which fold of a split with several, from 1.")
 def data_export(into: Path, layout: str, fold: int | None, **options: Any) -> None:
     """Write the pairs of a profile as files in the published study's layout."""
-    from bench import preparing, runner
-    from bench.data import export
+    from bench.data.pairs import export
+    from bench.execution import resolve as preparing
+    from bench.execution import runner
 
     prepared = preparing.prepare(request(**options))
     asked = export.Export(
@@ -87,16 +83,17 @@ def data_check(no_leaks: bool, **options: Any) -> None:
 
     Exit 1 where slices of one patient, or copies, are in two parts of a split that is not declared as leaky.
     """
-    from bench import overview, preparing
+    from bench.cli import overview
+    from bench.execution import resolve as preparing
 
     prepared = preparing.prepare(request(**options))
     say(overview.of_data(prepared))
     if no_leaks:
         return
-    from bench.leaks import gate
+    from bench.execution import leak_gate
 
     began = time.monotonic()
-    verdict = result(gate.audit(prepared))
+    verdict = result(leak_gate.audit(prepared))
     say("\n" + overview.of_leaks(verdict, prepared, time.monotonic() - began))
     leave(SOME_FAILED if verdict.count and not prepared.folds.leaky else DONE)
 
@@ -109,9 +106,9 @@ def data_audit(**options: Any) -> None:
 
     No slice is read, so the source need not be there. Writes audit.html with the verdicts and four pictures.
     """
-    from bench import config
-    from bench.audit import asked, listing, page, suite
-    from bench.ct import compiled
+    from bench import compiled
+    from bench.audit import asked, lines, page, suite
+    from bench.config import load as config
 
     wanted = request(**options)
     settings = config.load(wanted.datasets, wanted.experiments)
@@ -120,13 +117,13 @@ def data_audit(**options: Any) -> None:
         say(f"source {profile.source} holds stored pairs: nothing is simulated, so there is nothing to audit")
         leave(DONE)
     setup = asked.setup(settings, profile)
-    say(listing.head(wanted.profile, setup))
+    say(lines.head(wanted.profile, setup))
     checks = []
     for check in suite.run(setup):
         checks.append(check)
-        say(listing.row(check))
+        say(lines.row(check))
     say(f"\nwrote {page.write(wanted.reports / wanted.profile, wanted.profile, profile.size, setup, checks)}")
-    say(listing.foot(checks))
+    say(lines.foot(checks))
     if slow := compiled.remark():
         say(slow)
     leave(DONE if all(check.passed for check in checks) else SOME_FAILED)
@@ -140,7 +137,8 @@ def data_split(into: Path | None, **options: Any) -> None:
 
     The file can be given back to a split with rule: list.
     """
-    from bench import atomic, preparing
+    from bench import atomic
+    from bench.execution import resolve as preparing
 
     folds = preparing.prepare(request(**options)).folds
     if into is None:

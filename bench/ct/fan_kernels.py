@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba.core import types
 from numba.extending import intrinsic
 
-from bench.ct.compiled import compiled
+from bench.compiled import compiled
 from bench.ct.kernels import LANES, Array, Directions, Intrinsic, _address, _broadcast, _next
 
 Doubles = npt.NDArray[np.float64]

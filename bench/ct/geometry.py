@@ -17,7 +17,7 @@ from bench.ct.angles import cos_sin
 from bench.ct.filters import WINDOWS
 
 if TYPE_CHECKING:
-    from bench import spec
+    from bench.config import schema
 
 
 class Geometry(Protocol):
@@ -53,7 +53,7 @@ class Geometry(Protocol):
         """Return how many different lines every ``stride``-th view draws through the isocentre."""
 
 
-def of_spec(asked: spec.Geometry, size: int) -> Geometry:
+def of_spec(asked: schema.Geometry, size: int) -> Geometry:
     """Return the scan that ``datasets.yaml`` asks for, at ``size`` x ``size`` pixels."""
     if asked.preset == "fan360":
         return FanBeam(size, asked.views, asked.filter)

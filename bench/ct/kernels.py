@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from bench.ct.compiled import compiled
+from bench.compiled import compiled
 
 Array = npt.NDArray[np.float32]
 Directions = npt.NDArray[np.float64]  # (directions, 2): cosine and sine

@@ -27,7 +27,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from bench.ct.compiled import compiled
+from bench.compiled import compiled
 
 Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

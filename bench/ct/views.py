@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.ct.geometry import FanBeam, Geometry, of_spec
 
 if TYPE_CHECKING:
-    from bench import spec
+    from bench.plan import cells
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Views:
         return tuple(f"{name}: {_odd(self.scan, count)}" for name, count in odd.items())
 
 
-def of_plan(plan: spec.Plan) -> Views | None:
+def of_plan(plan: cells.Plan) -> Views | None:
     """Return the views of a plan's conditions; None where nothing is planned or the slices are not simulated."""
     datasets = [cell.spec.dataset for cell in plan.cells]
     if not datasets or datasets[0].data.kind == "pairs":

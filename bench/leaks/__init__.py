@@ -8,7 +8,7 @@ the slices of a run and keeps the verdict.
 
 from __future__ import annotations
 
-from bench.leaks.finding import LEAK_VERSION, Leak, Spot, find
+from bench.leaks.search import LEAK_VERSION, Leak, Spot, find
 from bench.leaks.verdict import Verdict, audit, read
 
 __all__ = ["LEAK_VERSION", "Leak", "Spot", "Verdict", "audit", "find", "read"]

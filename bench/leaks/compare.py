@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.leaks.prints import FULL, SOFT, Prints
+from bench.leaks.descriptors import FULL, SOFT, Prints
 
 BLOCK = 256  # rows of a matrix product
 EXAMPLES = 60  # slices at least that show how alike different patients are here

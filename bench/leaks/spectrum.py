@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from bench.leaks.detail import SIDE, Image, unit
+from bench.leaks.local_contrast import SIDE, Image, unit
 
 PADDED = 2 * SIDE  # zeros around the picture, so that its spectrum can be read between samples
 ANGLES = 180  # over half a turn: the spectrum of a real picture repeats after it

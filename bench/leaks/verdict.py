@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from bench import atomic, spec
-from bench.data import pairs
+from bench import atomic
+from bench.config import schema
+from bench.data.pairs import pairs
 from bench.errors import BenchError
 from bench.events import Progress
-from bench.leaks import kinds
-from bench.leaks.finding import LEAK_VERSION, Leak, Name, search
+from bench.leaks import alterations
+from bench.leaks.search import LEAK_VERSION, Leak, Name, search
 
 if TYPE_CHECKING:
-    from bench.data.catalogue import SliceRef
-    from bench.data.pairs import PairFiles
-    from bench.data.sources import SliceSource
+    from bench.data.pairs.pairs import PairFiles
+    from bench.data.sources.catalogue import SliceRef
+    from bench.data.sources.open import SliceSource
     from bench.data.splits import Folds
 
 LEAK_REMEDY = "give both one patient name or take one away; or declare the split with leaky: and the reason"
@@ -28,7 +29,7 @@ TOLD = 20  # leaks that a verdict keeps in words
 _READ_SIZE = 128  # pixels a side of slices that are read for the audit alone
 
 
-class Verdict(spec.Frozen):
+class Verdict(schema.Frozen):
     """How many of ``slices`` leak: ``count`` pairs of slices and patients, the worst of them in words."""
 
     version: int = LEAK_VERSION
@@ -112,12 +113,14 @@ def _shown(
 
 def _verdict(found: Sequence[Leak], slices: int, folds: Folds) -> Verdict:
     files = {(ref.patient, ref.name): ref.file for ref in folds.refs}
-    ordered = sorted(found, key=lambda leak: leak.kind == kinds.SAME_PATIENT)  # pairs of slices say more
+    ordered = sorted(
+        found, key=lambda leak: leak.kind == alterations.SAME_PATIENT
+    )  # pairs of slices say more
     return Verdict(slices=slices, count=len(found), told=tuple(leak.tell(files) for leak in ordered[:TOLD]))
 
 
 def _path(files: PairFiles, folds: Folds) -> Path:
-    parts = spec.digest([one.hash for one in folds.selections], 16)
+    parts = schema.digest([one.hash for one in folds.selections], 16)
     return Path(files.folder) / f"leaks-{parts}.json"
 
 

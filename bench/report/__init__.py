@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.store import RunStore
+from bench.records.store import RunStore
 
 
 def write(run: RunStore, reports: Path) -> list[Path]:
@@ -18,7 +18,9 @@ def write(run: RunStore, reports: Path) -> list[Path]:
         BenchError: there is no plan, or a plan, record or table of scores is broken.
     """
     from bench import atomic
-    from bench.report import csvout, html, latex, markdown, table
+    from bench.report import table
+    from bench.report.render import csv as csvout
+    from bench.report.render import html, latex, markdown
 
     plan = run.read_plan()
     results = run.read_all(plan)

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from bench import statistics
-from bench.report import gather, numbers
-from bench.report.gather import PSNR, SSIM, Line
-from bench.report.grids import Definitions, definition
-from bench.report.groups import Group
-from bench.spec import Plan
-from bench.statistics import FEWEST_PATIENTS, FEWEST_TRAININGS, SIGNIFICANT, Floats
+from bench.plan.cells import Plan
+from bench.report import format as numbers
+from bench.report import rows as gather
+from bench.report import statistics
+from bench.report.cells import Group
+from bench.report.rows import PSNR, SSIM, Line
+from bench.report.sections.scores import Definitions, definition
+from bench.report.statistics import FEWEST_PATIENTS, FEWEST_TRAININGS, SIGNIFICANT, Floats
 
 
 @dataclass(frozen=True)

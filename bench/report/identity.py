@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from bench.report.gather import PSNR, Line
-from bench.report.groups import Group
-from bench.spec import INPUT
-from bench.store import Result
+from bench.config.schema import INPUT
+from bench.records.store import Result
+from bench.report.cells import Group
+from bench.report.rows import PSNR, Line
 
 HAIR = 0.05  # dB; chosen: about the spread of one network's PSNR over seeds
 MARK = "output = input"

@@ -6,26 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench import statistics
+from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
-from bench.report import (
-    claims,
-    costs,
-    gather,
-    grids,
-    groups,
-    identity,
-    leads,
-    numbers,
-    published,
-    spreads,
-    unscored,
-)
-from bench.report.gather import Line
+from bench.plan.cells import Plan
+from bench.records.store import Result
+from bench.report import cells as groups
+from bench.report import claims, identity, statistics
+from bench.report import format as numbers
+from bench.report import rows as gather
+from bench.report.rows import Line
+from bench.report.sections import cost, leads, published, scores, spread, unscored
 from bench.report.values import Grid, Score, Table
-from bench.spec import INPUT, Plan
-from bench.store import Result
 
 __all__ = ["Table", "build"]
 
@@ -44,14 +36,14 @@ def build(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> 
     patients_known = all(cell.spec.dataset.data.patients_known for cell in plan.cells)
     beside = published.grid(plan, lines, known)
     claimed = claims.claims(plan, lines, known, patients_known)
-    strange = unscored.grid(plan, lines, known, grids.names(plan))
+    strange = unscored.grid(plan, lines, known, scores.names(plan))
     made: list[Grid] = [
-        grids.scores(plan, lines, known),
-        grids.gain(plan, lines, known),
-        grids.rmse(plan, lines, known),
-        spreads.spread(plan, lines, known, patients_known),
+        scores.scores(plan, lines, known),
+        scores.gain(plan, lines, known),
+        scores.rmse(plan, lines, known),
+        spread.spread(plan, lines, known, patients_known),
         leads.grid(plan, lines, known, claimed),
-        costs.cost(plan, lines),
+        cost.cost(plan, lines),
         *([beside] if beside is not None else []),
     ]
     return Table(
@@ -61,11 +53,11 @@ def build(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> 
         conventions=_conventions(known),
         notices=(
             *_notices(plan, patients_known),
-            *unscored.notices(plan, lines, known, grids.names(plan)),
-            *costs.worse_than_input(plan, lines, known),
+            *unscored.notices(plan, lines, known, scores.names(plan)),
+            *cost.worse_than_input(plan, lines, known),
         ),
         grids=tuple(_with_notes(plan, one) for one in made),
-        provenance=(*costs.provenance(plan, lines, others), *([strange] if strange is not None else [])),
+        provenance=(*cost.provenance(plan, lines, others), *([strange] if strange is not None else [])),
         scores=tuple(_scores(plan, lines, known, patients_known, claimed)),
     )
 
@@ -96,7 +88,7 @@ def _facts(plan: Plan, patients_known: bool) -> tuple[tuple[str, str], ...]:
 def scaled(plan: Plan) -> str:
     """Return ``as published``, or in which points the cells are not, each with its networks where not all."""
     cells = [cell for cell in plan.cells if cell.spec.model != INPUT] or list(plan.cells)
-    shown = grids.names(plan)
+    shown = scores.names(plan)
     trained = dict.fromkeys(cell.spec.model for cell in cells)
     points: dict[str, dict[str, None]] = {}
     for cell in cells:
@@ -109,7 +101,7 @@ def scaled(plan: Plan) -> str:
     return "scaled: " + "; ".join(texts) if texts else "as published"
 
 
-def _conventions(known: grids.Definitions) -> tuple[str, ...]:
+def _conventions(known: scores.Definitions) -> tuple[str, ...]:
     texts = []
     for metric in known:
         meaning = known[metric]
@@ -159,7 +151,7 @@ def _with_notes(plan: Plan, made: Grid) -> Grid:
 def _scores(
     plan: Plan,
     lines: Sequence[Line],
-    known: grids.Definitions,
+    known: scores.Definitions,
     patients_known: bool,
     claimed: claims.Claims,
 ) -> Iterable[Score]:

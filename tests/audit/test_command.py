@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.audit import listing, page
+from bench.audit import lines as listing
+from bench.audit import page
 from bench.audit.check import Check, at_most, between, within
 from bench.audit.simulator import Setup
 from bench.ct.dose import Condition

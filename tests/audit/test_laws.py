@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from bench.audit import laws
+from bench.audit import closed_forms
 from bench.audit.rays import Rays
 from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
 from bench.seeds import generator
@@ -23,8 +23,8 @@ WINDOWS = {
 
 
 def test_noise_of_the_bare_ramp_has_its_known_factors() -> None:
-    assert laws.noise_gain("ram-lak") == pytest.approx((2 / 3 - 2 / math.pi**2) / 12, rel=1e-5)
-    assert 12 * laws.noise_gain("ram-lak") == pytest.approx(0.464, abs=5e-4)
+    assert closed_forms.noise_gain("ram-lak") == pytest.approx((2 / 3 - 2 / math.pi**2) / 12, rel=1e-5)
+    assert 12 * closed_forms.noise_gain("ram-lak") == pytest.approx(0.464, abs=5e-4)
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -37,14 +37,14 @@ def test_noise_gain_is_the_power_of_the_interpolated_taps(name: str) -> None:
     ]
     whole = np.array([*taps[:0:-1], *taps])
     power = np.mean([(((1 - u) * whole[:-1] + u * whole[1:]) ** 2).sum() for u in np.linspace(0, 1, 2001)])
-    assert laws.noise_gain(name) == pytest.approx(power, rel=2e-3)
+    assert closed_forms.noise_gain(name) == pytest.approx(power, rel=2e-3)
 
 
 def test_noise_variance_in_units() -> None:
     """Twice the views, photons, or the square of the bins' distance: half the variance, a quarter, ..."""
-    one = laws.noise_variance("ram-lak", 1e-4, 720, 0.1)
+    one = closed_forms.noise_variance("ram-lak", 1e-4, 720, 0.1)
     assert one == pytest.approx(0.464 * math.pi**2 / 12 / (720 * 0.1**2) * 1e-4, rel=1e-3)
-    assert laws.noise_variance("ram-lak", 2e-4, 360, 0.05) == pytest.approx(16 * one)
+    assert closed_forms.noise_variance("ram-lak", 2e-4, 360, 0.05) == pytest.approx(16 * one)
 
 
 @pytest.mark.parametrize(
@@ -55,23 +55,23 @@ def test_variance_of_the_logarithm_of_counts(expected: float, electronic: float)
     random = generator("laws", int(expected), int(electronic))
     counts = random.poisson(expected, 400_000) + random.normal(0.0, electronic, 400_000)
     found = np.log(np.maximum(counts, 1.0)).var()
-    assert laws.log_count_variance(expected, electronic) == pytest.approx(found, rel=0.02)
+    assert closed_forms.log_count_variance(expected, electronic) == pytest.approx(found, rel=0.02)
 
 
 def test_variance_of_the_logarithm_for_many_photons() -> None:
     for expected in (1e5, 1e8):  # summed, and beyond what is summed
-        assert laws.log_count_variance(expected) == pytest.approx(1 / expected, rel=1e-3)
-    assert laws.log_count_variance(1e8, 1e4) == pytest.approx(2e-8, rel=1e-3)
+        assert closed_forms.log_count_variance(expected) == pytest.approx(1 / expected, rel=1e-3)
+    assert closed_forms.log_count_variance(1e8, 1e4) == pytest.approx(2e-8, rel=1e-3)
 
 
 def test_noise_power_rises_like_the_ramp_and_a_wider_pitch_lowers_its_frequencies() -> None:
-    power = laws.noise_power("ram-lak", 256, [(1.0, 1.0)])
+    power = closed_forms.noise_power("ram-lak", 256, [(1.0, 1.0)])
     assert power.sum() == pytest.approx(1.0)
     assert power[0, 8] / power[0, 4] == pytest.approx(2.0, rel=0.05)
     assert power[8, 0] == pytest.approx(power[0, 8])
     f = np.fft.fftfreq(256)
     middle = [
-        float((np.hypot(f[:, None], f) * laws.noise_power("hann", 256, [(pitch, 1.0)])).sum())
+        float((np.hypot(f[:, None], f) * closed_forms.noise_power("hann", 256, [(pitch, 1.0)])).sum())
         for pitch in (0.7, 1.0, 1.4)
     ]
     assert middle[0] > middle[1] > middle[2]
@@ -85,17 +85,19 @@ def test_edge_rises_by_the_integral_of_its_transfer(name: str) -> None:
         own = float(np.sinc(f * 0.5 / math.sqrt(2)) ** 2)
         return WINDOWS[name](f) * float(np.sinc(f)) ** 3 * own
 
-    x, fallen = laws.edge(name, 1.0, 0.5)
+    x, fallen = closed_forms.edge(name, 1.0, 0.5)
     slope = (fallen[1] - fallen[0]) / (x[1] - x[0])
     assert slope == pytest.approx(2 * quad(transfer, 0, 0.5)[0], rel=1e-3)
     assert fallen[0] == 0.5 and fallen[-1] == pytest.approx(1.0, abs=0.01)
-    assert laws.edge_width(name, 1.0, 0.5) == pytest.approx(0.5 / slope, rel=0.12)  # nearly straight so far
+    assert closed_forms.edge_width(name, 1.0, 0.5) == pytest.approx(
+        0.5 / slope, rel=0.12
+    )  # nearly straight so far
 
 
 def test_softer_filters_have_wider_edges_and_less_noise() -> None:
     widths, gains = (
         [value(name) for name in WINDOWS]
-        for value in (lambda name: laws.edge_width(name, 1.0, 0.5), laws.noise_gain)
+        for value in (lambda name: closed_forms.edge_width(name, 1.0, 0.5), closed_forms.noise_gain)
     )
     assert widths == sorted(widths) and gains == sorted(gains, reverse=True)
 

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from bench.ct import phantom
+from bench import phantom
 from bench.ct.dose import Condition, Reference, scan
 from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
 from bench.ct.resample import local_mean

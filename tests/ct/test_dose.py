@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.audit import laws
+from bench.audit import closed_forms
 from bench.audit.objects import disc
 from bench.ct import PHYSICS_VERSION
 from bench.ct.dose import Condition, Reference, add_noise, degrade, scan
@@ -107,7 +107,7 @@ def test_noise_behind_a_trunk_is_that_of_the_stated_photons(size: int) -> None:
     reach = np.linspace(0.0, 4.0, 200)[:, None] * np.cos((np.arange(32) + 0.5) * np.pi / 64)
     rays = 1.0 / (7e4 * np.exp(-0.4 * np.sqrt(15.0**2 - reach**2))) @ np.ones(32) / 32
     ray = float(np.average(rays, weights=np.linspace(0.0, 4.0, 200)))  # over the disc of 4 cm
-    law = laws.noise_variance("ram-lak", ray, beam.views, 40.0 / 512)
+    law = closed_forms.noise_variance("ram-lak", ray, beam.views, 40.0 / 512)
     assert noise.var(axis=0, ddof=1).mean() == pytest.approx(law, rel=0.1)
 
 

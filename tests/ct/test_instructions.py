@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from numpy._core import _multiarray_umath as core
 
-from bench.ct import phantom
+from bench import phantom
 from bench.ct.angles import cos_sin
-from bench.ct.phantom import fields, liver, section, skeleton, texture, thorax, trunk
+from bench.phantom import fields, liver, section, skeleton, texture, thorax, trunk
 from tests.ct import building
 
 ROOT = Path(__file__).parents[2]

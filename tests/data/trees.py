@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bench import spec
-from bench.data.catalogue import Catalogue
-from bench.data.sources import open_source
+from bench.config import schema
+from bench.data.sources.catalogue import Catalogue
+from bench.data.sources.open import open_source
 from tests.dicoms import uid, write_ct
 
 SIDE = 16
@@ -65,7 +65,7 @@ def bare(path: Path, *, meta: bool = False) -> None:
 
 def catalogue(folder: Path, kind: str = "dicom", index: Path | None = None, **keys: Any) -> Catalogue:
     """Return what a source of the folder holds."""
-    source = spec.FolderSource.model_validate({"kind": kind, "path": str(folder), "matrix": SIDE, **keys})
+    source = schema.FolderSource.model_validate({"kind": kind, "path": str(folder), "matrix": SIDE, **keys})
     return open_source("scans", source, base=folder, index_cache=index).catalogue()
 
 
@@ -75,7 +75,7 @@ CHALLENGE = {"reference": "full_1mm", "degraded": {"quarter": "quarter_1mm"}}
 def doses(folder: Path, **keys: Any) -> Catalogue:
     """Return what a source of measured pairs in the folder holds; the names are those of the 2016 challenge."""
     value = {"kind": "pairs", "layout": "dicom", "path": str(folder), "matrix": SIDE, **CHALLENGE, **keys}
-    source = spec.PairsSource.model_validate(value)
+    source = schema.PairsSource.model_validate(value)
     return open_source("doses", source, base=folder, index_cache=None).catalogue()
 
 

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 from numpy._core import _multiarray_umath as core
 
-from bench import atomic, verify
+from bench import atomic
 from bench.errors import BenchError
-from bench.store import Result, RunStore
+from bench.records import golden as verify
+from bench.records.store import Result, RunStore
 
 PROFILE = "smoke"
 KEPT = ("keras", "numpy", "numba", "tensorflow", "python", "cpu", "threads", "instructions")

@@ -5,27 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench import leaks, seeds
-from bench.ct import phantom
+from bench import leaks, phantom, seeds
 from bench.ct.units import hu_to_mu
-from bench.leaks import kinds
+from bench.leaks import alterations
 from tests.leaks.planting import KINDS
 
 SIZE, PATIENTS, SLICES = 128, 16, 2
 TOLD = {
-    "identical": {kinds.IDENTICAL},
-    "re-saved as whole HU": {kinds.RESAVED},
-    "re-saved in steps of 4 HU": {kinds.RESAVED},
-    "shifted, air outside": {kinds.SHIFTED},
-    "shifted, wrapped": {kinds.SHIFTED},
-    "flipped left-right": {kinds.FLIPPED},
-    "flipped top-bottom": {kinds.FLIPPED},
-    "turned by 90, 180, 270": {kinds.ROTATED},
-    "turned by any angle": {kinds.ROTATED},
-    "flipped and turned": {kinds.FLIPPED},
-    "linear rescale": {kinds.WINDOWED},
-    "lung window": {kinds.WINDOWED},
-    "noise of 10 HU": {kinds.NOISY},
+    "identical": {alterations.IDENTICAL},
+    "re-saved as whole HU": {alterations.RESAVED},
+    "re-saved in steps of 4 HU": {alterations.RESAVED},
+    "shifted, air outside": {alterations.SHIFTED},
+    "shifted, wrapped": {alterations.SHIFTED},
+    "flipped left-right": {alterations.FLIPPED},
+    "flipped top-bottom": {alterations.FLIPPED},
+    "turned by 90, 180, 270": {alterations.ROTATED},
+    "turned by any angle": {alterations.ROTATED},
+    "flipped and turned": {alterations.FLIPPED},
+    "linear rescale": {alterations.WINDOWED},
+    "lung window": {alterations.WINDOWED},
+    "noise of 10 HU": {alterations.NOISY},
 }
 
 
@@ -98,7 +97,9 @@ def test_slices_of_nobody_are_compared_with_each_other(
     both = np.concatenate([images[[1, 10]], images[[10]][:, :, ::-1]])
     names = [("unknown", f"{k}") for k in range(3)]
     found = leaks.find(both, names, [{"train": [0, 1], "test": [2]}])
-    assert [(leak.kind, leak.first.slice, leak.second.slice) for leak in found] == [(kinds.FLIPPED, "2", "1")]
+    assert [(leak.kind, leak.first.slice, leak.second.slice) for leak in found] == [
+        (alterations.FLIPPED, "2", "1")
+    ]
 
 
 def test_folds_are_told_apart_and_slices_of_one_part_are_not_compared(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bench.leaks import judge, spectrum
+from bench.leaks import decide, spectrum
 from bench.leaks.compare import NONE, apart, asked
-from bench.leaks.detail import detail, otsu
-from bench.leaks.register import agreement, guesses, refine
+from bench.leaks.local_contrast import detail, otsu
+from bench.leaks.registration import agreement, guesses, refine
 from tests.leaks.planting import turn
 
 
@@ -103,15 +103,15 @@ def test_leak_must_be_high_and_out_of_line() -> None:
     owners = np.repeat(np.arange(4), 10)
     usual = np.tanh(rng.normal(0.2, 0.05, (40, 12))).astype(np.float32)
     usual[np.arange(40), owners] = NONE
-    assert not judge.leaks(usual, usual, owners, 0.45, judge.OUTLIER).any()
+    assert not decide.leaks(usual, usual, owners, 0.45, decide.OUTLIER).any()
     planted = usual.copy()
     planted[5, 9], planted[6, 9] = 0.9, 0.44  # one is alike enough, one is only out of line
-    assert np.argwhere(judge.leaks(planted, planted, owners, 0.45, judge.OUTLIER)).tolist() == [[5, 9]]
+    assert np.argwhere(decide.leaks(planted, planted, owners, 0.45, decide.OUTLIER)).tolist() == [[5, 9]]
     alike = np.where(usual > NONE, np.tanh(np.arctanh(np.maximum(usual, 0)) * 6), NONE).astype(np.float32)
-    assert (alike > 0.45).any() and not judge.leaks(alike, alike, owners, 0.45, judge.OUTLIER).any()
+    assert (alike > 0.45).any() and not decide.leaks(alike, alike, owners, 0.45, decide.OUTLIER).any()
 
 
 def test_too_few_patients_leave_the_absolute_limit() -> None:
     scores = np.array([[NONE, 0.3], [0.5, NONE]], np.float32)
-    found = judge.leaks(scores, scores, np.array([0, 1]), 0.45, judge.OUTLIER)
+    found = decide.leaks(scores, scores, np.array([0, 1]), 0.45, decide.OUTLIER)
     assert np.argwhere(found).tolist() == [[1, 0]]

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import devices, leaks, preparing, runner
-from bench.ct import phantom
-from bench.data import pairs
-from bench.data.catalogue import SliceRef
+from bench import devices, leaks, phantom
+from bench.data.pairs import pairs
+from bench.data.sources.catalogue import SliceRef
 from bench.data.splits import Folds, Selection
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
-from bench.leaks import gate
+from bench.execution import leak_gate, runner
+from bench.execution import resolve as preparing
 from bench.leaks import verdict as verdicts
-from bench.store import RunStore
+from bench.records.store import RunStore
 from tests import tiny
 
 PATIENTS, SLICES, SIZE = 6, 2, 64
@@ -118,12 +118,12 @@ def test_a_cache_that_may_only_be_read_is_audited_all_the_same(
 
     def audit() -> Generator[Event, None, None]:
         nonlocal verdict
-        verdict = yield from gate.audit(prepared)
+        verdict = yield from leak_gate.audit(prepared)
 
     list(audit())
     assert verdict is not None
     assert verdict.count == 2
-    assert gate.known(prepared) is None
+    assert leak_gate.known(prepared) is None
 
 
 def test_data_check_names_the_leak_and_exits_with_1(tmp_path: Path) -> None:

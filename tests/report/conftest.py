@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.record import Attempt, Record, Status
-from bench.spec import Cell, DataIdentity, Dataset, Geometry, Guard, Plan, PlannedCell, Published, Training
-from bench.store import RunStore
+from bench.config.schema import Geometry, Guard, Published
+from bench.plan.cells import Cell, DataIdentity, Dataset, Plan, PlannedCell, Training
+from bench.records.record import Attempt, Record, Status
+from bench.records.store import RunStore
 
 RANGE = "maximum of the reference slice"
 DEFINITIONS: dict[str, dict[str, Any]] = {

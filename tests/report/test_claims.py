@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from bench.report import csvout, numbers, table
+from bench.report import format as numbers
+from bench.report import table
+from bench.report.render import csv as csvout
 from bench.report.values import Table
 
 GAINS = [0.5, 0.7, 0.4, 0.6, 0.55, 0.45]  # DD-Net minus UNet, patient by patient, dB

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from bench import report
+from bench.config.schema import Published
 from bench.errors import BenchError
-from bench.report import markdown
-from bench.spec import Published
+from bench.report.render import markdown
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 HOSTILE = "<script>alert(1)</script> a|b_c & $d$ #1 100% \\x {y} **z** [l](http://evil.example) ~^\"'\n# h"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.report import figures
+from bench.report.render import figures
 
 
 def test_image_window_and_difference_colours() -> None:

@@ -15,7 +15,11 @@ import numpy as np
 import pytest
 
 from bench import report
-from bench.report import csvout, gather, markdown, spreads, table
+from bench.report import rows as gather
+from bench.report import table
+from bench.report.render import csv as csvout
+from bench.report.render import markdown
+from bench.report.sections import spread as spreads
 
 FOLD_1, FOLD_2 = (("p1", "a"), ("p1", "b"), ("p2", "c")), (("p3", "d"), ("p3", "e"))
 UNET, DDNET, INPUT = (

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from bench.config.schema import Published
 from bench.errors import BenchError
 from bench.report import table
 from bench.report.values import Entry, Grid, Table
-from bench.spec import Published
 
 PUBLISHED = Published(
     source="A. Author 2018", collection="test-chest", recipe="study", test_slices=4,

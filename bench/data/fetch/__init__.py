@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench import atomic, config, spec
-from bench.data.catalogue import Catalogue
+from bench import atomic
+from bench.config import load as config
+from bench.config import schema
+from bench.config.paths import filled
 from bench.data.fetch import checks, idc
-from bench.data.listing import FETCH_LOCK
-from bench.data.located import filled
-from bench.data.pins import Pin, find_pins, read_pins
-from bench.data.sources import open_source
+from bench.data.files.listing import FETCH_LOCK
+from bench.data.files.pins import Pin, find_pins, read_pins
+from bench.data.sources.catalogue import Catalogue
+from bench.data.sources.open import open_source
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
 
-Fetched = spec.FolderSource | spec.PairsSource
+Fetched = schema.FolderSource | schema.PairsSource
 TRIES = 2  # downloads of a series that arrives broken
 _SPARE_BYTES = 64 << 20  # what the file system keeps for itself, and the index of headers
 _ELSEWHERE = "name a larger disk with --into"

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from bench.data.dicom import scan_dicom
-from bench.data.listing import list_files
-from bench.data.pins import Pin
-from bench.data.places import check_places
-from bench.data.series import check_pin, refused
+from bench.data.files.dicom import scan_dicom
+from bench.data.files.dicom_positions import check_places
+from bench.data.files.dicom_series import check_pin, refused
+from bench.data.files.listing import list_files
+from bench.data.files.pins import Pin
 from bench.errors import BenchError
 
 #: How far the bytes of a series may be from the pinned number. The pins are exact to the byte (the archive's

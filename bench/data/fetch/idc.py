@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.data.pins import Pin
+from bench.data.files.pins import Pin
 from bench.errors import BenchError
 
 EXTRA = "pip install 'ldct-denoising-benchmark[fetch]'"

@@ -6,7 +6,7 @@ patient is in two parts of a selection, unless the split is declared as leaky.
 
 from __future__ import annotations
 
-from bench.data.splits.choosing import choose, identities
+from bench.data.splits.assign import choose, identities
 from bench.data.splits.kfold import cohort
 from bench.data.splits.selection import PARTS, Folds, Parts, Selection, check_patients
 from bench.data.splits.thinning import thin

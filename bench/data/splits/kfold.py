@@ -10,9 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from bench import seeds, spec
-from bench.data.catalogue import Catalogue, natural
-from bench.data.splits.named import by_patient, nearest, share
+from bench import seeds
+from bench.config import schema
+from bench.data.sources.catalogue import Catalogue, natural
+from bench.data.splits.by_patient import by_patient, nearest, share
 from bench.data.splits.selection import Parts
 from bench.errors import BenchError
 
@@ -20,7 +21,7 @@ _NUMBER = re.compile(r"[-_. ]*[0-9]+$")
 Cohorts = Mapping[str, str]  # patient -> sub-cohort
 
 
-def kfold(catalogue: Catalogue, split: spec.Split) -> list[Parts]:
+def kfold(catalogue: Catalogue, split: schema.Split) -> list[Parts]:
     """Return the parts of each fold.
 
     The validation patients of a fold are drawn from those that do not test in it.

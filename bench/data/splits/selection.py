@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench import spec
-from bench.data.catalogue import SliceRef, natural, order
+from bench.config import schema
+from bench.csvtext import to_csv
+from bench.data.sources.catalogue import SliceRef, natural, order
 from bench.errors import BenchError
-from bench.rows import to_csv
 
 PARTS = ("train", "validation", "test")
 COLUMNS = ("part", "fold", "patient", "slice")  # of a split file
@@ -34,7 +34,7 @@ class Selection:
     @property
     def hash(self) -> str:
         """A digest of the (patient, slice) names, part by part."""
-        return spec.digest({part: [[ref.patient, ref.name] for ref in self.parts[part]] for part in PARTS})
+        return schema.digest({part: [[ref.patient, ref.name] for ref in self.parts[part]] for part in PARTS})
 
 
 @dataclass(frozen=True)

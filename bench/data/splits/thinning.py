@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.data.catalogue import SliceRef, order
+from bench.data.sources.catalogue import SliceRef, order
 
 
 def thin(refs: Sequence[SliceRef], most: int | None) -> tuple[SliceRef, ...]:

@@ -1,0 +1,266 @@
+"""What ``bench plan``, ``bench status`` and ``bench data check`` say, as text of at most 80 columns."""
+
+from __future__ import annotations
+
+import statistics
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from bench.cli.display import duration
+from bench.config import precedence
+from bench.config.schema import INPUT
+from bench.ct import views
+from bench.ct.units import starved
+from bench.plan.cells import Plan, PlannedCell
+from bench.plan.expand import resolved
+from bench.records.store import Result, RunStore
+
+if TYPE_CHECKING:
+    from bench.config.schema import Source
+    from bench.data.sources.catalogue import Catalogue, SliceRef
+    from bench.execution.resolve import Prepared
+    from bench.leaks import Verdict
+
+REFUSED_SHOWN = 20
+PAGE, GAP = 80, "  "
+MANY_TIMES = 10  # a budget of so many times the others' median is remarked on
+
+
+def of_plan(prepared: Prepared) -> str:
+    """Return the cells of a profile with their budget and what is on disk of them."""
+    folds = prepared.plan.folds
+    data = folds[0]
+    trained = [cell for cell in prepared.plan.cells if cell.spec.model != INPUT]
+    slices = ", ".join(f"{_span(fold.slices[part] for fold in folds)} {part}" for part in data.slices)
+    head = [
+        *(f"{name}: {file.words}" for name, file in prepared.plan.configuration.items()),
+        f"profile {prepared.plan.profile}: {prepared.plan.description}".rstrip(": "),
+        f"source {data.source}, {prepared.profile.size} x {prepared.profile.size} pixels; slices: {slices}",
+        f"split {data.split}: {_split(prepared)}",
+        f"{len(trained)} cells to train, and the untreated input scored on each of "
+        f"{len(prepared.plan.conditions)} datasets",
+    ]
+    head.append(_scaled(trained))
+    head += _views(prepared.plan)
+    remarks = (*starved(prepared.plan.photons), *_origins(prepared), *_budgets(prepared, trained))
+    head += [f"remark: {text}" for text in remarks]
+    rows = [
+        (*_name(cell, prepared.plan), *_budget(cell), _status(result))
+        for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
+    ]
+    table = _table((*_heads(prepared.plan), "updates", "epochs", "status"), rows)
+    return "\n".join([*(_fold(line) for line in head), "", table])
+
+
+def of_run(store: RunStore) -> str:
+    """Return how far the last run of a profile is, cell by cell."""
+    plan = store.read_plan()
+    results = store.read_all(plan)
+    rows = [
+        (*_name(result.planned, plan), _status(result), _epoch(result), *_validation(result))
+        for result in results
+    ]
+    ended = sum(result.record is not None for result in results)
+    header = (*_heads(plan), "status", "epoch", "val. dB", "gain", "time")
+    lines = [f"profile {plan.profile}: {ended} of {len(results)} cells have ended", ""]
+    lines.append(_table(header, rows))
+    for result in results:
+        if result.record is not None and result.record.status != "finished":
+            lines.append(_fold(f"{result.planned.id}: {result.record.attempts[-1].message}"))
+    return "\n".join(lines)
+
+
+def of_data(prepared: Prepared) -> str:
+    """Return who is in which part, and what was refused and why."""
+    catalogue = prepared.source.catalogue()
+    patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
+    lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
+    lines += [
+        _fold(f"split {prepared.profile.split}: {_split(prepared)}"),
+        *map(_fold, _views(prepared.plan)),
+    ]
+    several = len(prepared.folds.selections) > 1
+    rows = [
+        (*((str(one.fold),) if several else ()), *_part(part, refs, by_name=not several or part != "train"))
+        for one in prepared.folds.selections
+        for part, refs in one.parts.items()
+    ]
+    heads = (*(("fold",) if several else ()), "part", "slices", "patients", "who")
+    lines += ["", _table(heads, rows)]
+    refused = catalogue.refused
+    if refused:
+        lines += ["", f"{len(refused)} files refused:"]
+        lines += [_fold(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
+        if len(refused) > REFUSED_SHOWN:
+            lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
+    lines += _skipped(catalogue) + _remarks([*catalogue.remarks, *starved(prepared.plan.photons)])
+    if prepared.folds.leaky:
+        return "\n".join([*lines, "", _fold(f"leaky, as declared: {prepared.folds.leaky}")])
+    clean = f"no patient is in two parts{' of a fold' if several else ''}"
+    return "\n".join([*lines, "", clean if catalogue.patients_known else "patients may be in two parts"])
+
+
+def of_leaks(verdict: Verdict, prepared: Prepared, seconds: float) -> str:
+    """Return what the leak audit found: a line where there is nothing, else each leak and what to do."""
+    from bench.leaks.verdict import LEAK_REMEDY
+
+    lines = [f"{verdict.words} in {duration(seconds)}", *(_fold(text) for text in verdict.told)]
+    if verdict.count > len(verdict.told):
+        lines.append(f"and {verdict.count - len(verdict.told)} more")
+    if verdict.count and not prepared.folds.leaky:
+        lines.append(_fold(f"splits.{prepared.profile.split}: {LEAK_REMEDY}"))
+    return "\n".join(lines)
+
+
+def _part(part: str, refs: Sequence[SliceRef], by_name: bool) -> tuple[str, str, str, str]:
+    """Return a row of ``of_data``; in folds, who trains is who does not do anything else."""
+    names = sorted({ref.patient for ref in refs})
+    return part, f"{len(refs)}", f"{len(names)}", ", ".join(names) if by_name else "the others"
+
+
+def _split(prepared: Prepared) -> str:
+    """Return what a split is, in a line."""
+    folds, known = len(prepared.folds.selections), prepared.plan.folds[0].patients_known
+    words = [
+        f"{folds}-fold by {'patient' if known and not prepared.folds.leaky else 'slice'}"
+        if folds > 1
+        else "",
+        f"split file {prepared.folds.sha256[:16]} (SHA-256)",
+        f"leaky: {prepared.folds.leaky}" if prepared.folds.leaky else "",
+    ]
+    return "; ".join(word for word in words if word)
+
+
+def _views(plan: Plan) -> list[str]:
+    """Return the views of the scan and of each sparse condition with their directions; nothing for stored pairs."""
+    found = views.of_plan(plan)
+    return [] if found is None else found.lines
+
+
+def _span(numbers: Iterable[int]) -> str:
+    found = sorted(set(numbers))
+    return f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
+
+
+def of_source(catalogue: Catalogue, source: Source) -> str:
+    """Return what a source holds and under which licence, for who has just got it."""
+    patients = f"{len(catalogue.patients)} patients" if catalogue.patients_known else "patients unknown"
+    lines = [f"source {catalogue.source}: {len(catalogue.refs)} slices, {patients}"]
+    lines += [_fold(line) for line in (f"licence: {source.licence}", f"please cite: {source.citation}")]
+    lines += [f"{len(catalogue.refused)} files are not used"] if catalogue.refused else []
+    return "\n".join(lines + _skipped(catalogue) + _remarks(catalogue.remarks))
+
+
+def _skipped(catalogue: Catalogue) -> list[str]:
+    """Return a line that counts by kind what lies beside the slices and was passed over."""
+    from bench.data.files.listing import told
+
+    return ["", _fold(f"skipped: {told(dict(catalogue.skipped))}")] if catalogue.skipped else []
+
+
+def _remarks(remarks: Sequence[str]) -> list[str]:
+    more = len(remarks) - REFUSED_SHOWN
+    lines = ["", *(_fold(f"remark: {remark}") for remark in remarks[:REFUSED_SHOWN])] if remarks else []
+    return [*lines, f"and {more} more remarks"] if more > 0 else lines
+
+
+def _scaled(trained: Sequence[PlannedCell]) -> str:
+    """Return in which points all cells differ from the published ones; a model's own are in the tables."""
+    if not any(cell.scaled for cell in trained):
+        return "as published"
+    shared = [point for point in trained[0].scaled if all(point in cell.scaled for cell in trained)]
+    return f"scaled: {'; '.join(shared) or 'each model in its own points'}"
+
+
+def _origins(prepared: Prepared) -> Iterator[str]:
+    """Yield what each network takes from ``training.all`` in another way than the profile's own networks do."""
+    profile, experiments = prepared.profile, prepared.config.experiments
+    if precedence.ALL not in profile.training:
+        return
+    for name in experiments.experiments[profile.experiment].models:
+        found = resolved(prepared.config, profile, name)
+        words = []
+        if name not in profile.training:
+            taken = [key for key, setting in found.recipe.items() if setting.origin == "all"]
+            taken += [f"params.{key}" for key, setting in found.params.items() if setting.origin == "all"]
+            taken += ["budget"] if found.budget is not None and found.budget.origin == "all" else []
+            words += [f"takes {', '.join(taken)} from training.all"] if taken else []
+            kept = precedence.kept(profile, name, found)
+            words += [f"keeps its own {', '.join(kept)}"] if kept else []
+        words += [f"has no parameter {', '.join(found.undeclared)}"] if found.undeclared else []
+        if words:
+            where = "" if name in profile.training else ", which the profile's training does not name,"
+            yield f"{name}{where} {'; '.join(words)}"
+
+
+def _budgets(prepared: Prepared, trained: Sequence[PlannedCell]) -> Iterator[str]:
+    """Yield each network whose cells see many times the slices that the others' see, crops counted by area."""
+    seen: dict[str, float] = {}
+    for cell in trained:
+        if cell.spec.training is not None:
+            slices = cell.spec.training.slices_seen(cell.spec.dataset.size)
+            seen[cell.spec.model] = max(slices, seen.get(cell.spec.model, 0.0))
+    for name, slices in seen.items():
+        others = [other for model, other in seen.items() if model != name]
+        if others and slices > MANY_TIMES * statistics.median(others):
+            yield (
+                f"a cell of {name} sees {slices:,.0f} slices, {slices / statistics.median(others):,.0f} times the "
+                f"median of the other networks; set profiles.{prepared.plan.profile}.training.{name}.budget "
+                "where that is not meant"
+            )
+
+
+def _heads(plan: Plan) -> tuple[str, ...]:
+    return ("model", "condition", *(("fold",) if len(plan.folds) > 1 else ()), "seed")
+
+
+def _name(cell: PlannedCell, plan: Plan) -> tuple[str, ...]:
+    data = cell.spec.dataset.data
+    fold = (str(data.fold),) if len(plan.folds) > 1 else ()
+    return cell.spec.model, cell.spec.dataset.condition, *fold, str(cell.spec.seed)
+
+
+def _budget(cell: PlannedCell) -> tuple[str, str]:
+    training = cell.spec.training
+    if training is None:
+        return "-", "-"
+    return f"{training.epochs * training.updates_per_epoch}", f"{training.epochs}"
+
+
+def _status(result: Result) -> str:
+    if result.record is not None:
+        return result.record.status
+    return "unfinished" if result.history else "-"
+
+
+def _epoch(result: Result) -> str:
+    training = result.planned.spec.training
+    return "-" if training is None else f"{len(result.history)}/{training.epochs}"
+
+
+def _validation(result: Result) -> tuple[str, str, str]:
+    if not result.history:
+        return "-", "-", "-"
+    best = max(result.history, key=lambda row: float(row["psnr"]))
+    seconds = sum(float(row["seconds"]) for row in result.history)
+    gain = float(best["psnr"]) - float(best["psnr_input"])
+    return f"{float(best['psnr']):.2f}", f"{gain:+.2f}", duration(seconds)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return columns side by side; the last one is folded where it would go beyond the page."""
+    *widths, _ = (max(map(len, column)) for column in zip(header, *rows, strict=True))
+    start = sum(widths) + len(GAP) * len(widths)
+    lines = []
+    for row in (header, ["-" * len(name) for name in header], *rows):
+        first = GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False))
+        last = _fold(row[-1], max(20, PAGE - start), "").replace("\n", "\n" + " " * start)
+        lines.append((first + GAP + last).rstrip())
+    return "\n".join(lines)
+
+
+def _fold(text: str, width: int = PAGE, indent: str = "  ") -> str:
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

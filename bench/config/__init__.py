@@ -1,0 +1,1 @@
+"""From the text of the two YAML files to checked values, or every fault at once."""

@@ -1,0 +1,283 @@
+"""The two files of a benchmark, read, checked and frozen.
+
+``load`` reports all faults of both files at once, each with its file, line, key and the nearest valid name.
+Nothing is imported to check the networks: their source is read as text. Of the profiles that a file has from the
+packaged one without a word, only those that are asked for are held against what the file has changed elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bench
+from bench.config import crosschecks, extends
+from bench.config import schema as schemas
+from bench.config.faults import Fault, suggestion
+from bench.config.partial import validate
+from bench.config.yaml_lines import Document, KeyPath, dotted, read
+from bench.errors import BenchError, BenchErrors
+from bench.network_code.signature import BuildInfo
+
+DATASETS = "datasets.yaml"
+EXPERIMENTS = "experiments.yaml"
+SECTIONS = {DATASETS: ("sources", "conditions", "splits"), EXPERIMENTS: ("models", "experiments", "profiles")}
+PATH_KEYS = ("path", "patients", "reference", "series")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Both files as one value; ``builds`` says what the ``build`` of each model takes."""
+
+    datasets: schemas.Datasets
+    experiments: schemas.Experiments
+    datasets_file: Path
+    experiments_file: Path
+    documents: Mapping[str, Document]
+    builds: Mapping[str, BuildInfo]
+    unfit: Mapping[str, tuple[BenchError, ...]] = field(
+        default_factory=dict
+    )  # faults of profiles, if asked for
+
+    @property
+    def base(self) -> Path:
+        """The folder in which the networks' modules are looked for first: that of the experiments file."""
+        return self.experiments_file.resolve().parent
+
+    @property
+    def files(self) -> dict[str, schemas.File]:
+        """Both files by their usual names, for plans and records."""
+        chosen = {DATASETS: self.datasets_file, EXPERIMENTS: self.experiments_file}
+        return {
+            name: schemas.File(
+                path=extends.PACKAGED if file == packaged(name) else str(file),
+                sha256=self.documents[name].sha256,
+                extends=self.documents[name].extends,
+            )
+            for name, file in chosen.items()
+        }
+
+    def place(self, path: KeyPath, name: str = DATASETS) -> tuple[str, int]:
+        """Return the file and the line in which a key path, or its nearest parent, is written."""
+        return self.documents[name].place(path)
+
+    def source(self, name: str) -> schemas.AnySource:
+        """Return a source with the variables in its paths filled in.
+
+        Raises ``BenchErrors`` with file, line and key of each path whose variable is not set.
+        """
+        source = self.datasets.sources[name]
+        errors: list[BenchError] = []
+
+        def filled(text: str, *keys: str) -> str:
+            path = ("sources", name, *keys)
+            try:
+                return str(resolve_path(text, *self.place(path), dotted(path)))
+            except BenchError as error:
+                errors.append(error)
+                return text
+
+        changes: dict[str, Any] = {
+            key: filled(text, key) for key in PATH_KEYS if isinstance(text := getattr(source, key, None), str)
+        }
+        if isinstance(source, schemas.PairsSource):
+            changes["degraded"] = {
+                key: filled(text, "degraded", key) for key, text in source.degraded.items()
+            }
+        if errors:
+            raise BenchErrors(errors)
+        return source.model_copy(update=changes)
+
+
+def load(datasets: Path | None = None, experiments: Path | None = None) -> Config:
+    """Return both files, or raise ``BenchErrors`` with every fault of both.
+
+    A file that is not given is the one beside the other (in the current folder where neither is given), else the
+    one that comes with this program.
+    """
+    files = _chosen({DATASETS: datasets, EXPERIMENTS: experiments})
+    errors: list[BenchError] = []
+    documents: dict[str, Document] = {}
+    for name, file in files.items():
+        try:
+            documents[name] = _read(file, name)
+        except BenchErrors as error:
+            errors += error.errors
+    faults, values, builds = _check(documents, files[EXPERIMENTS].resolve().parent)
+    unfit: dict[str, tuple[BenchError, ...]] = {}
+    for name, found in faults.items():
+        for fault in found:
+            told, later = _error(fault, documents[name]), _inherited(fault, documents[name])
+            if later:
+                unfit[later] = (*unfit.get(later, ()), told)
+            else:
+                errors.append(told)
+    if errors:
+        order = {str(file): number for number, file in enumerate(files.values())}
+        raise BenchErrors(sorted(errors, key=lambda error: (order.get(str(error.file), 0), error.line or 0)))
+    return Config(
+        values[DATASETS], values[EXPERIMENTS], files[DATASETS], files[EXPERIMENTS], documents, builds, unfit
+    )
+
+
+def profile(config: Config, name: str) -> schemas.Profile:
+    """Return a profile by name.
+
+    Raises:
+        BenchError: there is none (names the nearest), or it does not fit what a file changes in the packaged one
+            that it extends, or its references lie on disk and ``geometry`` asks for others, or one of its
+            conditions has more photons than ``geometry.reference_photons``. Profiles share a
+            geometry, so that is no fault of a file as long as nobody asks for this one.
+    """
+    profiles = config.experiments.profiles
+    if name not in profiles:
+        raise BenchError(
+            f"unknown profile {name!r}", file=config.experiments_file, remedy=suggestion(name, profiles)
+        )
+    if name in config.unfit:
+        raise BenchErrors(list(config.unfit[name]))
+    if isinstance(config.datasets.sources[profiles[name].source], schemas.PairsSource):
+        _check_references(config, name)
+    else:
+        _check_photons(config, name)
+    return profiles[name]
+
+
+def _check_photons(config: Config, name: str) -> None:
+    """Raise a ``BenchError`` where a condition of a profile asks for more photons than the full dose has."""
+    full = config.datasets.geometry.reference_photons
+    profile = config.experiments.profiles[name]
+    for condition in config.experiments.experiments[profile.experiment].conditions:
+        photons = config.datasets.conditions[condition].photons
+        if full is not None and photons is not None and photons > full:
+            path = ("conditions", condition, "photons")
+            file, line = config.place(path)
+            raise BenchError(
+                f"{photons:g} are more than the {full:g} of geometry.reference_photons, of which a lower dose keeps "
+                "a part",
+                file=file,
+                line=line,
+                key=dotted(path),
+                remedy=f"take at most {full:g}, or raise geometry.reference_photons",
+            )
+
+
+def _check_references(config: Config, name: str) -> None:
+    """Raise a ``BenchError`` where ``geometry`` asks a profile of stored pairs for references of its own."""
+    for key in ("reference", "reference_photons"):
+        if getattr(config.datasets.geometry, key) != getattr(schemas.Geometry(), key):
+            path = ("geometry", key)
+            file, line = config.place(path)
+            raise BenchError(
+                f"profile {name} reads pairs whose references lie on disk",
+                file=file,
+                line=line,
+                key=dotted(path),
+                remedy="leave it out",
+            )
+
+
+def _chosen(given: Mapping[str, Path | None]) -> dict[str, Path]:
+    """Return both files: what is given, and beside it the other one, or else the packaged one."""
+    beside = next((file.parent for file in given.values() if file is not None), Path())
+    return {
+        name: file or (beside / name if (beside / name).is_file() else packaged(name))
+        for name, file in given.items()
+    }
+
+
+def packaged(name: str) -> Path:
+    """Return a file that comes with this program: in ``bench/defaults`` where installed."""
+    package = Path(bench.__file__).resolve().parent
+    installed = package / "defaults" / Path(name).name
+    return installed if installed.is_file() else package.parent / name
+
+
+def resolve_path(
+    text: str, file: str | Path | None = None, line: int | None = None, key: str | None = None
+) -> Path:
+    """Return ``text`` as a path with ``${VAR}`` and ``${VAR:-default}`` filled in from the environment.
+
+    An empty variable counts as not set. Raises ``BenchError`` where one is not set and has no default, or
+    where a ``${`` is not closed. ``file``, ``line`` and ``key`` say where the text stands.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        value = os.environ.get(match[1]) or match[2]
+        if value is None:
+            remedy = f"set it to a folder, for example: export {match[1]}=/path/to/folder"
+            raise BenchError(f"{match[1]} is not set", file=file, line=line, key=key, remedy=remedy)
+        return value
+
+    if "${" in _VARIABLE.sub("", text):
+        remedy = "write ${NAME} or ${NAME:-default}"
+        raise BenchError(f"no variable can be read in {text!r}", file=file, line=line, key=key, remedy=remedy)
+    return Path(_VARIABLE.sub(fill, text)).expanduser()
+
+
+def _read(file: Path, name: str) -> Document:
+    """Return a file, laid over the packaged one called ``name`` where it says so."""
+    document = _plain(file)
+    return extends.laid_over(document, _plain(packaged(name))) if extends.asked(document) else document
+
+
+def _plain(file: Path) -> Document:
+    document = read(file)
+    if not isinstance(document.value, dict):
+        raise BenchErrors([BenchError("must hold keys and values", file=file, line=1)])
+    schema = document.value.get("schema")
+    if isinstance(schema, int) and schema > schemas.SCHEMA:
+        message = f"schema {schema} is newer than {schemas.SCHEMA}"
+        fault = Fault(("schema",), message, "upgrade this program")
+        raise BenchErrors([_error(fault, document)])
+    return document
+
+
+def _check(
+    documents: Mapping[str, Document], base: Path
+) -> tuple[dict[str, list[Fault]], dict[str, Any], dict[str, BuildInfo]]:
+    """Return the faults of each file, the values of what is sound in it, and what the networks take."""
+    faults: dict[str, list[Fault]] = {name: [] for name in documents}
+    values: dict[str, Any] = {}
+    builds: dict[str, BuildInfo] = {}
+    known = crosschecks.Names()
+    for name, document in documents.items():
+        model = schemas.Datasets if name == DATASETS else schemas.Experiments
+        faults[name] += crosschecks.names(document.value, SECTIONS[name])
+        found, values[name] = validate(model, document, SECTIONS[name])
+        faults[name] += found
+        sections = {key: document.value.get(key) for key in SECTIONS[name]}
+        known.sections |= {key: set(value) for key, value in sections.items() if isinstance(value, dict)}
+    data = values.get(DATASETS)
+    if data is not None:
+        _add(faults[DATASETS], crosschecks.datasets(data, known))
+    if values.get(EXPERIMENTS) is not None:
+        _add(faults[EXPERIMENTS], crosschecks.networks(values[EXPERIMENTS], base, builds))
+        _add(faults[EXPERIMENTS], crosschecks.experiments(values[EXPERIMENTS], data, known, builds))
+    return faults, values, builds
+
+
+def _add(faults: list[Fault], more: Iterable[Fault]) -> None:
+    """Append faults that are new: one per key and message, and none inside a key that is already wrong."""
+    wrong = {fault.path for fault in faults}
+    for fault in more:
+        inside = any(fault.path[:depth] in wrong for depth in range(1, len(fault.path) + 1))
+        if not inside and fault not in faults:
+            faults.append(fault)
+
+
+def _inherited(fault: Fault, document: Document) -> str:
+    """Return the profile that a fault is in, if a file has it from the packaged one as it is; else nothing."""
+    entry = fault.path[:2]
+    inside = len(entry) == 2 and entry[0] == "profiles" and entry in document.lines
+    return str(entry[1]) if inside and document.files.get(entry, document.file) != document.file else ""
+
+
+def _error(fault: Fault, document: Document) -> BenchError:
+    (file, line), key = document.place(fault.path), dotted(fault.path) or None
+    return BenchError(fault.message, file=file, line=line, key=key, remedy=fault.remedy)

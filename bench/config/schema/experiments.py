@@ -1,0 +1,166 @@
+"""The shape of ``experiments.yaml``: networks with recipes, experiments, profiles, a published table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from bench.config.schema.base import FULL_SIZE, Frozen, Positive, Rate
+
+
+class Decay(Frozen):
+    """A learning rate falling geometrically from ``from`` to ``to`` over the whole training."""
+
+    from_: Rate = Field(alias="from")
+    to: Rate
+
+
+class Halving(Frozen):
+    """A learning rate ``start / 2^(epoch / halve_every)``."""
+
+    start: Rate
+    halve_every: Positive
+
+
+class Steps(Frozen):
+    """A piecewise constant learning rate: ``rates[i]`` for ``epochs[i]`` epochs."""
+
+    rates: list[Rate]
+    epochs: list[Positive]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Steps:
+        if len(self.rates) != len(self.epochs) or not self.rates:
+            raise ValueError("rates and epochs need the same number of entries")
+        return self
+
+
+class Guard(Frozen):
+    """When a cell is given up: validation PSNR above the input ``above`` times, then that far below it."""
+
+    above: Positive = 3
+    margin_db: Annotated[float, Field(ge=0)] = 0.0
+
+
+LearningRate = Rate | Decay | Halving | Steps
+Augmentation = Literal["flips_rotations", "none"]
+Loss = Literal["mse", "half_sse", "mse_ms_ssim"]
+Precision = Literal["float32", "bfloat16"]
+
+
+class Recipe(Frozen):
+    """Training settings of one network with their source. One epoch is ``passes`` passes over the slices.
+
+    ``patch`` is the side of square crops in pixels (absent: whole slices), ``patches_per_slice`` how many of
+    them one pass takes from a slice. ``chosen`` names the keys that the source does not state.
+    """
+
+    source: str = ""
+    optimizer: Literal["adam"] = "adam"
+    learning_rate: LearningRate
+    epochs: Positive
+    batch: Positive
+    passes: Positive = 8
+    patch: Positive | None = None
+    patches_per_slice: Positive = 1
+    augmentation: Augmentation = "flips_rotations"
+    loss: Loss = "half_sse"
+    precision: Precision = "float32"
+    guard: Guard = Guard()
+    chosen: tuple[str, ...] = ()
+
+
+class Model(Frozen):
+    """A network: the function that builds it, its parameters and its recipes."""
+
+    build: str  # module:function
+    label: str = ""
+    params: dict[str, Any] = {}
+    recipes: dict[str, Recipe]
+
+
+class Experiment(Frozen):
+    """A cross product: models x conditions x seeds."""
+
+    models: list[str]
+    conditions: list[str]
+    seeds: list[int] = [1]
+
+
+class Budget(Frozen):
+    """How long a cell trains: ``slices_seen`` (crops counted by area) in ``checks`` epochs of equal length."""
+
+    slices_seen: Positive
+    checks: Positive
+
+
+class Overrides(Frozen):
+    """The closed list of training keys that a profile may change, for one model or under ``all``.
+
+    A model that the profile names takes its recipe, then ``all``, then its own entry. A model that it does not name
+    takes ``all``, then what its recipe and its ``params`` state; so ``all`` fills in what they leave open.
+    ``budget`` is the model's own, else that of ``all``, else the profile's, else the epochs of the recipe.
+    ``params`` under ``all`` reach the networks whose ``build`` names them.
+    """
+
+    learning_rate: LearningRate | None = None
+    batch: Positive | None = None
+    patch: Positive | None = None
+    patches_per_slice: Positive | None = None
+    augmentation: Augmentation | None = None
+    loss: Loss | None = None
+    precision: Precision | None = None
+    guard: Guard | None = None
+    budget: Budget | None = None  # "all" or one model: instead of the profile's
+    params: dict[str, Any] = {}  # merged into the build parameters, e.g. batch norm momentum
+
+
+class Counts(Frozen):
+    """At most so many slices of each part, spread evenly over patients and along z; absent means all."""
+
+    train: Positive | None = None
+    validation: Positive | None = None
+    test: Positive | None = None
+
+
+class Profile(Frozen):
+    """A source, a size, a number of slices, a budget and what they need changed in the recipes."""
+
+    description: str = ""
+    experiment: str = "default"
+    source: str
+    split: str
+    recipe: str = "study"
+    size: Positive = FULL_SIZE
+    slices: Counts = Counts()
+    budget: Budget | None = None
+    training: dict[str, Overrides] = {}  # "all" or a model's name
+    noise_seed: int = 1
+
+
+class Published(Frozen):
+    """A published table: ``values[condition][model] = [PSNR, SSIM]`` and which metrics of ours it is held against."""
+
+    source: str
+    collection: str
+    recipe: str
+    test_slices: int
+    metrics: list[str]
+    values: dict[str, dict[str, list[float]]]
+
+
+class Experiments(Frozen):
+    """The whole of ``experiments.yaml``.
+
+    ``extends: packaged`` adds to the file of this program: a model of a name that it has takes its place whole, and so
+    does ``published``; an experiment or a profile of such a name is changed in the keys that are written, at any depth,
+    where a list and a learning rate are one value.
+    """
+
+    schema_: Literal[1] = Field(alias="schema")
+    extends: Literal["packaged"] | None = None
+    models: dict[str, Model]
+    experiments: dict[str, Experiment]
+    profiles: dict[str, Profile]
+    published: Published | None = None

@@ -1,0 +1,1 @@
+"""File formats: what a file says of its slices, and their pixels."""

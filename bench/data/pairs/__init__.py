@@ -1,0 +1,1 @@
+"""The cache of degraded and reference slices on disk."""

@@ -1,0 +1,231 @@
+"""Degraded and reference slices on disk, memory-mapped, in files named by what they hold.
+
+``CACHE/FOLDER/reference.npy`` and one ``CONDITION-DIGEST.npy`` per condition are float32 arrays (N, n, n) in
+1/cm, one row per slice in the order of (patient, slice) names. The folder's name holds a digest of the
+physics version, the source's fingerprint, the slices' names, size, geometry and noise seed; a file's name one
+of its condition. What a slice is used for is not in the names, so another split needs no other arrays, and a
+changed number needs other names: nothing stale can be read. An array counts once the folder's manifest names
+it and only with the bytes it states (``bench.data.pairs.manifest``); ``pairs_build`` writes both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench import atomic
+from bench.config import schema
+from bench.ct import PHYSICS_VERSION
+from bench.data.pairs import manifest
+from bench.data.pairs.manifest import Manifest, SliceName
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.data.splits import Folds, Selection
+
+_AGAIN = "run the same command again: it is built anew"
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """Where the pairs of one condition lie, in plain strings: a folder and two file names in it."""
+
+    folder: str
+    reference: str
+    degraded: str
+    condition: str
+
+    @property
+    def reference_path(self) -> Path:
+        """The array of the untreated slices."""
+        return Path(self.folder, self.reference)
+
+    @property
+    def degraded_path(self) -> Path:
+        """The array of the slices at the lower dose."""
+        return Path(self.folder, self.degraded)
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Pairs ready to be read: ``degraded`` and ``reference`` (N, n, n), float32 in 1/cm, read-only.
+
+    ``parts`` holds for each part its rows in the order in which its names were asked for; ``pixel_cm`` (N,)
+    is NaN where the source does not say; ``sha256`` has the keys ``degraded`` and ``reference``.
+    """
+
+    degraded: np.memmap
+    reference: np.memmap
+    names: tuple[SliceName, ...]
+    parts: dict[str, npt.NDArray[np.int64]]
+    sha256: dict[str, str]
+    pixel_cm: npt.NDArray[np.float64]
+
+    def part_names(self, part: str) -> list[SliceName]:
+        """Return the (patient, slice) of each row of ``part``."""
+        return [self.names[row] for row in self.parts[part]]
+
+
+def parts_of(selection: Selection) -> dict[str, list[SliceName]]:
+    """Return the names of the slices of each part: what ``open_pairs`` wants, plain and picklable."""
+    return {part: [(ref.patient, ref.name) for ref in refs] for part, refs in selection.parts.items()}
+
+
+def locate(
+    cache: Path | str,
+    source_fingerprint: str,
+    selection: Folds | Selection,
+    size: int,
+    geometry: schema.Geometry,
+    conditions: Mapping[str, schema.Condition],
+    noise_seed: int,
+) -> dict[str, PairFiles]:
+    """Return where the pairs of each condition lie or will lie. Nothing is read or written.
+
+    Raises:
+        BenchError: two slices of the selection have the same names.
+    """
+    names = sorted((ref.patient, ref.name) for ref in selection.refs)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        patient, name = twice[0]
+        raise BenchError(f"patient {patient} has two slices of the name {name}", remedy="rename one")
+    asked = identity(source_fingerprint, size, geometry, noise_seed) | {"slices": names}
+    folder = f"{geometry.preset}-{size}px-{geometry.views}views-{len(names)}slices-{schema.digest(asked, 16)}"
+    return {
+        name: PairFiles(str(Path(cache) / folder), "reference.npy", _degraded_name(name, condition), name)
+        for name, condition in conditions.items()
+    }
+
+
+def identity(
+    source_fingerprint: str, size: int, geometry: schema.Geometry, noise_seed: int
+) -> dict[str, Any]:
+    """Return what shapes every array of a folder besides the slices in it, fit for JSON."""
+    return {
+        "physics": PHYSICS_VERSION,
+        "source": source_fingerprint,
+        "size": size,
+        "geometry": geometry.model_dump(mode="json"),
+        "noise_seed": noise_seed,
+    }
+
+
+def _degraded_name(name: str, condition: schema.Condition) -> str:
+    dose = {"name": name} | condition.model_dump(mode="json", exclude={"label"})
+    return f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', name)[:60]}-{schema.digest(dose)}.npy"
+
+
+def missing(files: Mapping[str, PairFiles]) -> list[str]:
+    """Return the conditions, in the order of ``files``, of which an array is absent, unfinished or cut short.
+
+    Bytes are not read here: ``repair`` does that once at the start of a run.
+
+    Raises:
+        BenchError: the cache may not be read.
+    """
+    gone = absent(files)
+    return [name for name, at in files.items() if at.degraded_path in gone or at.reference_path in gone]
+
+
+def absent(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
+    """Return the arrays that are not there yet, or cut short, each with its condition, None for the reference."""
+    found = arrays(files)
+    whole = {folder: manifest.whole(folder) for folder in {path.parent for path in found}}
+    return {path: key for path, key in found.items() if path.name not in whole[path.parent]}
+
+
+def arrays(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
+    """Return each array once with its condition; the reference comes first, with None."""
+    found: dict[Path, str | None] = {at.reference_path: None for at in files.values()}
+    return found | {at.degraded_path: name for name, at in files.items()}
+
+
+def open_pairs(files: PairFiles, parts: Mapping[str, Iterable[SliceName]]) -> PairSet:
+    """Map the pairs of one condition into memory; ``parts`` names the slices (patient, slice) of each part.
+
+    Both arrays are read once and held against the SHA-256 of the manifest.
+
+    Raises:
+        BenchError: an array is absent, cut short, changed or of another program, or a named slice is not in it.
+    """
+    folder = Path(files.folder)
+    described = _sound(folder, (files.degraded, files.reference))
+    rows = {name: row for row, name in enumerate(described.names)}
+    return PairSet(
+        degraded=_map(files.degraded_path, described.shape),
+        reference=_map(files.reference_path, described.shape),
+        names=described.names,
+        parts={
+            part: _rows(rows, [(patient, name) for patient, name in names], files)
+            for part, names in parts.items()
+        },
+        sha256={key: described.arrays[getattr(files, key)].sha256 for key in ("degraded", "reference")},
+        pixel_cm=np.array([np.nan if width is None else width for width in described.pixel_cm], np.float64),
+    )
+
+
+@contextmanager
+def cache_lock(folder: Path) -> Iterator[None]:
+    """Hold the right to change the arrays of ``folder``.
+
+    Raises:
+        BenchError: another process holds it, or the folder may not be written.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(atomic.lock(folder / "lock"))
+        except BenchError as error:
+            remedy = error.remedy if error.file else "wait for it or give another --cache"
+            raise BenchError(error.message, file=error.file or folder, remedy=remedy) from None
+        atomic.remove_leftovers(folder)
+        yield
+
+
+def _remedy(folder: Path | str) -> str:
+    return f"delete {folder} and run again"
+
+
+def _sound(folder: Path, names: Iterable[str]) -> Manifest:
+    """Return the manifest of ``folder`` after a look at every byte of the named arrays."""
+    described = manifest.read(folder)
+    whole = {} if described is None else described.whole_in(folder)
+    for name in names:
+        if described is None or name not in whole:
+            raise BenchError("not built, or cut short", file=folder / name, remedy=_AGAIN)
+        if not manifest.is_sound(folder / name, described):
+            raise BenchError("its bytes have changed since it was built", file=folder / name, remedy=_AGAIN)
+    assert described is not None
+    return described
+
+
+def _map(array: Path, shape: tuple[int, int, int]) -> np.memmap:
+    try:
+        values = np.load(array, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BenchError(f"broken ({error})", file=array, remedy=_remedy(array.parent)) from None
+    if not isinstance(values, np.memmap) or values.shape != shape or values.dtype != np.dtype("<f4"):
+        raise BenchError("broken (another shape or type)", file=array, remedy=_remedy(array.parent))
+    return values
+
+
+def _rows(
+    rows: Mapping[SliceName, int], names: Sequence[SliceName], files: PairFiles
+) -> npt.NDArray[np.int64]:
+    absent = [name for name in names if name not in rows]
+    if absent:
+        patient, name = absent[0]
+        raise BenchError(
+            f"slice {name} of patient {patient} is not in it ({len(absent)} of {len(names)} are not)",
+            file=files.reference_path,
+            remedy=_remedy(files.folder),
+        )
+    return np.array([rows[name] for name in names], np.int64)

@@ -1,0 +1,1 @@
+"""Where slices come from: the phantom, a folder, ready pairs, measured doses."""

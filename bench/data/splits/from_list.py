@@ -1,0 +1,225 @@
+"""Rule ``list``: a split written out in a CSV file, and nothing of it taken on trust.
+
+Columns ``part,patient``, and as wanted: ``slice`` (empty: the whole patient), ``fold`` (from 1), ``series_uid``
+and ``slices`` (what the patient must be made of). A split file of a run is such a list.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.config import schema
+from bench.config.faults import suggestion
+from bench.data.sources.catalogue import Catalogue, SliceRef
+from bench.data.splits.by_patient import like, no_patient
+from bench.data.splits.selection import COLUMNS, ONE_PART, PARTS, Parts
+from bench.errors import BenchError, BenchErrors
+from bench.names import nfc
+
+NEEDED, PINS = ("part", "patient"), ("series_uid", "slices")
+MOST_FAULTS = 20  # reported at once
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a list; ``name`` is empty for a whole patient, ``pins`` what the patient must be made of."""
+
+    line: int
+    part: str
+    fold: int | None
+    patient: str
+    name: str
+    pins: dict[str, str]
+
+
+@dataclass
+class _Lines:
+    """The slices of one fold, and the line that put each of them and each patient where it is."""
+
+    parts: dict[str, list[SliceRef]] = field(default_factory=lambda: {part: [] for part in PARTS})
+    slices: dict[SliceRef, Row] = field(default_factory=dict)
+    patients: dict[str, Row] = field(default_factory=dict)
+
+
+def listed(catalogue: Catalogue, split: schema.Split) -> list[Parts]:
+    """Return the parts of each fold, or of the whole; patients that the list does not name are left out.
+
+    Raises:
+        BenchErrors: every fault of the file, each with its line.
+    """
+    file = Path(split.file or "")
+    rows = read(file)
+    numbers = sorted({row.fold or 1 for row in rows})
+    found, faults = _place(rows, catalogue, split, file)
+    faults += _tested_again(found, catalogue.patients_known, file)
+    faults += _pinned(rows, catalogue, file)
+    if numbers != list(range(1, len(numbers) + 1)):
+        faults.append(BenchError(f"has the folds {numbers}", file=file, remedy="number them from 1"))
+    if faults:
+        raise _together(faults, file)
+    order = {ref: place for place, ref in enumerate(catalogue.refs)}
+    return [
+        {part: tuple(sorted(found[number].parts[part], key=lambda ref: order[ref])) for part in PARTS}
+        for number in numbers
+    ]
+
+
+def read(file: Path) -> list[Row]:
+    """Return the rows of a list.
+
+    Raises:
+        BenchError: it cannot be read or has other columns.
+        BenchErrors: every row that is faulty by itself.
+    """
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            lines = csv.reader(opened, strict=True)
+            header = [name.strip() for name in next(lines, [])]
+            _check_header(header, file)
+            numbered = [
+                (lines.line_num, values) for values in lines if any(value.strip() for value in values)
+            ]
+    except UnicodeDecodeError:
+        raise BenchError("is not UTF-8", file=file, remedy="save it as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BenchError(
+            f"cannot be read ({reason})", file=file, remedy="correct file: of the split"
+        ) from None
+    if not numbered:
+        raise BenchError("lists no patients", file=file, line=1)
+    rows, faults = [], []
+    for line, values in numbered:
+        try:
+            names = (nfc(value.strip()) for value in values)
+            rows.append(_row(dict(zip(header, names, strict=True)), line, file))
+        except BenchError as error:
+            faults.append(error)
+        except ValueError:
+            message = f"has {len(values)} fields, the first line {len(header)}"
+            faults.append(
+                BenchError(message, file=file, line=line, remedy="put a name with a comma in quotes")
+            )
+    if faults:
+        raise _together(faults, file)
+    return rows
+
+
+def _check_header(header: list[str], file: Path) -> None:
+    known = (*COLUMNS, *PINS)
+    for name in NEEDED:
+        if name not in header:
+            raise BenchError(f"has no column {name}", file=file, line=1, remedy="needs part,patient[,slice]")
+    for name in header:
+        if name not in known or header.count(name) > 1:
+            message = f"column {name!r} is {'there twice' if name in known else 'unknown'}"
+            raise BenchError(message, file=file, line=1, remedy=suggestion(name, known))
+
+
+def _row(values: dict[str, str], line: int, file: Path) -> Row:
+    part, fold, patient = values["part"], values.get("fold", ""), values["patient"]
+    if part not in PARTS:
+        raise BenchError(f"unknown part {part!r}", file=file, line=line, remedy=suggestion(part, PARTS))
+    if not patient:
+        raise BenchError("names no patient", file=file, line=line)
+    for name, value in (("fold", fold), ("slices", values.get("slices", ""))):
+        if value and not (value.isascii() and value.isdecimal() and int(value) > 0):
+            raise BenchError(f"{name} {value!r} is no number from 1", file=file, line=line)
+    pins = {name: values[name] for name in PINS if values.get(name)}
+    return Row(line, part, int(fold) if fold else None, patient, values.get("slice", ""), pins)
+
+
+def _place(
+    rows: list[Row], catalogue: Catalogue, split: schema.Split, file: Path
+) -> tuple[dict[int, _Lines], list[BenchError]]:
+    """Return the slices of each fold, and the rows that cannot be what they say."""
+    slices: dict[str, dict[str, SliceRef]] = {}
+    for ref in catalogue.refs:
+        slices.setdefault(ref.patient, {})[ref.name] = ref
+    folds: dict[int, _Lines] = {}
+    faults: list[BenchError] = []
+    for row in rows:
+        fold = folds.setdefault(row.fold or 1, _Lines())
+        fault = _fault(row, rows[0], catalogue, slices, fold, split)
+        if fault is not None:
+            faults.append(BenchError(fault.message, file=file, line=row.line, remedy=fault.remedy))
+            continue
+        fold.patients.setdefault(row.patient, row)
+        own = slices[row.patient]
+        for ref in [own[row.name]] if row.name else list(own.values()):
+            fold.slices[ref] = row
+            fold.parts[row.part].append(ref)
+    return folds, faults
+
+
+def _fault(
+    row: Row,
+    first: Row,
+    catalogue: Catalogue,
+    slices: dict[str, dict[str, SliceRef]],
+    fold: _Lines,
+    split: schema.Split,
+) -> BenchError | None:
+    """Return what is wrong with a row beside those before it."""
+    own = slices.get(row.patient)
+    if own is None:
+        return no_patient(catalogue, row.patient)
+    if row.name and row.name not in own:
+        return BenchError(f"patient {row.patient} has no slice {row.name}", remedy=like(row.name, own))
+    if (row.fold is None) != (first.fold is None):
+        return BenchError("a fold is given on some lines only", remedy="give it on all lines, or on none")
+    asked = [own[row.name]] if row.name else own.values()
+    before = next((fold.slices[ref] for ref in asked if ref in fold.slices), None)
+    if before is not None:
+        what = f"slice {row.name} of patient {row.patient}" if row.name else f"patient {row.patient}"
+        return BenchError(f"{what} is already in {before.part} by line {before.line}", remedy="remove one")
+    other = fold.patients.get(row.patient)
+    if catalogue.patients_known and not split.leaky and other is not None and other.part != row.part:
+        message = f"patient {row.patient} is in {row.part}, and by line {other.line} in {other.part}"
+        return BenchError(message, remedy=ONE_PART)
+    return None
+
+
+def _tested_again(found: dict[int, _Lines], known: bool, file: Path) -> Iterator[BenchError]:
+    """Yield rows that test who another fold tests: the scores of all folds are joined, each patient once."""
+    tested: dict[object, Row] = {}
+    told: set[int] = set()
+    for fold in found.values():
+        for ref in fold.parts["test"]:
+            row = fold.slices[ref]
+            first = tested.setdefault(ref.patient if known else ref, row)
+            if first.fold != row.fold and row.line not in told:
+                told.add(row.line)
+                message = (
+                    f"patient {ref.patient} is tested in fold {row.fold}, and by line {first.line} in another"
+                )
+                yield BenchError(message, file=file, line=row.line, remedy="test it in one fold only")
+
+
+def _pinned(rows: list[Row], catalogue: Catalogue, file: Path) -> Iterator[BenchError]:
+    """Yield patients that are not made of the series, or of the number of slices, that the list pins."""
+    own: dict[str, list[SliceRef]] = {}
+    for ref in catalogue.refs:
+        own.setdefault(ref.patient, []).append(ref)
+    remedy = "get the pinned series, or list your own patients"
+    for row in (row for row in rows if row.pins):
+        refs, wanted = own.get(row.patient, []), row.pins.get("series_uid")
+        other = next((ref.series for ref in refs if wanted and ref.series != wanted), wanted)
+        if other != wanted:
+            found = f"series {other}" if other else "no series"
+            message = f"patient {row.patient} has {found} in source {catalogue.source}, pinned is {wanted}"
+            yield BenchError(message, file=file, line=row.line, remedy=remedy)
+        elif refs and row.pins.get("slices", str(len(refs))) != str(len(refs)):
+            message = f"patient {row.patient} has {len(refs)} slices, pinned are {row.pins['slices']}"
+            yield BenchError(message, file=file, line=row.line, remedy=remedy)
+
+
+def _together(faults: list[BenchError], file: Path) -> BenchErrors:
+    ordered = sorted(faults, key=lambda fault: fault.line or 0)
+    more = len(ordered) - MOST_FAULTS
+    if more > 0:
+        ordered = [*ordered[:MOST_FAULTS], BenchError(f"{more} further lines are faulty", file=file)]
+    return BenchErrors(ordered)

@@ -1,0 +1,1 @@
+"""Cells are run: resolved, handed to worker processes, trained, scored, recorded."""

@@ -1,0 +1,1 @@
+"""From checked values to the cells of a run."""

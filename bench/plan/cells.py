@@ -1,0 +1,124 @@
+"""One resolved cell and the plan that holds it: nothing is left to look up."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bench.config.schema.base import File, Frozen, Positive, digest
+from bench.config.schema.datasets import Geometry
+from bench.config.schema.experiments import Augmentation, Guard, LearningRate, Loss, Precision, Published
+
+
+class Training(Frozen):
+    """A recipe with the profile's changes and the budget applied: nothing is left to look up."""
+
+    recipe: str
+    optimizer: str
+    learning_rate: LearningRate
+    schedule_epochs: Positive  # the epochs that the learning rate is written in
+    epochs: Positive  # checks on validation patients, each followed by a saved state
+    updates_per_epoch: Positive
+    batch: Positive
+    patch: Positive | None
+    patches_per_slice: Positive
+    augmentation: Augmentation
+    loss: Loss
+    precision: Precision
+    guard: Guard
+
+    def slices_seen(self, size: int) -> float:
+        """Return how many slices of ``size`` x ``size`` pixels the whole training sees, crops counted by their area."""
+        return self.epochs * self.updates_per_epoch * batch_area(self.batch, self.patch, size)
+
+
+def batch_area(batch: int, patch: int | None, size: int) -> float:
+    """Return how many slices of ``size`` x ``size`` pixels one batch is worth by area."""
+    return batch * (patch / size) ** 2 if patch else float(batch)
+
+
+class DataIdentity(Frozen):
+    """Which slices a cell learns from and is scored on; hashes stand for the names and the file contents."""
+
+    source: str
+    kind: str
+    fingerprint: str  # of the source's content
+    selection: str  # hash of the names of the chosen slices, part by part
+    split: str
+    split_sha256: str  # of the split file, which names every slice of every fold; "" in a record before it
+    fold: Positive | None = None  # from 1; None: the split has no folds
+    folds: Positive = 1
+    patients_known: bool
+    slices: dict[str, int]  # per part
+    patients: dict[str, int]  # per part
+
+
+class Dataset(Frozen):
+    """A source through a condition."""
+
+    data: DataIdentity
+    condition: str
+    views: int | None
+    photons: float | None  # per ray
+    electronic_noise: float = 0.0  # standard deviation in photons
+    geometry: Geometry
+    size: int
+    noise_seed: int
+
+
+class Cell(Frozen):
+    """One model on one dataset with one seed."""
+
+    model: str
+    build: str | None  # None: the untreated input
+    params: dict[str, Any]
+    training: Training | None
+    dataset: Dataset
+    seed: int
+    code: str  # hash of the model file's syntax tree without docstrings
+    versions: dict[str, int]  # physics, phantom, training
+
+    @property
+    def id(self) -> str:
+        """A readable slug and the hash of all that shapes the training."""
+        settings = digest(self.model_dump(mode="json", by_alias=True))
+        fold = "" if self.dataset.data.fold is None else f"-f{self.dataset.data.fold}"
+        return f"{self.model}-{self.dataset.condition}{fold}-s{self.seed}-{settings}"
+
+
+class PlannedCell(Frozen):
+    """A cell of a plan and what the table must say about it."""
+
+    id: str
+    spec: Cell
+    scaled: tuple[str, ...]  # in which points it is not as published; empty: as published
+    chosen: tuple[str, ...] = ()  # keys of the recipe that its source does not state
+    recipe_source: str = ""
+
+
+class Plan(Frozen):
+    """All that the report needs to know besides the records: written to ``runs/<profile>/plan.json``."""
+
+    schema_: Literal[1] = Field(1, alias="schema")
+    profile: str
+    description: str
+    models: dict[str, str]  # name -> label, in column order, without the input
+    conditions: dict[str, str]  # name -> label, in row order
+    seeds: list[int]
+    source: dict[str, Any]  # title, licence, citation, restricted, kind, collection
+    published: Published | None
+    leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
+    configuration: dict[str, File] = {}  # datasets.yaml and experiments.yaml; empty in a plan before it
+    cells: list[PlannedCell]
+
+    @property
+    def photons(self) -> dict[str, float | None]:
+        """The photons per ray of each condition by its name, None where it has none or they are not known."""
+        return {cell.spec.dataset.condition: cell.spec.dataset.photons for cell in self.cells}
+
+    @property
+    def folds(self) -> tuple[DataIdentity, ...]:
+        """The slices of each fold, in order; a single entry where the split has no folds."""
+        found = {cell.spec.dataset.data.fold or 1: cell.spec.dataset.data for cell in self.cells}
+        return tuple(found[number] for number in sorted(found))

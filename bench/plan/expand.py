@@ -1,0 +1,200 @@
+"""From the files to the list of cells: everything is resolved here, and nothing is read or drawn.
+
+``expand`` is a pure function of the configuration, the identity of the data, the hashes of the networks' code
+and the versions of physics and training. Labels, titles and descriptions do not reach a cell's id.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.config import schema
+from bench.config.faults import suggestion
+from bench.config.load import Config
+from bench.config.load import profile as profile_named
+from bench.config.precedence import Settings, settings
+from bench.errors import BenchError, BenchErrors
+from bench.plan import cells, deviations
+
+Pair = tuple[str, str]  # model, condition
+
+
+def expand(
+    config: Config,
+    profile_name: str,
+    folds: Sequence[cells.DataIdentity],
+    code: Mapping[str, str],
+    versions: Mapping[str, int],
+    *,
+    leaky: str = "",
+) -> cells.Plan:
+    """Return every cell of a profile: the untreated inputs first, then by model, condition, seed and fold.
+
+    Args:
+        config: Both files.
+        profile_name: A key of ``profiles``; raises ``BenchError`` where there is none.
+        folds: The slices that the profile chooses, for each fold; one where its split has none.
+        code: Hash of the code of each model, by the model's name.
+        versions: Integer versions of ``physics`` and ``training``.
+        leaky: Why the split is leaky; empty where it is clean.
+    """
+    profile = profile_named(config, profile_name)
+    experiment = config.experiments.experiments[profile.experiment]
+    conditions = config.datasets.conditions
+    return cells.Plan(
+        profile=profile_name,
+        description=profile.description,
+        models={name: config.experiments.models[name].label or name for name in experiment.models},
+        conditions={name: conditions[name].label or name for name in experiment.conditions},
+        seeds=list(experiment.seeds),
+        source=_source(config.datasets.sources[profile.source]),
+        published=config.experiments.published,
+        leaky=leaky,
+        configuration=config.files,
+        cells=list(_cells(config, profile, folds, code, versions)),
+    )
+
+
+def parse_only(texts: Iterable[str], config: Config, profile_name: str) -> list[Pair]:
+    """Return ``MODEL:CONDITION`` texts as pairs, each once, in the order given.
+
+    Raises ``BenchErrors`` with the nearest name for every bad one. ``input`` is a model here.
+    """
+    experiment = config.experiments.experiments[profile_named(config, profile_name).experiment]
+    models = [*experiment.models, schema.INPUT]
+    pairs: list[Pair] = []
+    errors: list[BenchError] = []
+    for text in texts:
+        model, colon, condition = text.partition(":")
+        if not colon:
+            errors.append(
+                BenchError(
+                    f"--only {text}: must be MODEL:CONDITION", remedy="for example " + _example(experiment)
+                )
+            )
+            continue
+        for name, known, noun in ((model, models, "model"), (condition, experiment.conditions, "condition")):
+            if name not in known:
+                errors.append(
+                    BenchError(f"--only {text}: unknown {noun} {name!r}", remedy=suggestion(name, known))
+                )
+        pairs.append((model, condition))
+    if errors:
+        raise BenchErrors(errors)
+    return list(dict.fromkeys(pairs))
+
+
+def select(plan: cells.Plan, only: Sequence[Pair] | None) -> list[cells.PlannedCell]:
+    """Return the cells to run in the order of the plan: all, or those of the given pairs, every seed and fold."""
+    wanted = None if only is None else set(only)
+    return [
+        cell
+        for cell in plan.cells
+        if wanted is None or (cell.spec.model, cell.spec.dataset.condition) in wanted
+    ]
+
+
+def resolved(config: Config, profile: schema.Profile, name: str) -> Settings:
+    """Return what the model ``name`` trains with under a profile, each setting with where it comes from."""
+    model = config.experiments.models[name]
+    return settings(profile, name, model, model.recipes[profile.recipe], config.builds[name].parameters)
+
+
+def training(recipe: schema.Recipe, profile: schema.Profile, found: Settings, slices: int) -> cells.Training:
+    """Return the training of one model under a profile; ``slices`` is the number of training slices."""
+    values: dict[str, Any] = {key: setting.value for key, setting in found.recipe.items()}
+    if found.budget is None:
+        drawn = values["patches_per_slice"] if values["patch"] else 1
+        epochs = recipe.epochs
+        updates = math.ceil(recipe.passes * slices * drawn / values["batch"])
+    else:
+        epochs = found.budget.value.checks
+        area = cells.batch_area(values["batch"], values["patch"], profile.size)
+        updates = round(found.budget.value.slices_seen / epochs / area)
+    return cells.Training(
+        recipe=profile.recipe,
+        optimizer=recipe.optimizer,
+        schedule_epochs=recipe.epochs,
+        epochs=epochs,
+        updates_per_epoch=max(1, updates),
+        **values,
+    )
+
+
+# --- parts of a plan ---
+
+
+def _cells(
+    config: Config,
+    profile: schema.Profile,
+    folds: Sequence[cells.DataIdentity],
+    code: Mapping[str, str],
+    versions: Mapping[str, int],
+) -> Iterator[cells.PlannedCell]:
+    experiment = config.experiments.experiments[profile.experiment]
+    datasets = [[_dataset(config, profile, name, data) for data in folds] for name in experiment.conditions]
+    stored = folds[0].kind == "pairs"
+    used = {name: value for name, value in versions.items() if name != "physics" or not stored}
+    sliced = deviations.of_data(config, profile, folds)
+    for dataset in itertools.chain(*datasets):
+        cell = _input(dataset, {name: value for name, value in used.items() if name != "training"})
+        yield cells.PlannedCell(id=cell.id, spec=cell, scaled=sliced)
+    for name in experiment.models:
+        model = config.experiments.models[name]
+        recipe = model.recipes[profile.recipe]
+        found = resolved(config, profile, name)
+        points = (*sliced, *deviations.of_training(config, profile, model, found))
+        ordered = itertools.product(datasets, experiment.seeds)
+        for dataset, seed in ((dataset, seed) for every, seed in ordered for dataset in every):
+            cell = cells.Cell(
+                model=name,
+                build=model.build,
+                params={key: setting.value for key, setting in found.params.items()},
+                training=training(recipe, profile, found, dataset.data.slices.get("train", 0)),
+                dataset=dataset,
+                seed=seed,
+                code=code[name],
+                versions=used,
+            )
+            yield cells.PlannedCell(
+                id=cell.id, spec=cell, scaled=points, chosen=recipe.chosen, recipe_source=recipe.source
+            )
+
+
+def _dataset(config: Config, profile: schema.Profile, name: str, data: cells.DataIdentity) -> cells.Dataset:
+    condition = config.datasets.conditions[name]
+    return cells.Dataset(
+        data=data,
+        condition=name,
+        views=condition.views,
+        photons=condition.photons,
+        electronic_noise=condition.electronic_noise,
+        geometry=config.datasets.geometry,
+        size=profile.size,
+        noise_seed=profile.noise_seed,
+    )
+
+
+def _input(dataset: cells.Dataset, versions: dict[str, int]) -> cells.Cell:
+    return cells.Cell(
+        model=schema.INPUT,
+        build=None,
+        params={},
+        training=None,
+        dataset=dataset,
+        seed=0,
+        code="",
+        versions=versions,
+    )
+
+
+def _source(source: schema.AnySource) -> dict[str, Any]:
+    keys = ("title", "licence", "citation", "restricted", "kind", "collection")
+    return {key: getattr(source, key) for key in keys}
+
+
+def _example(experiment: schema.Experiment) -> str:
+    return f"{experiment.models[0]}:{experiment.conditions[0]}"

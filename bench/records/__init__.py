@@ -1,0 +1,1 @@
+"""What a cell leaves on disk, and the golden values it is held against."""

@@ -1,0 +1,92 @@
+"""What a finished cell states: exact facts, each with the kind of fault that changes it, and its mean scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from bench.config.schema import INPUT, digest
+from bench.errors import BenchError
+from bench.plan.cells import Cell
+from bench.records.record import Record
+from bench.records.store import Result
+
+Kind = Literal["run", "data", "scoring", "simulation", "training"]
+KINDS: tuple[Kind, ...] = (
+    "run",
+    "data",
+    "scoring",
+    "simulation",
+    "training",
+)  # a cause before what follows from it
+ALL = "all"  # the fold's name where the split has none
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one cell: ``exact`` by kind and name, the ``metrics``' definitions and the mean score of each."""
+
+    exact: dict[Kind, dict[str, Any]]
+    metrics: dict[str, dict[str, Any]]
+    means: dict[str, float]
+
+
+def name_of(cell: Cell) -> str:
+    """Return ``model:condition:seed``, and the fold where there are folds."""
+    fold = "" if cell.dataset.data.fold is None else f":f{cell.dataset.data.fold}"
+    return f"{cell.model}:{cell.dataset.condition}:s{cell.seed}{fold}"
+
+
+def input_of(name: str) -> str:
+    """Return the name of the cell that scores the untreated input of the cell ``name``."""
+    _, condition, _, *fold = name.split(":")
+    return ":".join((INPUT, condition, "s0", *fold))
+
+
+def fold_of(name: str) -> str:
+    """Return the fold of the cell ``name``, as ``f2``; ``all`` without folds."""
+    return (name.split(":")[3:] or [ALL])[0]
+
+
+def of(result: Result) -> Facts:
+    """Return the facts of a finished cell; a ``BenchError`` where it has not finished."""
+    record = result.record
+    if record is None or record.status != "finished":
+        raise BenchError(
+            f"cell {name_of(result.planned.spec)} has not finished",
+            remedy="run: bench run --all --profile smoke",
+        )
+    means = {key: float(np.mean([float(row[key]) for row in result.scores])) for key in record.metrics}
+    return Facts(_exact(record, result), record.metrics, means)
+
+
+def _exact(record: Record, result: Result) -> dict[Kind, dict[str, Any]]:
+    """Return what must be equal on every processor.
+
+    Reference arrays are: their SHA-256 is a fact. Degraded ones may differ by a hundredth of an HU, so only the scores
+    of the untreated input stand for them.
+    """
+    names = [[str(row["patient"]), str(row["slice"])] for row in result.scores]
+    data = record.spec.dataset.data
+    definitions = {
+        key: {k: v for k, v in value.items() if k != "label"} for key, value in record.metrics.items()
+    }
+    pair_names = {"count": len(names), "first": names[0], "last": names[-1], "digest": digest(names, 16)}
+    found: dict[Kind, dict[str, Any]] = {
+        "data": {
+            "split": data.split_sha256,
+            "slices": data.selection,
+            "slices per part": data.slices,
+            "pair names": pair_names,
+            "reference ranges": record.ranges,
+            "reference SHA-256": record.data.get("reference"),
+        },
+        "scoring": {"metric definitions": definitions, "scoring version": record.scoring_version},
+    }
+    if "physics" in record.spec.versions:  # not where degraded slices are stored
+        found["simulation"] = {"physics version": record.spec.versions["physics"]}
+    if record.spec.training is not None:
+        found["training"] = {"training version": record.spec.versions.get("training")}
+    return found

@@ -1,0 +1,102 @@
+"""What one cell produced: the record, its schema and the upgrading of older ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from bench.config.schema import File, Frozen
+from bench.errors import BenchError
+from bench.plan.cells import Cell
+
+RECORD_SCHEMA = 3
+_AGAIN = "delete its folder and run again"
+Status = Literal["finished", "failed", "diverged"]
+
+
+class Attempt(Frozen):
+    """One try at a cell. ``seed`` is the derived seed it ran with, ``ended`` how it ended, ``message`` why."""
+
+    seed: int
+    updates: int
+    epochs: int
+    micro_batch: int | None = None
+    ended: Status
+    epoch: int | None = None  # the epoch at which it diverged or failed
+    message: str = ""
+
+
+class Record(Frozen):
+    """One finished, failed or diverged cell. Times are seconds; ``metrics`` holds each score's definition."""
+
+    schema_version: int = RECORD_SCHEMA
+    id: str
+    spec: Cell
+    scaled: tuple[str, ...]
+    status: Status
+    attempts: tuple[Attempt, ...]
+    metrics: dict[str, dict[str, Any]] = {}
+    scoring_version: int | None = None
+    data: dict[str, str] = {}  # name of an array -> SHA-256 of its bytes
+    ranges: dict[str, list[float]] = {}  # per part: smallest and largest reference value, mu/mu_water
+    source: dict[str, Any] = {}  # title, licence, citation, restricted, collection
+    leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
+    environment: dict[str, Any] = {}  # libraries, device, threads, commit: recorded, not hashed
+    timings: dict[str, float] = {}  # train_s, score_s, ms_per_slice
+    parameters: dict[str, int] = {}  # total, trainable
+    best_epoch: int | None = Field(None, description="counted from 1, chosen on validation patients")
+    deviation_factor: float | None = (
+        None  # what deviations of line integrals were multiplied by; None: no photons
+    )
+    effective_photons: float | None = None  # before physics version 2: the photons per ray that were drawn
+    configuration: dict[
+        str, File
+    ] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
+
+
+def dumps(record: Record) -> str:
+    """Return the record as JSON text."""
+    return json.dumps(record.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False) + "\n"
+
+
+def loads(text: str, file: str = "record.json") -> Record:
+    """Return the record in ``text``; an older schema is upgraded, a newer or broken one is a ``BenchError``."""
+    try:
+        value = json.loads(text)
+        version = value["schema_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BenchError(f"not a record ({error})", file=file, remedy=_AGAIN) from None
+    if type(version) is not int or version < 1:
+        raise BenchError(
+            f"{version!r} is no schema of a record", file=file, key="schema_version", remedy=_AGAIN
+        )
+    if version > RECORD_SCHEMA:
+        raise BenchError(
+            f"record schema {version} is newer than {RECORD_SCHEMA}", file=file, remedy="upgrade this program"
+        )
+    try:
+        return Record.model_validate_json(json.dumps(upgrade(value)))
+    except (KeyError, TypeError) as error:
+        raise BenchError(f"not a record of schema {version} ({error})", file=file, remedy=_AGAIN) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BenchError(first["msg"], file=file, key=key, remedy=_AGAIN) from None
+
+
+def upgrade(value: dict[str, Any]) -> dict[str, Any]:
+    """Return ``value`` lifted step by step to the newest schema.
+
+    Schema 2: the split is a file with a hash, and may have folds. Before it there was a digest of who is in which
+    part, which says nothing about the file. Schema 3: the photons at the cell's size gave way to the factor of
+    deviations, and both YAML files are named; older records say neither.
+    """
+    if value["schema_version"] == 1:
+        data = dict(value["spec"]["dataset"]["data"])
+        data.pop("split_hash")
+        data |= {"split_sha256": "", "fold": None, "folds": 1}
+        dataset = {**value["spec"]["dataset"], "data": data}
+        value = {**value, "schema_version": 2, "spec": {**value["spec"], "dataset": dataset}}
+    return {**value, "schema_version": RECORD_SCHEMA}

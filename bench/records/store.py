@@ -1,0 +1,243 @@
+"""What came out, on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
+
+A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``samples.npz`` and ``weights.npz``; while it
+trains also ``state.npz``. The record is written last: a folder without one is not finished.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from bench import atomic
+from bench.csvtext import to_csv
+from bench.errors import BenchError
+from bench.plan.cells import Plan, PlannedCell
+from bench.records import record
+from bench.records.record import Record
+
+Row = Mapping[str, str | int | float]
+TEXT_COLUMNS = ("patient", "slice")
+_AGAIN = "run the cell again with --force"
+HU_STEP = 0.1  # samples.npz holds int16 in steps of 0.1 HU
+
+
+@dataclass(frozen=True)
+class CellStore:
+    """The folder of one cell."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        """The saved state of an unfinished training."""
+        return self.folder / "state.npz"
+
+    @property
+    def weights(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / "weights.npz"
+
+    @property
+    def log(self) -> Path:
+        """What the libraries printed, and the traceback of a failure."""
+        return self.folder / "log.txt"
+
+    def remove(self) -> None:
+        """Remove all that is on disk of the cell, the record first; of a link only the link.
+
+        Raises:
+            BenchError: it cannot be removed.
+        """
+        if not self.folder.is_symlink() and self.folder.is_dir():
+            atomic.remove(self.folder / "record.json")
+        atomic.remove(self.folder)
+
+    def read_record(self) -> Record | None:
+        """Return the record, or None where the cell has not ended."""
+        path = self.folder / "record.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
+        except UnicodeDecodeError as error:
+            raise BenchError(f"not a record ({error})", file=path, remedy=_AGAIN) from None
+        return record.loads(text, str(path))
+
+    def write_record(self, value: Record) -> None:
+        """Write the record: from here on the cell has ended."""
+        atomic.write_text(self.folder / "record.json", record.dumps(value))
+
+    def write_scores(self, rows: Iterable[Row]) -> None:
+        """Write one row per test slice: patient, slice, then raw scores by metric id."""
+        atomic.write_text(self.folder / "scores.csv", _to_csv(rows))
+
+    def read_scores(self) -> list[dict[str, str | float]]:
+        """Return the rows of ``scores.csv``; an empty list where there is none."""
+        return _from_csv(self.folder / "scores.csv")
+
+    def write_history(self, rows: Iterable[Row]) -> None:
+        """Write one row per epoch: epoch, updates, loss, validation scores, learning rate, seconds."""
+        atomic.write_text(self.folder / "history.csv", _to_csv(rows))
+
+    def read_history(self) -> list[dict[str, str | float]]:
+        """Return the rows of ``history.csv``; an empty list where there is none."""
+        return _from_csv(self.folder / "history.csv")
+
+    def write_weights(self, paths: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
+        """Write a network's arrays in its own order, each under its index and its path in the network.
+
+        The index makes the key unique: two branches may hold layers of equal names.
+        """
+        named: dict[str, Any] = {
+            f"{index:04d}.{path.replace('/', '.')}": array
+            for index, (path, array) in enumerate(zip(paths, arrays, strict=True))
+        }
+        with atomic.replace_with(self.weights) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **named)
+
+    def read_weights(self) -> list[np.ndarray]:
+        """Return a network's arrays in its own order, for ``set_weights``.
+
+        In files of earlier versions the keys are paths alone, in the network's order too; where two were equal
+        the network has more arrays than the file.
+        """
+        try:
+            with open(self.weights, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                keys = file.files
+                if all(key.partition(".")[0].isdecimal() for key in keys):
+                    keys = sorted(keys, key=lambda key: int(key.partition(".")[0]))
+                return [file[key] for key in keys]
+        except atomic.DAMAGED as error:
+            raise BenchError(f"broken ({error})", file=self.weights, remedy=_AGAIN) from None
+
+    def write_samples(self, names: Sequence[str], images: Mapping[str, np.ndarray]) -> None:
+        """Write slices (N, H, W) in HU under ``input``, ``output`` and ``reference`` as int16 in 0.1 HU."""
+        packed: dict[str, Any] = {
+            key: np.clip(np.rint(np.asarray(value, np.float64) / HU_STEP), -32768, 32767).astype(np.int16)
+            for key, value in images.items()
+        }
+        with atomic.replace_with(self.folder / "samples.npz") as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, names=np.array(list(names)), **packed)
+
+    def read_samples(self) -> tuple[list[str], dict[str, np.ndarray]] | None:
+        """Return slice names and float32 images in HU, or None where there are none."""
+        path = self.folder / "samples.npz"
+        if not path.exists():
+            return None
+        try:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                images = {
+                    k: file[k].astype(np.float32) * np.float32(HU_STEP) for k in file.files if k != "names"
+                }
+                return [str(name) for name in file["names"]], images
+        except atomic.DAMAGED as error:
+            raise BenchError(f"broken ({error})", file=path, remedy=_AGAIN) from None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A planned cell and what is on disk of it."""
+
+    planned: PlannedCell
+    record: Record | None
+    scores: list[dict[str, str | float]]
+    history: list[dict[str, str | float]]
+    folder: CellStore
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """The folder ``runs/<profile>``."""
+
+    root: Path
+
+    def cell(self, cell_id: str) -> CellStore:
+        """Return the store of one cell; nothing is created."""
+        return CellStore(self.root / cell_id)
+
+    @property
+    def log(self) -> Path:
+        """What the libraries printed while the networks were built once, before any cell was trained."""
+        return self.root / "log.txt"
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write ``plan.json``."""
+        atomic.write_json(self.root / "plan.json", plan.model_dump(mode="json", by_alias=True))
+
+    def write_split(self, text: str) -> None:
+        """Write ``split.csv``: which slice is in which part of which fold."""
+        atomic.write_text(self.root / "split.csv", text)
+
+    def read_plan(self) -> Plan:
+        """Return the plan of the last run, or raise a ``BenchError`` that says how to get one."""
+        path = self.root / "plan.json"
+        try:
+            return Plan.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            remedy = f"run: bench run --all --profile {self.root.name}"
+            others = sorted(found.parent.name for found in self.root.parent.glob("*/plan.json"))
+            near = difflib.get_close_matches(self.root.name, others, n=1)
+            remedy = f"did you mean {near[0]}?" if near else remedy
+            raise BenchError("no run here yet", file=path, remedy=remedy) from None
+        except OSError as error:
+            raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
+        except ValidationError as error:
+            raise BenchError(
+                f"not a plan ({error.errors()[0]['msg']})", file=path, remedy="run again"
+            ) from None
+
+    def read_all(self, plan: Plan) -> list[Result]:
+        """Return every planned cell with its record, scores and history, in the order of the plan."""
+        results = []
+        for planned in plan.cells:
+            folder = self.cell(planned.id)
+            ended = folder.read_record()
+            scores = _scores(folder, ended) if ended is not None and ended.status == "finished" else []
+            results.append(Result(planned, ended, scores, folder.read_history(), folder))
+        return results
+
+    def others(self, plan: Plan) -> list[str]:
+        """Return the ids of cells on disk that the plan does not hold: records of earlier settings."""
+        planned = {cell.id for cell in plan.cells}
+        found = sorted(path.parent.name for path in self.root.glob("*/record.json"))
+        return [name for name in found if name not in planned]
+
+
+def _scores(folder: CellStore, ended: Record) -> list[dict[str, str | float]]:
+    """Return the scores of a finished cell: there are some, in the columns that its record defines."""
+    rows = folder.read_scores()
+    absent = {*TEXT_COLUMNS, *ended.metrics} - set(rows[0] if rows else ())
+    if absent:
+        message = f"no column {min(absent)}" if rows else "no scores"
+        raise BenchError(message, file=folder.folder / "scores.csv", remedy=_AGAIN)
+    return rows
+
+
+def _to_csv(rows: Iterable[Row]) -> str:
+    rows = list(rows)
+    columns = list(rows[0]) if rows else []
+    values = (
+        [float.__repr__(v) if isinstance(v := row[key], float) else v for key in columns] for row in rows
+    )
+    return to_csv([columns, *values])
+
+
+def _from_csv(path: Path) -> list[dict[str, str | float]]:
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [{k: v if k in TEXT_COLUMNS else float(v) for k, v in row.items()} for row in rows]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise BenchError(f"broken ({error})", file=path, remedy=_AGAIN) from None

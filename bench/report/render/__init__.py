@@ -1,0 +1,1 @@
+"""From tables to text: Markdown, HTML, LaTeX, CSV, and the figures."""

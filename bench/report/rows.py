@@ -1,0 +1,176 @@
+"""From records to the rows of the table: which cells may be compared, and who wins."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.config.schema import INPUT, digest
+from bench.errors import BenchError
+from bench.plan.cells import Plan
+from bench.records.store import Result
+from bench.report import format as numbers
+from bench.report.cells import Group, LeftOut
+
+PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table. ``flagged`` are the models that differ from the rest, ``reasons`` in what."""
+
+    condition: str
+    groups: dict[str, Group]
+    flagged: frozenset[str]
+    reasons: tuple[str, ...]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the cells of this row may be held against each other."""
+        return not self.reasons
+
+
+def lines(plan: Plan, results: Iterable[Result]) -> tuple[Line, ...]:
+    """Return the rows of the table in the order of the plan; the order of ``results`` does not matter.
+
+    Raises:
+        BenchError: a record or its scores do not belong to their cell.
+    """
+    columns = (INPUT, *plan.models)
+    found: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        _check(plan, result)
+        spec = result.planned.spec
+        found.setdefault((spec.dataset.condition, spec.model), []).append(result)
+    rows = []
+    for condition in plan.conditions:
+        groups = {}
+        left_out = _left_out(found.get((condition, INPUT), []))
+        for model in columns:
+            cells = sorted(found.get((condition, model), []), key=_place)
+            groups[model] = Group(condition, model, tuple(cells), left_out)
+        flagged, reasons = _differences(groups)
+        rows.append(Line(condition, groups, flagged, reasons))
+    return tuple(rows)
+
+
+def _place(result: Result) -> tuple[int, int, str]:
+    spec = result.planned.spec
+    return spec.seed, spec.dataset.data.fold or 0, result.planned.id
+
+
+def definitions(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
+    """Return the definition of each metric, the newest version where records differ."""
+    known: dict[str, dict[str, Any]] = {}
+    for result in sorted(results, key=lambda r: r.planned.id):
+        for metric, definition in (result.record.metrics if result.record else {}).items():
+            if metric not in known or definition.get("version", 0) > known[metric].get("version", 0):
+                known[metric] = definition
+    return known
+
+
+def ranking(line: Line, metric: str, definition: Mapping[str, Any]) -> list[str]:
+    """Return the networks that may win, best unrounded mean first; empty where cells are not comparable."""
+    if not line.comparable:
+        return []
+    means = {
+        model: group.mean(metric)
+        for model, group in line.groups.items()
+        if model != INPUT and group.complete and not group.strange(metric)
+    }
+    usable = {model: mean for model, mean in means.items() if mean is not None}
+    return sorted(usable, key=lambda model: -sign(definition) * usable[model])
+
+
+def sign(definition: Mapping[str, Any]) -> float:
+    """Return 1.0 where higher is better, -1.0 where lower is."""
+    return 1.0 if definition.get("direction", "higher") == "higher" else -1.0
+
+
+def winners(line: Line, metric: str, definition: Mapping[str, Any]) -> frozenset[str]:
+    """Return the winner of a row and all that print the same value; none where a network ran alone."""
+    ranked = ranking(line, metric, definition)
+    if len(ranked) < 2:
+        return frozenset()
+    printed = {m: numbers.score(line.groups[m].mean(metric) or 0.0, metric, definition) for m in ranked}
+    return frozenset(model for model in ranked if printed[model] == printed[ranked[0]])
+
+
+def gain(line: Line, group: Group, metric: str) -> float | None:
+    """Return what a network adds to the untreated input, over the slices that both have a finite score of."""
+    base, mean = line.groups[INPUT], group.mean(metric)
+    its = base.mean(metric)
+    if mean is None or its is None or group.model == INPUT or not line.comparable:
+        return None
+    strange = {(found.patient, found.slice) for found in group.strange(metric)}
+    if not strange:
+        return mean - its
+    alike = {metric: frozenset(strange) | base.left_out.get(metric, frozenset())}
+    mean, its = (replace(one, left_out=alike).mean(metric) for one in (group, base))
+    return None if mean is None or its is None else mean - its
+
+
+def _left_out(inputs: Iterable[Result]) -> LeftOut:
+    """Return the slices whose untreated score is no finite number: there is nothing that a network could gain."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for result in inputs:
+        for row in result.scores:
+            for metric, value in row.items():
+                if metric not in ("patient", "slice") and not math.isfinite(float(value)):
+                    found.setdefault(metric, set()).add((str(row["patient"]), str(row["slice"])))
+    return {metric: frozenset(slices) for metric, slices in found.items()}
+
+
+def _check(plan: Plan, result: Result) -> None:
+    spec, folder = result.planned.spec, result.folder.folder
+    if spec.dataset.condition not in plan.conditions or (
+        spec.model != INPUT and spec.model not in plan.models
+    ):
+        message = f"cell {result.planned.id} is of a model or condition that the plan does not list"
+        raise BenchError(message, file=folder.parent / "plan.json", remedy="run again")
+    if result.record is None:
+        return
+    if result.record.id != result.planned.id:
+        message = f"record of another cell, {result.record.id}"
+        raise BenchError(message, file=folder / "record.json", remedy="delete its folder and run again")
+
+
+def _aspects(result: Result) -> dict[str, str]:
+    """Return what must be equal for cells of one row to be compared, by a readable name."""
+    record = result.record
+    if record is None:
+        return {}
+    aspects: dict[str, Any] = {"the scoring version": record.scoring_version}
+    for metric, definition in record.metrics.items():
+        for key in ("version", "range", "unit", "direction"):
+            aspects[f"the {key} of {metric}"] = definition.get(key)
+    aspects |= {f"the fingerprint of {name}": value for name, value in record.data.items()}
+    aspects |= {f"the value range of the {part} slices": value for part, value in record.ranges.items()}
+    aspects["the test slices"] = sorted([str(row["patient"]), str(row["slice"])] for row in result.scores)
+    return {name: digest(value) for name, value in aspects.items()}
+
+
+def _differences(groups: Mapping[str, Group]) -> tuple[frozenset[str], tuple[str, ...]]:
+    seen: dict[tuple[str, int | None], list[tuple[str, str]]] = {}
+    for model, group in groups.items():
+        for result in (result for run in group.finished for result in run.results):
+            for aspect, value in _aspects(result).items():
+                fold = result.planned.spec.dataset.data.fold
+                seen.setdefault((aspect, fold), []).append((model, value))
+    reasons: dict[str, None] = {}
+    flagged: set[str] = set()
+    for (aspect, _), pairs in seen.items():
+        if len({value for _, value in pairs}) > 1:
+            flagged |= _odd_ones(pairs)
+            reasons[aspect] = None
+    return frozenset(flagged), tuple(reasons)
+
+
+def _odd_ones(pairs: Sequence[tuple[str, str]]) -> set[str]:
+    """Return the models that differ from the most frequent value; all of them where none is most frequent."""
+    ranked = Counter(value for _, value in pairs).most_common()
+    usual = ranked[0][0] if ranked[0][1] > ranked[1][1] else None
+    return {model for model, value in pairs if value != usual}

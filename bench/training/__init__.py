@@ -1,0 +1,1 @@
+"""Training and scoring of one network; the only package with Keras at its head."""

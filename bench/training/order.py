@@ -1,0 +1,136 @@
+"""Which slices, crops and orientations a training sees, in which order; NumPy only.
+
+The stream is an endless row of passes. One pass visits every slice, ``patches_per_slice`` times, in an order
+drawn from (seed, pass). Over eight passes in a row each slice (and each of its crops, by number) comes in
+each of its eight flips and rotations once. All draws are keyed by the seed, the number of the pass and the
+names of the slice, so any update can be produced alone, and equally in any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from bench import seeds
+from bench.config.schema import Augmentation
+
+ORIENTATIONS = 8
+_KEPT_PASSES = 3
+Integers = npt.NDArray[np.int64]
+
+
+def orient(image: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.float32]:
+    """Return flip or rotation ``k`` (0 to 7; 0 changes nothing) of an image (H, W) as a view of it.
+
+    ``k % 4`` quarter turns counter-clockwise, for ``k`` of 4 and above after mirroring left to right: the
+    eight symmetries of the square. Anything but one image is refused, so no batch axis can be turned.
+
+    Raises:
+        ValueError: ``image`` is not 2-D or ``k`` is not in 0 to 7.
+    """
+    if image.ndim != 2:
+        raise ValueError(f"orient takes one image (H, W), not an array of shape {image.shape}")
+    if not 0 <= k < ORIENTATIONS:
+        raise ValueError(f"an orientation is 0 to 7, not {k}")
+    return np.rot90(image[:, ::-1] if k >= 4 else image, k % 4)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One update, arrays (B,): index of the slice, orientation and the corner of the crop in the slice."""
+
+    slices: Integers
+    orientation: Integers
+    top: Integers
+    left: Integers
+
+
+@dataclass(frozen=True)
+class _Pass:
+    order: Integers  # (n * patches,) of slice * patches + patch, slices in the order of their names
+    corners: Integers | None  # (n, patches, 2) top, left
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The stream of one training over the slices ``names`` (patient, slice), whose order does not matter.
+
+    ``patch`` is the side of the square crops in pixels of slices of side ``size``; None: whole slices.
+    ``Draw.slices`` are indices into ``names``.
+
+    Raises:
+        ValueError: no names, a name twice, a count below one, or a patch larger than the slice.
+    """
+
+    seed: int
+    names: Sequence[tuple[str, str]]
+    batch: int
+    updates_per_epoch: int
+    size: int
+    patch: int | None = None
+    patches_per_slice: int = 1
+    augmentation: Augmentation = "flips_rotations"
+    _by_name: Integers = field(init=False, repr=False, compare=False)
+    _orientations: Integers = field(init=False, repr=False, compare=False)
+    _passes: dict[int, _Pass] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.names or len(set(self.names)) != len(self.names):
+            raise ValueError("a stream needs slices with different names")
+        if min(self.batch, self.updates_per_epoch, self.patches_per_slice, self.patch or 1) < 1:
+            raise ValueError("batch, updates_per_epoch, patch and patches_per_slice are at least 1")
+        if self.patch is not None and self.patch > self.size:
+            raise ValueError(f"a patch of {self.patch} pixels does not fit a slice of {self.size}")
+        by_name = sorted(range(len(self.names)), key=lambda index: self.names[index])
+        sigma = [self._generator("orientation", index).permutation(ORIENTATIONS) for index in by_name]
+        object.__setattr__(self, "_by_name", np.array(by_name, np.int64))
+        object.__setattr__(self, "_orientations", np.array(sigma, np.int64))
+
+    def update(self, number: int) -> Draw:
+        """Return update ``number`` of the training, counted from 0."""
+        per_pass = len(self.names) * self.patches_per_slice
+        positions = np.arange(number * self.batch, (number + 1) * self.batch, dtype=np.int64)
+        passes, places = np.divmod(positions, per_pass)
+        parts = [self._part(int(k), places[passes == k]) for k in range(passes[0], passes[-1] + 1)]
+        return Draw(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    def epoch(self, epoch: int) -> Iterator[Draw]:
+        """Yield the updates of ``epoch``, counted from 0."""
+        first = epoch * self.updates_per_epoch
+        return (self.update(first + index) for index in range(self.updates_per_epoch))
+
+    def _part(self, number: int, places: Integers) -> tuple[Integers, Integers, Integers, Integers]:
+        """Return slices, orientations, tops and lefts at ``places`` of one pass."""
+        current = self._pass(number)
+        slices, patches = np.divmod(current.order[places], self.patches_per_slice)
+        orientation = self._orientations[slices, (number + patches) % ORIENTATIONS]
+        if self.augmentation == "none":
+            orientation = np.zeros_like(orientation)
+        corners = np.zeros((len(places), 2), np.int64)
+        if current.corners is not None:
+            corners = current.corners[slices, patches]
+        return self._by_name[slices], orientation, corners[:, 0], corners[:, 1]
+
+    def _pass(self, number: int) -> _Pass:
+        found = self._passes.get(number)
+        if found is None:
+            count = len(self.names) * self.patches_per_slice
+            order = seeds.generator("order", self.seed, number).permutation(count)
+            found = _Pass(order, self._corners(number))
+            while len(self._passes) >= _KEPT_PASSES:
+                self._passes.pop(next(iter(self._passes)), None)
+            self._passes[number] = found
+        return found
+
+    def _corners(self, number: int) -> Integers | None:
+        if self.patch is None or self.patch == self.size:
+            return None
+        shape, end = (self.patches_per_slice, 2), self.size - self.patch + 1
+        crops = [self._generator("crops", index, number).integers(0, end, shape) for index in self._by_name]
+        return np.array(crops, np.int64)
+
+    def _generator(self, purpose: str, index: int, *more: int) -> np.random.Generator:
+        return seeds.generator(purpose, self.seed, *self.names[index], *more)

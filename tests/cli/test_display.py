@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from bench.cli.display import Bars, Lines, duration, short, text_of
+from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
+
+CELL = "unet-sparseview_180-s1-0123456789"
+EVENTS: list[tuple[Event, str]] = [
+    (CellStarted(CELL, 3, 18), f"[3/18] {CELL}"),
+    (CellStarted(CELL, 3, 18, resumed=2), f"[3/18] {CELL}, continued after epoch 2"),
+    (
+        EpochEnded(CELL, 12, 50, 0.01234, 33.456, 35.0, 75.2),
+        "unet-sparseview_180-s1 epoch 12/50: 33.46 dB (-1.54), loss 0.0123, 1 min 15 s",
+    ),
+    (CellEnded(CELL, "finished", "", 12.4), "unet-sparseview_180-s1 finished after 12 s"),
+    (CellEnded(CELL, "failed", "no memory", 12.4), "unet-sparseview_180-s1 failed after 12 s: no memory"),
+    (Message("wrote a.md"), "wrote a.md"),
+    (RunEnded(18, 0), "18 cells finished"),
+    (RunEnded(16, 2), "16 cells finished, 2 did not; try --retry-failed"),
+]
+
+
+@pytest.mark.parametrize(("event", "line"), EVENTS)
+def test_each_event_has_its_line(event: Event, line: str) -> None:
+    assert text_of(event) == line
+
+
+def test_lines_of_the_longest_names_fit_a_terminal() -> None:
+    assert all(len(line) <= 80 for _, line in EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (3599.6, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (90061, "25 h 01 min"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_short_name_leaves_the_hash_out() -> None:
+    assert short(CELL) == "unet-sparseview_180-s1"
+    assert short("phantom") == "phantom"
+
+
+def test_without_a_terminal_each_event_is_one_plain_dated_line() -> None:
+    lines: list[str] = []
+    with Lines(lines.append) as display:
+        for event, _ in EVENTS:
+            display.show(event)
+        display.show(Progress("train", CELL, 5, 10))
+        display.show(Progress("score", CELL, 5, 10))
+    assert [line[20:] for line in lines] == [text for _, text in EVENTS]
+    for line in lines:
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line)
+        assert line.isprintable()
+
+
+def test_without_a_terminal_a_build_has_a_line_per_tenth_and_one_at_its_end() -> None:
+    lines: list[str] = []
+    display = Lines(lines.append)
+    for done in [*range(0, 288, 8), 288, 288]:
+        display.show(Progress("build", "phantom", done, 288))
+    assert len(lines) == 11
+    assert lines[0].endswith("building phantom: 0 of 288 slices")
+    assert lines[-1].endswith("building phantom: 288 of 288 slices")
+
+
+def drawn(events: list[Event], width: int = 80) -> list[str]:
+    """Return the lines that a terminal of this width was sent, without control sequences."""
+    out = io.StringIO()
+    console = Console(
+        file=out, force_terminal=True, width=width, height=24, legacy_windows=False, _environ={}
+    )
+    with Bars(console) as bars:
+        for event in events:
+            bars.show(event)
+            bars._bars.refresh()
+    return [Text.from_ansi(line).plain.rstrip() for line in re.split(r"[\n\r]", out.getvalue())]
+
+
+TRAINING: list[Event] = [
+    CellStarted(CELL, 1, 18),
+    *(Progress("train", CELL, done, 1000) for done in range(0, 1001, 100)),
+    EVENTS[2][0],
+    Progress("score", CELL, 3, 72),
+    EVENTS[3][0],
+    CellStarted("unet-ldct_7e4-s1-aaaaaaaaaa", 2, 18),
+    Progress("train", "unet-ldct_7e4-s1-aaaaaaaaaa", 10, 1000),
+]
+
+
+def test_bars_tell_what_is_at_work_how_far_and_how_long() -> None:
+    lines = drawn([Progress("build", "phantom", 8, 16), Progress("build", "phantom", 16, 16), *TRAINING])
+    count = r"[ \d]+/ *{} +(\d+:\d\d:\d\d|-:--:--)"
+    for name, total in [
+        ("building phantom", 16),
+        ("training unet-sparseview_180-s1", 1000),
+        ("scoring unet-sparseview_180-s1", 72),
+        ("all cells", 18),
+    ]:
+        pattern = re.compile(re.escape(name) + r" +[━╸╺ ]+ +" + count.format(total))
+        assert any(pattern.fullmatch(line) for line in lines), (name, lines)
+    assert EVENTS[2][1] in lines
+    assert EVENTS[3][1] in lines
+
+
+def test_time_left_appears_once_there_is_a_speed() -> None:
+    lines = [line for line in drawn(TRAINING) if line.startswith("training")]
+    assert lines[0].endswith("-:--:--")
+    assert any(re.search(r" 0:00:\d\d$", line) for line in lines)
+
+
+def test_nothing_wraps_at_80_columns() -> None:
+    lines = drawn([Progress("build", "qin-lung-ct", 3954, 3954), *TRAINING])
+    assert max(map(len, lines)) <= 80
+    assert all(line.count("/") == 1 for line in lines if line.startswith(("training", "all cells")))
+
+
+def test_a_training_moves_the_bar_of_all_cells_between_cells() -> None:
+    out = io.StringIO()
+    bars = Bars(Console(file=out, force_terminal=True, width=80, _environ={}))
+    for event in TRAINING[:6]:
+        bars.show(event)
+    assert bars._bars.tasks[0].completed == pytest.approx(0.4)
+    for event in TRAINING[6:]:
+        bars.show(event)
+    assert [task.description for task in bars._bars.tasks] == ["all cells", "training unet-ldct_7e4-s1"]
+    assert bars._bars.tasks[0].completed == pytest.approx(1.01)
+
+
+def test_terminal_is_left_without_a_stale_stage_and_with_its_cursor() -> None:
+    out = io.StringIO()
+    with Bars(Console(file=out, force_terminal=True, width=80, _environ={})) as bars:
+        bars.show(TRAINING[0])
+        bars.show(TRAINING[1])
+    assert out.getvalue().rstrip().endswith("\x1b[?25h")
+    assert [task.description for task in bars._bars.tasks] == ["all cells"]

@@ -1,0 +1,72 @@
+"""Oracle for the files that come with this program: published facts, kept here as a table of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.config import load as config
+from bench.config.paths import located_split
+from bench.plan import expand as plan
+
+ROOT = Path(__file__).resolve().parents[2]
+LIST = ROOT / "bench/defaults/splits/clean-354.csv"
+
+
+def load() -> config.Config:
+    return config.load(ROOT / "datasets.yaml", ROOT / "experiments.yaml")
+
+
+def test_the_packaged_profiles_networks_and_conditions() -> None:
+    found = load()
+    assert set(found.experiments.profiles) == {
+        "smoke",
+        "overnight",
+        "paper",
+        "paper-files",
+        "by-order",
+        "kfold",
+    }
+    experiment = found.experiments.experiments["default"]
+    assert (experiment.models, len(experiment.conditions)) == (["unet", "dncnn", "ddnet"], 6)
+    labels = [found.experiments.models[name].label for name in experiment.models]
+    assert labels == ["UNet", "DnCNN", "DD-Net"]
+    for model in found.experiments.models.values():
+        assert set(model.recipes) == {"study", "original"}
+        for recipe in model.recipes.values():
+            assert recipe.source
+    paper = found.experiments.profiles["paper"]
+    assert (paper.source, paper.split, paper.recipe, paper.size) == ("qin-lung-ct", "clean-354", "study", 512)
+    assert (paper.budget, paper.training) == (None, {})
+    source = found.datasets.sources["qin-lung-ct"]
+    assert "idc-index" in source.obtain
+    assert "\n" not in source.obtain.strip()
+
+
+def test_the_splits_of_the_published_collection() -> None:
+    found = load()
+    splits = {
+        name: found.datasets.splits[found.experiments.profiles[name].split] for name in ("by-order", "kfold")
+    }
+    assert (splits["by-order"].rule, splits["by-order"].test) == ("order", 354)
+    assert splits["by-order"].leaky
+    assert (splits["kfold"].rule, splits["kfold"].folds, splits["kfold"].leaky) == ("kfold", 5, "")
+    assert located_split(found, "clean-354").file == str(LIST)
+
+
+def test_the_example_of_an_own_folder_trains_the_packaged_networks_on_its_own_slices() -> None:
+    """By hand, from the file: what the packaged recipes state, and what is changed for a short training."""
+    folder = ROOT / "examples" / "own-folder"
+    found = config.load(folder / "datasets.yaml", folder / "experiments.yaml")
+    profile = config.profile(found, "own-slices")
+    experiment = found.experiments.experiments[profile.experiment]
+    assert (len(experiment.models), len(experiment.conditions)) == (3, 6)
+    assert (profile.source, profile.split, profile.size) == ("own-slices", "by-patient", 128)
+    asked = {"unet": (4, "float32", 6000), "dncnn": (8, "bfloat16", 900), "ddnet": (2, "bfloat16", 2000)}
+    for name, (batch, precision, slices) in asked.items():
+        settings = plan.resolved(found, profile, name)
+        recipe = {key: setting.value for key, setting in settings.recipe.items()}
+        assert (recipe["batch"], recipe["precision"], recipe["loss"]) == (batch, precision, "half_sse")
+        assert (recipe["guard"].above, recipe["guard"].margin_db) == (3, 0.5)
+        assert (settings.params["momentum"].value, settings.params["initial"].value) == (0.9, "normal_0.01")
+        assert settings.budget is not None
+        assert (settings.budget.value.slices_seen, settings.budget.value.checks) == (slices, 8)

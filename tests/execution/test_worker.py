@@ -1,0 +1,301 @@
+"""A worker through one eventful afternoon: errors, a divergence, a kill; told once, examined by each test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import devices
+from bench.data.pairs.pairs import PairFiles
+from bench.events import CellEnded, EpochEnded, Event, Message
+from bench.execution.task import Check, Network, Task
+from bench.execution.worker import Worker
+from bench.network_code import hashing
+from bench.network_code.importing import Planned
+from bench.records.record import Record
+
+EPOCHS = 8
+NETWORK = """
+import keras
+
+def build():
+    image = keras.Input((None, None, 1))
+    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image))
+"""
+
+
+@dataclass
+class Story:
+    """Tasks by name, the events of each and the process it ran in."""
+
+    tasks: dict[str, Task]
+    events: dict[str, list[Event]] = field(default_factory=dict)
+    pids: dict[str, int] = field(default_factory=dict)
+
+    def tell(self, name: str, worker: Worker, kill_after: int | None = None) -> None:
+        events = self.events[name] = []
+        for event in worker.run(self.tasks[name.partition(" ")[0]]):
+            events.append(event)
+            self.pids.setdefault(name, worker._process.pid if worker._process else -1)
+            if kill_after is not None and isinstance(event, EpochEnded) and event.epoch == kill_after:
+                os.kill(worker._process.pid, signal.SIGKILL)
+
+    def record(self, name: str) -> Record:
+        found = self.tasks[name].store.read_record()
+        assert found is not None
+        return found
+
+    def ended(self, name: str) -> CellEnded:
+        last = self.events[name][-1]
+        assert isinstance(last, CellEnded)
+        assert last.cell == self.tasks[name.partition(" ")[0]].planned.id
+        assert sum(isinstance(event, CellEnded) for event in self.events[name]) == 1
+        return last
+
+    def files(self, name: str) -> tuple[bytes, dict[str, bytes]]:
+        store = self.tasks[name].store
+        with np.load(store.weights) as file:
+            arrays = {key: file[key].tobytes() for key in file.files}
+        return (store.folder / "scores.csv").read_bytes(), arrays
+
+
+def plant_nan(degraded: dict[Any, np.ndarray], reference: dict[Any, np.ndarray]) -> None:
+    for image in degraded.values():
+        image[3, 3] = np.nan
+
+
+@pytest.fixture(scope="module")
+def story(
+    task: Callable[..., Task], training: Callable[..., Any], pair_files: Callable[..., PairFiles],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Story:  # fmt: skip
+    root = tmp_path_factory.mktemp("story")
+    files = pair_files(root / "pairs")
+    nan = pair_files(root / "nan", "broken", plant_nan)
+
+    def brighter(degraded: dict[Any, np.ndarray], reference: dict[Any, np.ndarray]) -> None:
+        for image in degraded.values():
+            image *= 1.1
+
+    other = pair_files(root / "other", "brighter", brighter)
+    settings, long = training(), training(epochs=EPOCHS, schedule_epochs=EPOCHS)
+    tasks = {
+        "missing": task(root / "missing", replace(files, folder=str(root / "nowhere")), settings),
+        "bug": task(root / "bug", files, settings, params={"filters": "no list"}),
+        "first": task(root / "first", files, settings),
+        "nan": task(root / "nan-cell", nan, settings),
+        "second": task(root / "second", other, settings, seed=2),
+        "whole": task(root / "whole", files, long),
+        "killed": task(root / "killed", files, long),
+        "fresh": task(root / "fresh", other, settings, seed=2),
+    }
+    network = root / "network.py"
+    network.write_text(NETWORK)
+    own = task(root / "edited", files, settings, build="network:build", params={}, base=root)
+    hashes = hashing.file_hashes(hashing.code_sources("network:build", root))
+    tasks["edited"] = replace(own, code=replace(own.code, files=hashes))
+    told = Story(tasks)
+    with Worker(threads=1) as worker:
+        for name in ("missing", "bug", "first", "nan", "second", "whole"):
+            told.tell(name, worker)
+        told.tell("killed", worker, kill_after=3)
+        told.failed = told.record("killed")  # type: ignore[attr-defined]
+        network.write_text(NETWORK.replace("3, padding", "1, padding"))
+        told.tell("edited", worker)
+        told.left = sorted(path.name for path in (root / "edited").iterdir())  # type: ignore[attr-defined]
+        network.write_text(NETWORK)
+        for name in ("fresh", "killed again", "edited again"):
+            told.tell(name, worker)
+    return told
+
+
+@pytest.mark.parametrize("name", ["missing", "bug"])
+def test_an_error_is_a_failed_record_with_one_line_and_a_traceback_in_the_log(
+    story: Story, name: str
+) -> None:
+    ended = story.ended(name)
+    record = story.record(name)
+    assert ended.status == record.status == "failed"
+    (attempt,) = record.attempts
+    assert attempt.message == ended.message
+    assert "\n" not in ended.message
+    assert {"missing": "not built", "bug": "filters must be a list"}[name] in ended.message
+    log = story.tasks[name].store.log.read_text()
+    assert log.count("Traceback (most recent call last)") >= 1
+    assert "BenchError" in log
+
+
+def test_a_divergence_is_recorded_and_the_run_goes_on(story: Story) -> None:
+    ended, (attempt,) = story.ended("nan"), story.record("nan").attempts
+    assert ended.status == attempt.ended == "diverged"
+    assert attempt.epoch == 1
+    assert ended.message == attempt.message == "loss is not finite at epoch 1, update 1"
+    assert story.ended("second").status == "finished"
+    assert story.ended("second").message == ""
+
+
+def test_a_network_edited_since_the_plan_fails_by_name_and_its_cell_stays_open(story: Story) -> None:
+    ended = story.ended("edited")
+    place = Path(story.tasks["edited"].code.base, "network.py")
+    assert (ended.status, ended.message) == (
+        "failed",
+        f"{place} has changed since the plan was made; run again",
+    )
+    assert story.left == ["log.txt"]  # type: ignore[attr-defined]
+    assert story.ended("edited again").status == "finished"  # the edit is undone: the plan's code again
+    assert len(story.record("edited").attempts) == 1
+
+
+def test_cells_share_a_process_until_it_dies(story: Story) -> None:
+    early = {story.pids[name] for name in ("missing", "bug", "first", "nan", "second", "whole", "killed")}
+    late = {story.pids[name] for name in ("fresh", "killed again")}
+    assert len(early) == len(late) == 1
+    assert early != late
+    assert os.getpid() not in early | late
+
+
+def test_a_killed_worker_costs_its_cell_only(story: Story) -> None:
+    ended = story.ended("killed")
+    assert ended.status == "failed"
+    assert "killed" in ended.message
+    assert "--retry-failed" in ended.message
+    assert any(
+        isinstance(event, Message) and "started again" in event.text for event in story.events["killed"]
+    )
+    record: Record = story.failed  # type: ignore[attr-defined]
+    (attempt,) = record.attempts
+    assert (record.status, attempt.ended, attempt.message) == ("failed", "failed", ended.message)
+    assert 3 <= attempt.epochs < EPOCHS
+    assert attempt.updates == 4 * attempt.epochs
+    assert story.ended("fresh").status == "finished"
+
+
+def test_a_cell_after_others_equals_one_in_a_fresh_process(story: Story) -> None:
+    assert story.files("second") == story.files("fresh")
+    assert story.files("second") != story.files("first")
+
+
+def test_a_killed_training_continues_to_equal_weights_and_scores(story: Story) -> None:
+    assert story.files("killed") == story.files("whole")
+    done = [event.epoch for event in story.events["killed again"] if isinstance(event, EpochEnded)]
+    record = story.record("killed")
+    assert [attempt.ended for attempt in record.attempts] == ["failed", "finished"]
+    assert done == list(range(record.attempts[0].epochs + 1, EPOCHS + 1))
+    assert record.attempts[0].seed == record.attempts[1].seed == 1
+
+
+def test_no_process_is_left(story: Story) -> None:
+    for pid in set(story.pids.values()):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(
+    worker: Worker, tmp_path: Path
+) -> None:
+    texts = {
+        "exits": "raise SystemExit('away')",
+        "none": "def build(): pass",
+        "smaller": "import keras\n\ndef build():\n    x = keras.Input((None, None, 1))\n"
+        "    return keras.Model(x, keras.layers.MaxPooling2D(2)(x))",
+    }
+    (tmp_path / "models").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "models" / f"{name}.py").write_text(text)
+
+    def network(name: str, **params: Any) -> Network:
+        return Network(name, f"models.{name}:build", params, "float32", (16, 32), Planned(str(tmp_path)))
+
+    asked = (network("unet", momentum=99), network("dncnn", depth=3), *map(network, texts))
+    worker.begin(Check((*asked, replace(network("unet"), sides=(24,))), tmp_path / "log.txt"))
+    found = dict(enumerate(worker.checked()))
+    assert [name for name, _ in found.values()] == ["unet", *texts, "unet"]
+    said = [message for _, message in found.values()]
+    assert "momentum must be a number in [0, 1), not 99" in said[0]
+    assert "away" in said[1]
+    assert "build returns NoneType, not a keras.Model" in said[2]
+    assert "makes (1, 8, 8, 1) of an image of shape (1, 16, 16, 1)" in said[3]
+    assert "takes no image of 24 x 24 pixels" in said[4]
+    assert not any("\n" in message for message in said)
+    assert "Traceback" in (tmp_path / "log.txt").read_text()
+    assert worker.checked() == []
+
+
+def test_a_network_edited_while_the_pairs_were_built_is_found_before_any_cell(
+    worker: Worker, tmp_path: Path
+) -> None:
+    network = tmp_path / "network.py"
+    network.write_text(NETWORK)
+    sources = hashing.code_sources("network:build", tmp_path)
+    code = Planned(str(tmp_path), hashing.hash_of(sources), hashing.file_hashes(sources))
+    one = Network("network", "network:build", {}, "float32", (16,), code)
+    worker.begin(Check((one,), tmp_path / "log.txt"))
+    assert worker.checked() == []
+    network.write_text(NETWORK.replace("3, padding", "1, padding"))
+    worker.begin(Check((one,), tmp_path / "log.txt"))
+    assert worker.checked() == [("network", f"{network} has changed since the plan was made; run again")]
+
+
+def test_a_worker_that_dies_while_it_builds_says_so_for_each_network(worker: Worker, tmp_path: Path) -> None:
+    (tmp_path / "dies.py").write_text("import os\nos._exit(7)\n")
+    one = Network("dies", "dies:build", {}, "float32", (16,), Planned(str(tmp_path)))
+    worker.begin(Check((one,), tmp_path / "log.txt"))
+    ((model, message),) = worker.checked()
+    assert model == "dies"
+    assert "died while it built the networks (exit code 7)" in message
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    with Worker(threads=1) as started:
+        yield started
+
+
+def test_a_worker_that_died_between_cells_is_replaced(worker: Worker) -> None:
+    worker._start()
+    first = worker._process
+    first.kill()
+    first.join()
+    worker._start()
+    assert worker._process.is_alive()
+    assert worker._process.pid != first.pid
+    assert worker._start() is worker._pipe
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_a_worker_starts_with_variables_that_its_parent_does_not_keep(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "environment_at_start", lambda: {"MALLOC_TOP_PAD_": "12345"})
+    monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
+    worker._start()
+    # Until the child has replaced its image, its environment reads as empty.
+    deadline = time.monotonic() + 60
+    while (
+        not (started := Path(f"/proc/{worker._process.pid}/environ").read_bytes())
+        and time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    assert b"MALLOC_TOP_PAD_=12345" in started.split(b"\0")
+    assert "MALLOC_TOP_PAD_" not in os.environ
+
+
+def test_a_broken_pipe_names_the_signal(worker: Worker) -> None:
+    worker._start()
+    worker._process.terminate()
+    assert "SIGTERM" in worker._cause_of_death()
+    assert worker._process is None
+
+
+def test_the_log_belongs_to_the_cell(story: Story) -> None:
+    logs = {name: story.tasks[name].store.log.read_text() for name in story.tasks}
+    assert "filters must be a list" not in "".join(text for name, text in logs.items() if name != "bug")
+    assert all(Path(story.tasks[name].store.folder, "log.txt").exists() for name in story.tasks)

@@ -1,0 +1,223 @@
+"""Planted faults against ``bench verify``: each is small, comes through the public path, and turns the run red.
+
+The golden value is made here, from a clean run on one thread and one on two, as the packaged one is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import metrics
+from bench.data.pairs.pairs import PairSet
+from bench.data.splits import Folds
+from bench.events import CellEnded, Event
+from bench.execution import resolve as preparing
+from bench.execution import runner
+from bench.execution.task import Check, Task
+from bench.records import golden as verify
+from bench.records.store import Result, RunStore
+from tests import tiny
+
+EXPERIMENTS = tiny.EXPERIMENTS.replace("slices_seen: 96", "slices_seen: 160")
+INPUTS, NETWORKS = {"input:sparse:s0", "input:noisy:s0"}, {"unet:sparse:s1", "unet:noisy:s1"}
+ALL = INPUTS | NETWORKS
+EVERYWHERE = "all cells"  # an exact fact that all of them state
+PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
+SCORES = {PSNR, SSIM, COLUMN, RMSE}
+
+
+class InProcess:
+    """In place of a worker process: cells run here, where a fault can be planted."""
+
+    def __init__(self, threads: int, gpu: int | None = None) -> None:
+        pass
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begin(self, check: Check) -> None:
+        pass
+
+    def checked(self) -> list[tuple[str, str]]:
+        return []
+
+    def run(self, work: Task) -> Iterator[Event]:
+        from bench.execution import cell
+
+        began, events = time.monotonic(), list[Event]()
+        record = cell.run(work, workbench(), events.append)
+        yield from events
+        yield CellEnded(work.planned.id, record.status, "", time.monotonic() - began)
+
+
+_benches: list[Any] = []
+
+
+def workbench() -> Any:
+    """Return one workbench for all runs: the network is traced once."""
+    from bench.training.networks import Workbench
+
+    if not _benches:
+        _benches.append(Workbench(jit_compile=False))
+    return _benches[0]
+
+
+def results(folder: Path, **changes: Any) -> list[Result]:
+    """Run all cells of ``tiny`` and return what lies on the disk."""
+    request = tiny.request(folder, **changes)
+    ends = [event for event in runner.run(request) if isinstance(event, CellEnded)]
+    assert [event.status for event in ends] == ["finished"] * tiny.CELLS, ends
+    store = RunStore(request.runs / "tiny")
+    return store.read_all(store.read_plan())
+
+
+Reds = Callable[..., dict[str, set[str]]]
+
+
+@pytest.fixture(autouse=True)
+def no_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner.report, "write", lambda *_: [])
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A folder with its pairs built, and the golden value of two clean runs in worker processes."""
+    folder = tiny.write(tmp_path_factory.mktemp("faults"), experiments=EXPERIMENTS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner.report, "write", lambda *_: [])
+        runs = [results(folder, runs=folder / f"runs{threads}", threads=threads) for threads in (1, 2)]
+    return folder, verify.make(runs, "tiny", {"threads": [1, 2]})
+
+
+@pytest.fixture
+def reds(clean: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reds:
+    """Return a function that runs all cells here and returns the red values of each cell, all of the kind given."""
+    folder, golden = clean
+    monkeypatch.setattr(runner, "Worker", InProcess)
+
+    def run(kind: str, **changes: Any) -> dict[str, set[str]]:
+        found = defaultdict(set)
+        for difference in verify.compare(golden, results(folder, **{"runs": tmp_path / "runs", **changes})):
+            assert difference.golden != difference.found
+            assert difference.kind == kind, difference
+            found[difference.cell].add(difference.metric)
+        return dict(found)
+
+    return run
+
+
+def test_bands_are_narrow(clean: tuple[Path, dict[str, Any]]) -> None:
+    bands = [cell["scores"][PSNR]["band"] for cell in clean[1]["cells"].values()]
+    assert max(bands) < 0.05  # dB; a band that swallows everything would prove nothing
+
+
+def test_clean_run_is_green(reds: Reds) -> None:
+    assert reds("none") == {}
+
+
+def test_shuffled_pairs_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.execution import cell
+
+    whole = cell.open_pairs
+
+    def shuffled(*arguments: Any) -> PairSet:
+        pairs = whole(*arguments)
+        rows = pairs.parts["test"]
+        reference = np.array(pairs.reference)
+        reference[rows] = reference[np.roll(rows, 1)]
+        return dataclasses.replace(pairs, reference=reference)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cell, "open_pairs", shuffled)
+    found = reds("simulation")
+    assert set(found) == ALL
+    assert all({PSNR, RMSE} <= metrics for metrics in found.values())
+
+
+def test_wrong_range_is_red_in_the_metrics_that_have_one(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "slice_max", lambda reference: 1.0)
+    found = reds("simulation")
+    assert {cell: found[cell] for cell in INPUTS} == {cell: {PSNR, SSIM, COLUMN} for cell in INPUTS}
+    assert all(PSNR in found[cell] for cell in NETWORKS)
+
+
+def test_dropped_augmentation_is_red_in_the_networks_only(
+    reds: Reds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.training import batches
+
+    monkeypatch.setattr(batches, "orient", lambda image, k: image)
+    found = reds("training")
+    assert set(found) == NETWORKS
+    assert all(PSNR in metrics for metrics in found.values())
+
+
+def test_networks_that_return_their_input_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.training import evaluate
+
+    monkeypatch.setattr(evaluate, "predictor", lambda model: evaluate.untreated)
+    found = reds("training")
+    assert set(found) == NETWORKS
+    assert all(PSNR in metrics for metrics in found.values())
+
+
+def test_other_reference_values_are_red_as_data(
+    reds: Reds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.ct import dose
+
+    whole = dose.Scans.references
+    monkeypatch.setattr(dose.Scans, "references", lambda *a: np.nextafter(whole(*a), np.float32(9)))
+    found = reds("data", cache=tmp_path / "cache")
+    assert "reference SHA-256" in found[EVERYWHERE]
+
+
+def test_split_moved_by_one_patient_is_red(reds: Reds, tmp_path: Path) -> None:
+    moved = tiny.DATASETS.replace("test: [P001], validation: [P002]", "test: [P001], validation: [P003]")
+    other = tiny.write(tmp_path, moved, EXPERIMENTS)
+    found = reds("data", datasets=other / "datasets.yaml")
+    assert found.pop(EVERYWHERE) == {"split", "slices", "reference ranges"}  # the test patient is the same
+    assert set(found) <= NETWORKS
+
+
+def test_split_moved_by_one_slice_is_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = preparing.choose
+
+    def moved(*arguments: Any) -> Folds:
+        (chosen,) = whole(*arguments).selections
+        parts = dict(chosen.parts)
+        parts["train"], parts["test"] = (*parts["train"], parts["test"][0]), parts["test"][1:]
+        return Folds((dataclasses.replace(chosen, parts=parts),), "planted")  # else the leak audit stops it
+
+    monkeypatch.setattr(preparing, "choose", moved)
+    found = reds("data")
+    assert {"split", "slices", "slices per part", "pair names"} <= found.pop(EVERYWHERE)
+    assert set(found) == ALL
+
+
+def test_another_noise_is_red_where_there_is_noise(reds: Reds, tmp_path: Path) -> None:
+    changed = EXPERIMENTS.replace("{source: phantom,", "{source: phantom, noise_seed: 2,")
+    found = reds("simulation", experiments=tiny.write(tmp_path, experiments=changed) / "experiments.yaml")
+    assert set(found) == {"input:noisy:s0", "unet:noisy:s1"}
+    assert PSNR in found["input:noisy:s0"]
+
+
+def test_gain_of_one_hundredth_is_red(reds: Reds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.ct import dose
+
+    whole = dose.Scans.degraded
+    monkeypatch.setattr(
+        dose.Scans, "degraded", lambda *a: {name: 1.01 * image for name, image in whole(*a).items()}
+    )
+    found = reds("simulation", cache=tmp_path / "cache")
+    assert all({RMSE, SSIM, COLUMN} <= found[cell] for cell in INPUTS)  # a network may learn to undo a gain

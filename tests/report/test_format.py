@@ -1,0 +1,36 @@
+"""Printed numbers, case by case."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.report import format as numbers
+
+
+@pytest.mark.parametrize(
+    ("number", "metric", "signed", "expected"),
+    [
+        (33.284, "psnr.slice_max", False, "33.28"), (0.88581, "ssim.slice_max", False, ".8858"),
+        (1.0, "ssim.column", False, "1.0000"), (0.99999, "ssim.column", False, "1.0000"),
+        (-0.05, "ssim.slice_max", True, "-.0500"), (0.05, "ssim.slice_max", True, "+.0500"),
+        (-0.001, "psnr.slice_max", False, "0.00"), (-0.001, "psnr.slice_max", True, "+0.00"),
+        (float("inf"), "psnr.slice_max", False, "inf"), (0.5, "psnr.slice_max", False, "0.50"),
+    ],
+)  # fmt: skip
+def test_printed_scores(number: float, metric: str, signed: bool, expected: str) -> None:
+    unit = {"unit": "dB"} if metric.startswith("psnr") else {"unit": ""}
+    assert numbers.score(number, metric, unit, signed=signed) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (4.21, "4.2 s"),
+        (59.96, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (7800, "2 h 10 min"),
+    ],
+)
+def test_durations(seconds: float, expected: str) -> None:
+    assert numbers.duration(seconds) == expected

@@ -1,0 +1,150 @@
+"""A saved state comes back bit for bit, or is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.errors import BenchError
+from bench.training.checkpoint import State, load_state
+
+
+@pytest.fixture
+def state() -> State:
+    rng = np.random.default_rng(1)
+    weights = [rng.normal(size=(3, 3, 1, 2)).astype(np.float32) for _ in range(12)]
+    optimizer = [np.array(7, np.int64), *weights]
+    history = [{"epoch": 1, "loss": 0.1 + 0.2, "psnr": math.nan, "psnr_input": -math.inf}]
+    random = [np.array([2**31 - 1, 3], np.uint32), np.array([5, 2**40], np.int64)]
+    return State(2**31 - 1, weights, optimizer, [w + 1 for w in weights], 1, history, random)
+
+
+def test_bits_types_and_order_come_back(state: State, tmp_path: Path) -> None:
+    state.save(tmp_path / "new" / "state.npz")
+    found = load_state(tmp_path / "new" / "state.npz")
+    assert found is not None
+    for group in ("weights", "optimizer", "best", "random"):
+        ours, theirs = getattr(found, group), getattr(state, group)
+        assert [(a.dtype, a.shape, a.tobytes()) for a in ours] == [
+            (b.dtype, b.shape, b.tobytes()) for b in theirs
+        ]
+    assert (found.seed, found.best_epoch) == (state.seed, 1)
+    assert repr(found.history) == repr(state.history)
+
+
+def test_more_than_ten_thousand_arrays_keep_their_order(state: State, tmp_path: Path) -> None:
+    many = replace(state, optimizer=[np.array(index) for index in range(10_002)])
+    many.save(tmp_path / "state.npz")
+    found = load_state(tmp_path / "state.npz")
+    assert found is not None
+    assert [int(value) for value in found.optimizer] == list(range(10_002))
+
+
+def test_a_state_of_schema_1_is_that_of_a_network_without_random_layers(state: State, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    replace(state, random=[]).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    meta = json.loads(bytes(arrays["meta"])) | {"schema": 1}
+    np.savez(path, **arrays | {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)})
+    found = load_state(path)
+    assert found is not None
+    assert found.fits(replace(state, random=[]))
+    assert not found.fits(state)  # a network with random layers starts anew, by a line
+
+
+def test_without_a_file_there_is_no_state(tmp_path: Path) -> None:
+    assert load_state(tmp_path / "state.npz") is None
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
+def test_a_truncated_file_is_refused(state: State, tmp_path: Path, share: float) -> None:
+    path = tmp_path / "state.npz"
+    state.save(path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    refused(path, "broken checkpoint")
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_a_changed_byte_is_refused(state: State, tmp_path: Path, place: float) -> None:
+    path = tmp_path / "state.npz"
+    state.save(path)
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 0xFF
+    path.write_bytes(data)
+    refused(path, "broken checkpoint")
+
+
+def test_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    path.write_text("not an archive")
+    refused(path, "broken checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"schema": 3}, "saved state of schema 3, not 2"),
+        ({"schema": None}, "saved state of schema None"),
+        ({"-": "seed"}, "broken checkpoint"),
+        ({"-": "schema"}, "broken checkpoint"),
+        ([], "broken checkpoint"),
+    ],
+)
+def test_another_schema_is_refused(state: State, tmp_path: Path, change: dict | list, says: str) -> None:
+    path = tmp_path / "state.npz"
+    state.save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    meta = json.loads(bytes(arrays["meta"]))
+    if isinstance(change, dict):
+        meta |= change
+        meta.pop(meta.pop("-", ""), None)
+    else:
+        meta = change
+    np.savez(path, **arrays | {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)})
+    refused(path, says)
+
+
+def test_arrays_of_an_unknown_group_are_refused(state: State, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    state.save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays, momentum_0000=np.zeros(1))
+    refused(path, "broken checkpoint")
+
+
+def refused(path: Path, says: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        load_state(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ")
+    assert says in text
+    assert "--force" in text
+    assert "\n" not in text
+
+
+def test_a_failed_save_leaves_the_old_state(state: State, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    state.save(path)
+    broken = replace(state, seed=1, history=[{"epoch": object()}])  # type: ignore[dict-item]
+    with pytest.raises(TypeError):
+        broken.save(path)
+    found = load_state(path)
+    assert found is not None
+    assert found.seed == state.seed
+    assert [file.name for file in tmp_path.iterdir()] == ["state.npz"]
+
+
+def test_a_state_of_another_network_does_not_fit(state: State) -> None:
+    assert state.fits(replace(state, history=[]))
+    assert not state.fits(replace(state, weights=state.weights[:-1]))
+    assert not state.fits(replace(state, optimizer=[np.zeros(2), *state.optimizer[1:]]))
+    assert not state.fits(replace(state, random=state.random[:1]))
+    assert not state.fits(replace(state, best=[w.ravel() for w in state.best]))

@@ -1,0 +1,155 @@
+"""Scores belong to names, whatever the order and the batch; the sample rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio
+
+from bench import metrics
+from bench.data.pairs.pairs import PairSet
+from bench.errors import BenchError
+from bench.training import evaluate
+
+WATER = 0.2  # 1/cm
+Make = Callable[..., PairSet]
+
+
+class Blur:
+    """A stand-in for a network: a function of one image alone that remembers the shapes it was given."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.shapes.append(images.shape)
+        return (images + np.roll(images, 1, 1) + np.roll(images, 1, 2)) / np.float32(3)
+
+
+@pytest.fixture
+def pairs(pair_set: Make, tmp_path: Path) -> PairSet:
+    return pair_set(tmp_path)
+
+
+def by_name(rows: list[dict[str, str | float]]) -> dict[tuple, dict]:
+    return {(row.pop("patient"), row.pop("slice")): row for row in rows}
+
+
+def nothing(done: int, total: int) -> None:
+    pass
+
+
+def one_by_one(pairs: PairSet, row: int) -> dict[str, float]:
+    degraded, reference = (
+        np.asarray(a[row], np.float32) / np.float32(WATER) for a in (pairs.degraded, pairs.reference)
+    )
+    return metrics.score(reference, Blur()(degraded[None])[0])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 99])
+def test_every_slice_has_the_score_it_has_alone(
+    pairs: PairSet, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(evaluate, "PIXELS_PER_BATCH", batch * 16 * 16 + 7)
+    blur = Blur()
+    rows, timings = evaluate.score(pairs, blur, nothing)
+    assert [(row["patient"], row["slice"]) for row in rows] == pairs.part_names("test")
+    for row, place in zip(rows, pairs.parts["test"], strict=True):
+        assert {key: row[key] for key in metrics.METRICS} == one_by_one(pairs, place)
+    assert set(blur.shapes) == {(min(batch, 5), 16, 16)}  # one shape only: the last batch is filled up
+    assert len(blur.shapes) == math.ceil(5 / min(batch, 5)) + 1  # one to compile, which is not timed
+    assert timings["ms_per_slice"] > 0
+
+
+def test_scores_follow_the_names_through_any_order(pair_set: Make, tmp_path: Path, pairs: PairSet) -> None:
+    names = pairs.part_names("test")
+    expected = by_name(evaluate.score(pairs, Blur(), nothing)[0])
+    assert len({tuple(values.values()) for values in expected.values()}) == 5
+    for order in ([4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
+        other = pair_set(tmp_path, parts={"test": [names[i] for i in order]})
+        assert by_name(evaluate.score(other, Blur(), nothing)[0]) == expected
+
+
+def test_the_untreated_slice_is_scored_in_units_of_water(pairs: PairSet) -> None:
+    """PSNR by scikit-image on 1/cm: the ratio does not know the unit. RMSE in HU by hand."""
+    rows, _ = evaluate.score(pairs, evaluate.untreated, nothing)
+    for row, place in zip(rows, pairs.parts["test"], strict=True):
+        x, y = (np.asarray(a[place], np.float64) for a in (pairs.reference, pairs.degraded))
+        assert row["psnr.slice_max"] == pytest.approx(
+            peak_signal_noise_ratio(x, y, data_range=x.max()), abs=1e-4
+        )
+        assert row["rmse.hu"] == pytest.approx(1000 * np.sqrt(np.mean((x - y) ** 2)) / WATER, rel=1e-5)
+
+
+def test_progress_counts_slices(pairs: PairSet) -> None:
+    seen: list[tuple[int, int]] = []
+    evaluate.score(pairs, Blur(), lambda done, total: seen.append((done, total)))
+    assert seen == [(k, 5) for k in range(1, 6)]
+
+
+def test_mean_psnr_is_the_mean_over_slices(pairs: PairSet) -> None:
+    rows = pairs.parts["validation"]
+    expected = [one_by_one(pairs, row)["psnr.slice_max"] for row in rows]
+    assert evaluate.mean_psnr(pairs, rows, Blur()) == pytest.approx(sum(expected) / 4, abs=1e-12)
+
+
+def test_one_nan_in_one_output_is_a_nan_mean(pairs: PairSet) -> None:
+    def broken(images: np.ndarray) -> np.ndarray:
+        images = images.copy()
+        images[-1, 3, 3] = np.nan
+        return images
+
+    assert math.isnan(evaluate.mean_psnr(pairs, pairs.parts["validation"], broken))
+
+
+@pytest.mark.parametrize(
+    ("count", "places"),
+    [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (5, [0, 2, 4]), (6, [1, 3, 5]), (8, [1, 4, 6])],
+)
+def test_samples_lie_at_a_sixth_a_half_and_five_sixths(
+    pair_set: Make, tmp_path: Path, count: int, places: list[int]
+) -> None:
+    everyone = [(p, f"{i}") for p in "AB" for i in range(4)][:count]
+    pairs = pair_set(
+        tmp_path, parts={"test": everyone[::-1]}
+    )  # the rule goes by name, not by the order of the part
+    names, images = evaluate.samples(pairs, Blur())
+    assert names == ["/".join(sorted(everyone)[i]) for i in places]
+    assert {key: value.shape for key, value in images.items()} == dict.fromkeys(
+        ("input", "output", "reference"), (len(places), 16, 16)
+    )
+    rows = [pairs.names.index(tuple(name.split("/"))) for name in names]
+    for key, array in (("input", pairs.degraded), ("reference", pairs.reference)):
+        assert np.allclose(images[key], 1000 * (np.asarray(array[rows]) / WATER - 1), atol=1e-3)
+    assert np.allclose(images["output"], 1000 * (Blur()(pairs.degraded[rows] / WATER) - 1), atol=1e-3)
+
+
+def test_a_slice_that_cannot_be_scored_is_named(pair_set: Make, pairs: PairSet, tmp_path: Path) -> None:
+    def empty(degraded: dict, reference: dict) -> None:
+        reference["E", "1"][:] = 0
+
+    def broken(images: np.ndarray) -> np.ndarray:
+        images = images.copy()
+        images[2, 3, 3] = np.nan
+        return images
+
+    air = pair_set(tmp_path / "air", change=empty)
+    message = r"slice 1 of patient E: the reference has no range \(all air\)"
+    for fails in (lambda: evaluate.check(air), lambda: evaluate.score(air, Blur(), nothing)):
+        with pytest.raises(BenchError, match=message):
+            fails()
+    evaluate.check(pairs)
+    with pytest.raises(BenchError, match=r"slice 2 of patient D: the image has 1 values that are NaN"):
+        evaluate.score(pairs, broken, nothing)
+
+
+def test_a_validation_slice_of_air_is_named_before_the_training(pair_set: Make, tmp_path: Path) -> None:
+    def empty(degraded: dict, reference: dict) -> None:
+        reference["C", "3"][:] = 0
+
+    with pytest.raises(BenchError, match=r"slice 3 of patient C: the reference has no range"):
+        evaluate.check(pair_set(tmp_path, change=empty))

@@ -1,0 +1,157 @@
+"""Learning rates by hand, building by name, and a workbench that leaves no trace between cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from bench.config.schema import Decay, Halving, Steps
+from bench.data.pairs.pairs import PairFiles
+from bench.errors import BenchError
+from bench.execution.task import Task
+from bench.network_code import hashing
+from bench.network_code.importing import CodeChanged, Planned
+from bench.training.initial_weights import initial_weights
+from bench.training.networks import Schedule, Workbench, load_network, values
+
+DECAY = Decay.model_validate({"from": 1e-4, "to": 1e-5})
+HALVING = Halving(start=1e-3, halve_every=10)
+STEPS = Steps(rates=[1e-3, 1e-4], epochs=[30, 20])
+
+
+def rates(rate: Any, epochs: int, updates: int, steps: list[int]) -> list[float]:
+    schedule = Schedule(rate, epochs, updates)
+    return [float(schedule(keras.ops.convert_to_tensor(step, "int32"))) for step in steps]
+
+
+@pytest.mark.parametrize("updates", [100, 5000, 80_000])  # the same curve over any budget
+@pytest.mark.parametrize(
+    ("rate", "epochs", "start", "middle", "end"),
+    [
+        (2e-4, 7, 2e-4, 2e-4, 2e-4),
+        (DECAY, 40, 1e-4, 1e-4 / math.sqrt(10), 1e-5),
+        (HALVING, 50, 1e-3, 1e-3 / 2**2.5, 1e-3 / 32),
+        (STEPS, 50, 1e-3, 1e-3, 1e-4),
+    ],
+)
+def test_rates_at_start_middle_and_end(
+    rate: Any, epochs: int, start: float, middle: float, end: float, updates: int
+) -> None:
+    found = rates(rate, epochs, updates, [0, updates // 2, updates])
+    assert found == pytest.approx([start, middle, end], rel=1e-5)
+
+
+@pytest.mark.parametrize("updates", [50, 700, 1050, 12_350, 99_950])
+def test_steps_change_exactly_at_their_epoch(updates: int) -> None:
+    """Whole epochs are exact although the step is a float32: at every epoch and the update before it."""
+    length = updates // 50
+    rate = Steps(rates=[10.0**-k for k in range(1, 50)], epochs=[1] * 48 + [2])
+    starts = np.arange(1, 48) * length
+    schedule = Schedule(rate, 50, updates)
+    found = np.asarray(schedule(np.concatenate([starts, starts - 1])))  # all steps at once
+    assert found[:47] == pytest.approx([10.0**-k for k in range(2, 49)], rel=1e-6)
+    assert found[47:] == pytest.approx([10.0**-k for k in range(1, 48)], rel=1e-6)
+
+
+def test_three_steps_over_a_stretched_budget() -> None:
+    rate = Steps(rates=[0.3, 0.2, 0.1], epochs=[1, 2, 1])
+    found = rates(rate, 4, 8, list(range(8)))
+    assert found == pytest.approx([0.3, 0.3, 0.2, 0.2, 0.2, 0.2, 0.1, 0.1])
+
+
+def test_the_optimizer_follows_the_schedule(task: Callable[..., Task], training: Callable[..., Any]) -> None:
+    """Adam's first step has the size of the learning rate whatever the gradient: read it off the weights."""
+    rate = Decay.model_validate({"from": 0.1, "to": 0.001})
+    asked = task(Path(), NO_FILES, training(learning_rate=rate, epochs=1, updates_per_epoch=2))
+    model = Workbench(jit_compile=False).model(asked.planned.spec)
+    model.set_weights(initial_weights(model, 1))  # Keras' own start differs from run to run
+    x = np.linspace(0, 1, 512, dtype=np.float32).reshape(2, 16, 16, 1)
+    before = values(model.trainable_variables)
+    model.train_on_batch(x, x + 1)
+    after = values(model.trainable_variables)
+    steps = np.concatenate([np.abs(a - b).ravel() for a, b in zip(after, before, strict=True)])
+    assert np.median(steps) == pytest.approx(0.1, rel=1e-3)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01, rel=1e-5)
+
+
+NO_FILES = PairFiles("", "", "", "noisy")
+
+
+def test_a_network_is_kept_for_equal_settings_and_comes_back_as_built(
+    task: Callable[..., Task], training: Callable[..., Any]
+) -> None:
+    bench, cell = Workbench(jit_compile=False), task(Path(), NO_FILES).planned.spec
+    model = bench.model(cell)
+    weights, optimizer = values(model.weights), values(model.optimizer.variables)
+    x = np.ones((1, 16, 16, 1), np.float32)
+    model.train_on_batch(x, 2 * x)
+    assert any(not np.array_equal(a, b) for a, b in zip(weights, values(model.weights), strict=True))
+    again = bench.model(task(Path(), PairFiles("", "", "", "another"), seed=2).planned.spec)
+    assert again is model
+    for kept, now in ((weights, values(model.weights)), (optimizer, values(model.optimizer.variables))):
+        assert all(np.array_equal(a, b) for a, b in zip(kept, now, strict=True))
+    for other in (
+        task(Path(), NO_FILES, training(learning_rate=0.02)),
+        task(Path(), NO_FILES, params={"filters": [2, 3]}),
+    ):
+        assert bench.model(other.planned.spec) is not model
+
+
+def test_a_kept_network_is_not_taken_for_other_code(task: Callable[..., Task], tmp_path: Path) -> None:
+    file, found = tmp_path / "net.py", []
+    for kernel in (1, 3, 1):
+        text = "import keras\n\ndef build():\n    image = keras.Input((None, None, 1))\n"
+        file.write_text(text + f"    return keras.Model(image, keras.layers.Conv2D(1, {kernel})(image))\n")
+        code = Planned(str(tmp_path), hashing.code_hash("net:build", tmp_path))
+        found.append((file.read_text(), code))
+    bench = Workbench(jit_compile=False)
+    cell = task(Path(), NO_FILES, build="models.unet:build").planned.spec.model_copy(
+        update={"build": "net:build", "params": {}}
+    )
+    counts = []
+    for text, code in found:
+        file.write_text(text)
+        counts.append(bench.model(cell, code).count_params())
+    assert counts == [1 + 1, 9 + 1, 1 + 1]
+    file.write_text("")
+    assert bench.model(cell, found[-1][1]).count_params() == 2  # what the id names, kept from before
+    with pytest.raises(CodeChanged):
+        bench.model(cell, found[1][1])
+
+
+def test_values_are_copies() -> None:
+    variable = keras.Variable(np.ones(3, np.float32))
+    (kept,) = values([variable])
+    variable.assign(np.zeros(3, np.float32))
+    assert kept.tolist() == [1, 1, 1]
+    kept[0] = 5  # may be written to
+
+
+@pytest.mark.parametrize(
+    ("build", "params", "says"),
+    [
+        ("models.nothing:build", {}, "models.nothing"),
+        ("models.unet:make", {}, "make"),
+        ("models.unet:build", {"filter": [2]}, "filter"),
+        ("models.unet:build", {"filters": [0]}, "filters"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_named_in_one_line(build: str, params: dict, says: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        load_network(build, params)
+    assert build in str(caught.value)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bfloat16_is_a_policy_of_the_network_alone() -> None:
+    network = load_network("models.unet:build", {"filters": [2, 4]}, "bfloat16")
+    assert network.get_layer("last_conv").compute_dtype == "bfloat16"
+    assert {str(variable.dtype) for variable in network.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
