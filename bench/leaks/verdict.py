@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from bench import atomic
 from bench.config import schema
 from bench.data.pairs import pairs
+from bench.data.sources.source import paired, projectable
 from bench.errors import BenchError
 from bench.events import Progress
 from bench.leaks import alterations
@@ -21,7 +22,7 @@ from bench.leaks.search import LEAK_VERSION, Leak, Name, search
 if TYPE_CHECKING:
     from bench.data.pairs.pairs import PairFiles
     from bench.data.sources.catalogue import SliceRef
-    from bench.data.sources.open import SliceSource
+    from bench.data.sources.source import SliceSource
     from bench.data.splits import Folds
 
 LEAK_REMEDY = "give both one patient name or take one away; or declare the split with leaky: and the reason"
@@ -137,5 +138,5 @@ class _Slices:
         ref = self._refs[row]
         stored = self._source.conditions
         if stored:
-            return self._source.pair(ref, stored[0], self._size)[1]
-        return self._source.object(ref, self._size)[1]
+            return paired(self._source).pair(ref, stored[0], self._size)[1]
+        return projectable(self._source).object(ref, self._size)[1]

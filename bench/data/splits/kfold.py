@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 
 from bench import seeds
 from bench.config import schema
-from bench.data.sources.catalogue import Catalogue, natural
+from bench.data.sources.catalogue import Catalogue
 from bench.data.splits.by_patient import by_patient, nearest, share
 from bench.data.splits.selection import Parts
 from bench.errors import BenchError
+from bench.names import natural
 
 _NUMBER = re.compile(r"[-_. ]*[0-9]+$")
 Cohorts = Mapping[str, str]  # patient -> sub-cohort
