@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -41,10 +41,11 @@ class Source(Frozen):
     collection: str = ""  # "qin-lung-ct" where the published table may be compared
     obtain: str = ""  # how to get the slices, shown when they are not there
 
+    simulated: ClassVar[bool] = True  # degraded slices are simulated from these; False: they lie beside them
+
 
 class PhantomSource(Source):
     """Procedural patients that need no download."""
-
     kind: Literal["phantom"]
     patients: Positive = 12
     slices: Positive = 24  # per patient
@@ -90,6 +91,7 @@ class PairsSource(Source):
     and ``degraded`` are then the names of their folders or words in them, or words in their SeriesDescription.
     """
 
+    simulated: ClassVar[bool] = False
     kind: Literal["pairs"]
     path: str
     layout: Literal["study", "folders", "dicom"] = "study"
