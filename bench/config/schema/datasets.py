@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from bench.config.schema.base import FULL_SIZE, Frozen, Positive
+from bench.config.schema.formats import FileKind
 
 Photons = Annotated[float, Field(ge=1, le=1e15)]  # per ray; what a generator of Poisson numbers can draw
 
@@ -46,6 +47,7 @@ class Source(Frozen):
 
 class PhantomSource(Source):
     """Procedural patients that need no download."""
+
     kind: Literal["phantom"]
     patients: Positive = 12
     slices: Positive = 24  # per patient
@@ -61,7 +63,7 @@ class FolderSource(Source):
     ``accept`` says that values are right although no CT has such: they are used as they are.
     """
 
-    kind: Literal["npz", "npy", "flt", "dicom", "nifti"]
+    kind: FileKind
     path: str
     series: str | tuple[str, ...] | None = None
     complete: bool = False

@@ -126,12 +126,18 @@ def read_flt(path: Path, matrix: int | None = None) -> npt.NDArray[np.float32]:
     return values.astype(np.float32, copy=False).reshape((1, side, side), order="C").transpose(0, 2, 1)
 
 
-NPZ = FileFormat("npz", (".npz",), scan_npz, read_npz)
-NPY = FileFormat("npy", (".npy",), scan_npy, read_npy)
+def npz_format(unit: str = "", matrix: int | None = None) -> FileFormat:
+    """Return the format of archives."""
+    return FileFormat("npz", (".npz",), scan_npz, read_npz)
 
 
-def flt_format(matrix: int | None) -> FileFormat:
-    """Return how raw float32 files are read: of ``matrix`` x ``matrix`` pixels, None: of any square."""
+def npy_format(unit: str = "", matrix: int | None = None) -> FileFormat:
+    """Return the format of single arrays."""
+    return FileFormat("npy", (".npy",), scan_npy, read_npy)
+
+
+def flt_format(unit: str = "", matrix: int | None = None) -> FileFormat:
+    """Return the format of raw float32 files of ``matrix`` x ``matrix`` pixels, None: of any square."""
     scan, read = partial(scan_flt, matrix=matrix), partial(read_flt, matrix=matrix)
     return FileFormat(f"flt{matrix or ''}", (".flt",), scan, read)
 

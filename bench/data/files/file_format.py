@@ -1,7 +1,8 @@
-"""What a format of files has to give so that slices can be read from it."""
+"""What a format of files has to give so that slices can be read from it; ``config.schema.formats`` lists them."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from bench.config.schema.formats import FORMATS
 from bench.data.files.scan import Scan
 from bench.data.files.values import Pixels, plain
 
@@ -39,3 +41,15 @@ class FileFormat:
             if relative.lower().endswith(suffix):
                 return relative[: -len(suffix)]
         return PurePosixPath(relative).with_suffix("").as_posix()
+
+
+def format_of(kind: str, unit: str, matrix: int | None) -> FileFormat:
+    """Return the format that a source calls ``kind``, for values in ``unit`` and slices of ``matrix`` pixels a side.
+
+    Where ``matrix`` is None slices may have any size.
+    """
+    module, function = FORMATS[kind].split(":")
+    format: FileFormat = getattr(importlib.import_module(f"bench.data.files.{module}"), function)(
+        unit, matrix
+    )
+    return format

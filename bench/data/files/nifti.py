@@ -59,8 +59,8 @@ def read_nifti(path: Path) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(_upright(path)[0])
 
 
-def nifti_format(unit: str) -> FileFormat:
-    """Return how NIfTI volumes of a ``unit`` are read."""
+def nifti_format(unit: str, matrix: int | None = None) -> FileFormat:
+    """Return the format of volumes whose values are in ``unit``."""
     return FileFormat(f"nifti-{unit}", SUFFIXES, partial(scan_nifti, unit=unit), read_nifti)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from bench.config import schema
 from bench.data.files import arrays
+from bench.data.files.dicom_format import dicom_format
 from bench.data.files.dicom_positions import check_places, one_acquisition, uid_remarks
 from bench.data.files.dicom_series import Wanted, check_wanted, gaps, refused
-from bench.data.files.file_kinds import DICOM
 from bench.data.files.index import FileIndex
 from bench.data.files.listing import Listing, kind_of_name, list_files, told
 from bench.data.files.patients import PatientTable
@@ -39,6 +39,7 @@ class DosePairs(FileSource[schema.PairsSource]):
 
     def __init__(self, name: str, spec: schema.PairsSource, *, base: Path, index_cache: Path | None) -> None:
         super().__init__(name, spec, base=base, index_cache=index_cache)
+        self._format = dicom_format()
         self._partners: dict[str, Partners] = {}  # of each condition
 
     @property
@@ -106,10 +107,12 @@ class DosePairs(FileSource[schema.PairsSource]):
         """Return the catalogue of the reference slices ``used`` whose values and partners are those of a CT."""
         refs = [ref for file in used for ref in self._refs(file, file.path)]
         sides = {
-            condition: self._side(index, DICOM, of.values(), {file: other.path for file, other in of.items()})
+            condition: self._side(
+                index, self._format, of.values(), {file: other.path for file, other in of.items()}
+            )
             for condition, of in self._partners.items()
         }
-        examined = examine.pairs(refs, self._side(index, DICOM, used), sides)
+        examined = examine.pairs(refs, self._side(index, self._format, used), sides)
         hashes = {"": {file.path: file.scan.sha256 for file in used}} | {
             condition: {other.path: other.scan.sha256 for other in of.values()}
             for condition, of in self._partners.items()
@@ -148,7 +151,7 @@ class DosePairs(FileSource[schema.PairsSource]):
             if by_folder and dose is None:
                 listing.skipped["file in a folder of no dose"] += 1
                 continue
-            scan = index.scan(DICOM, self._folder / file)
+            scan = index.scan(self._format, self._folder / file)
             if scan.no_image is not None:
                 listing.skipped[scan.no_image or kind_of_name(file)] += 1
                 continue

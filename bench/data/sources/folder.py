@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bench.config import schema
 from bench.data.files import arrays, dicom_series
 from bench.data.files.dicom_series import Wanted
-from bench.data.files.file_kinds import format_of
+from bench.data.files.file_format import format_of
 from bench.data.files.index import FileIndex
 from bench.data.files.listing import Listing, kind_of_name, list_files, told
 from bench.data.files.patients import PatientTable
@@ -32,7 +32,7 @@ class FolderFiles(FileSource[schema.FolderSource]):
 
     def __init__(self, name: str, spec: schema.FolderSource, *, base: Path, index_cache: Path | None) -> None:
         super().__init__(name, spec, base=base, index_cache=index_cache)
-        self._format = format_of(spec)
+        self._format = format_of(spec.kind, spec.unit, spec.matrix)
         self._held: dict[str, npt.NDArray[Any]] = {}
 
     def object(self, ref: SliceRef, size: int) -> tuple[Image, Image, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.config import schema
-from bench.data.files.file_kinds import FORMATS
+from bench.config.schema.formats import FORMATS
 from bench.data.sources.doses import DosePairs
 from bench.data.sources.folder import FolderFiles
 from bench.data.sources.phantom import PhantomSlices

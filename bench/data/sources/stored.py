@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from bench.config import schema
 from bench.data.files import arrays
-from bench.data.files.file_format import FileFormat
+from bench.data.files.file_format import FileFormat, format_of
 from bench.data.files.index import FileIndex
 from bench.data.files.listing import list_files, told
 from bench.data.files.padding import untagged
@@ -38,11 +38,8 @@ class StoredPairs(FileSource[schema.PairsSource]):
     def __init__(self, name: str, spec: schema.PairsSource, *, base: Path, index_cache: Path | None) -> None:
         super().__init__(name, spec, base=base, index_cache=index_cache)
         self._study = spec.layout == "study"
-        formats = (
-            arrays.flt_format(spec.matrix or (schema.FULL_SIZE if self._study else None)),
-            arrays.NPY,
-            arrays.NPZ,
-        )
+        matrix = spec.matrix or (schema.FULL_SIZE if self._study else None)
+        formats = (format_of(kind, spec.unit, matrix) for kind in ("flt", "npy", "npz"))
         self._formats = {suffix: one for one in formats for suffix in one.suffixes or ()}
         self._spelled: dict[Path, dict[str, str]] = {}  # of each folder: a name in NFC -> as it is on disk
         self._skipped: Counter[str] = Counter()
