@@ -1,10 +1,12 @@
-"""Names of patients, slices, files and folders in one Unicode normal form (NFC), so that what looks the same is.
+"""Names of patients, slices, files and folders: one Unicode normal form (NFC) and one order for all.
 
-macOS and some archives write an ``ü`` as two characters (NFD), most other programs as one (NFC).
+In one form what looks the same is the same: macOS and some archives write an ``ü`` as two characters (NFD), most
+other programs as one (NFC).
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -28,3 +30,9 @@ def on_disk(path: Path) -> Path:
     except OSError:
         return path
     return same[0] if same else parent / path.name
+
+
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key: ``slice-2`` stands before ``slice-10``, and different texts never compare equal."""
+    pieces = re.findall(r"[0-9]+|[^0-9]+", text)
+    return (*((0, int(p), "") if "0" <= p[0] <= "9" else (1, 0, p) for p in pieces), (-1, 0, text))

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from bench import leaks, phantom, seeds
+from bench import phantom, seeds
 from bench.ct.units import hu_to_mu
-from tests.leaks.planting import KINDS
+from tests.leaks.planting import KINDS, find
 
 REAL = Path(__file__).resolve().parents[1] / ".." / "shared" / "real-ct"
 Slices = tuple[np.ndarray, list[tuple[str, str]], np.ndarray]  # images, names, heights in mm
@@ -57,7 +57,7 @@ def planted(slices: Slices, each: int) -> Iterator[tuple[str, int, int, int]]:
         chosen = rng.choice(len(images), min(each, len(images)), replace=False)
         copies = np.stack([plant(images[row], rng) for row in chosen]).astype(np.float32)
         parts = {"train": range(len(images)), "test": range(len(images), len(images) + len(copies))}
-        found = leaks.find(
+        found = find(
             np.concatenate([images, copies]),
             [*names, *((f"copy {k}", f"{k}") for k in range(len(copies)))],
             [parts],
@@ -85,7 +85,7 @@ def neighbours(slices: Slices) -> Iterator[tuple[str, float, int, int]]:
             rows = [*test, *train, *others]
             called = [("hidden", names[row][1]) if row in test else names[row] for row in rows]
             parts = {"test": range(len(test)), "train": range(len(test), len(rows))}
-            found = leaks.find(images[rows], called, [parts], threads=2)
+            found = find(images[rows], called, [parts], threads=2)
             yield scan, float(np.median(np.abs(np.diff(heights[own])))) * step, len(test), len(found)
 
 
@@ -101,7 +101,7 @@ def alarms(slices: Slices, splits: int) -> tuple[int, int]:
         parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
         for row, (patient, _) in enumerate(names):
             parts[part[patient]].append(row)
-        found = leaks.find(images, names, [parts], threads=2)
+        found = find(images, names, [parts], threads=2)
         invented += len(found)
         for leak in found[:3]:
             print("   ", leak)
@@ -144,7 +144,7 @@ def speed(folds: int, count: int = 4000, size: int = 512) -> list[Any]:
         watch = Memory()
         watch.start()
         began, used = time.perf_counter(), time.process_time()
-        found = leaks.find(mapped, names, parts, threads=2)
+        found = find(mapped, names, parts, threads=2)
         seconds, processor = time.perf_counter() - began, time.process_time() - used
         watch.going = False
         return [folds, count, reading, seconds, processor, len(found), watch.most]

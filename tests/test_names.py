@@ -11,6 +11,7 @@ import pytest
 from bench.config import schema
 from bench.data.files.dicom_series import check_pin
 from bench.data.files.pins import Pin
+from bench.data.files.scan import DicomHeader, FileScan, SourceFile
 from bench.data.sources.catalogue import Catalogue
 from bench.data.sources.open import open_source
 from bench.data.splits import choose
@@ -87,10 +88,11 @@ def test_the_name_of_a_dose_and_a_pinned_patient(tmp_path: Path, disk: str, writ
         trees.series(tmp_path / "P1" / dose, number, patient="P1")
     found = trees.doses(tmp_path, reference="voll", degraded={"low": written})
     assert len(found.refs) == 3
-    scans = [{"patient": disk, "study": "1.2", "series": "1.3"}]
-    check_pin(Pin(written, "1.2", "1.3", 1, 1), scans, tmp_path)
+    header = DicomHeader("1.4", "1.3", "1.2", "", "", (0.0, 0.0))
+    files = [SourceFile("a.dcm", FileScan(patient=disk, header=header), "as the source says it")]
+    check_pin(Pin(written, "1.2", "1.3", 1, 1), files, tmp_path)
     with pytest.raises(BenchError, match="is of patient"):
-        check_pin(Pin("Muller", "1.2", "1.3", 1, 1), scans, tmp_path)
+        check_pin(Pin("Muller", "1.2", "1.3", 1, 1), files, tmp_path)
 
 
 @BOTH

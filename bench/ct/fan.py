@@ -72,6 +72,8 @@ def reconstruct(values: Array, used: FanBeam, widths: Doubles) -> Array:
     images = np.zeros((len(values), used.size, used.size), np.float32)
     for part, width in _groups(widths, used):
         source = used.source_cm / width
+        # for bins at equal angles: R cos(gamma) here, (gamma / sin gamma)^2 in the taps of the filter, and the squared
+        # distance from the source in the back-projection make the parallel formula one for a fan (Kak and Slaney)
         weights = (source * cos_sin(gammas)[0]).astype(np.float32)
         lanes = np.zeros((used.views, bins, LANES), np.float32)
         for lane, index in enumerate(part):

@@ -13,7 +13,8 @@ from bench.ct import PHYSICS_VERSION
 from bench.data.pairs import pairs
 from bench.data.pairs.pairs import PairFiles
 from bench.data.sources.catalogue import Catalogue
-from bench.data.sources.open import SliceSource, open_source
+from bench.data.sources.open import open_source
+from bench.data.sources.source import SliceSource
 from bench.data.splits import Folds, choose, identities
 from bench.errors import BenchError, BenchErrors
 from bench.network_code import hashing

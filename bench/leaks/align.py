@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.leaks.compare import EXAMPLES, NONE, VIEW_PAIRS, Found, Nearest
-from bench.leaks.descriptors import Prints
+from bench.leaks.compare import EXAMPLES, NONE, VIEW_PAIRS, Comparison, Nearest
+from bench.leaks.descriptors import Descriptors
 from bench.leaks.registration import Pose, agreement, guesses, refine, turned
 
 CLOSEST = 5  # patients of other parts that a slice is laid over
@@ -19,7 +19,7 @@ WORTH = 0.4  # coarse correlation from which a pose is made fine
 
 @dataclass(frozen=True)
 class Posed:
-    """For each asked row and each group the best score (R, G), -2 where it was not tried, and the best poses.
+    """For each row and each group the best score (R, G), -2 where it was not tried, and the best poses.
 
     ``score`` is of the closest slices in other parts, after refinement. ``usual`` is, before it, of a sample of
     patients in any part: for every row with a pose of at least the score that matters, and for some others.
@@ -30,34 +30,36 @@ class Posed:
     poses: list[dict[int, Pose]]
 
 
-def lay(prints: Prints, found: Found, matters: float, *, threads: int = 1) -> Posed:
-    """Try the closest groups of each asked row, and a sample of groups where a score of ``matters`` was met.
+def lay(descriptors: Descriptors, comparison: Comparison, matters: float, *, threads: int = 1) -> Posed:
+    """Return how well the closest groups fit each audited row, and a sample of groups where a score ``matters``.
 
     Every row is laid by itself: the number of ``threads`` changes nothing but the time.
     """
-    score = np.full(found.posed.score.shape, NONE)
+    score = np.full(comparison.posed.score.shape, NONE)
     usual = score.copy()
-    everywhere = found.others[1]
+    everywhere = comparison.others[1]
 
     def closest(at: int) -> dict[int, tuple[float, Pose]]:
-        groups = _ranked(found.posed, at)[:CLOSEST]
-        return _try(prints, int(found.rows[at]), found.posed, at, groups, fine=True)
+        groups = _ranked(comparison.posed, at)[:CLOSEST]
+        return _try(descriptors, int(comparison.rows[at]), comparison.posed, at, groups, fine=True)
 
     def sample(at: int) -> dict[int, tuple[float, Pose]]:
         ranked = _ranked(everywhere, at)
         places = {(2 * k + 1) * len(ranked) // (2 * SAMPLED) for k in range(SAMPLED)} if ranked else set()
-        return _try(prints, int(found.rows[at]), everywhere, at, [ranked[k] for k in sorted(places)])
+        return _try(
+            descriptors, int(comparison.rows[at]), everywhere, at, [ranked[k] for k in sorted(places)]
+        )
 
     with ThreadPoolExecutor(max(1, threads), thread_name_prefix="lay") as pool:
-        laid = list(pool.map(closest, range(found.asked)))
+        laid = list(pool.map(closest, range(comparison.audited)))
         for at, tried in enumerate(laid):
             score[at, list(tried)] = [max(rough, pose.score) for rough, pose in tried.values()]
         met = {
             at for at, tried in enumerate(laid) if any(pose.score >= matters for _, pose in tried.values())
         }
-        examples = set(range(0, len(found.rows), -(-len(found.rows) // EXAMPLES))) if met else set()
-        wanted = sorted(met | examples)
-        for at, tried in zip(wanted, pool.map(sample, wanted), strict=True):
+        examples = set(range(0, len(comparison.rows), -(-len(comparison.rows) // EXAMPLES))) if met else set()
+        sampled = sorted(met | examples)
+        for at, tried in zip(sampled, pool.map(sample, sampled), strict=True):
             usual[at, list(tried)] = [rough for rough, _ in tried.values()]
     return Posed(score, usual, [{group: pose for group, (_, pose) in tried.items()} for tried in laid])
 
@@ -68,7 +70,7 @@ def _ranked(nearest: Nearest, at: int) -> list[int]:
 
 
 def _try(
-    prints: Prints, row: int, nearest: Nearest, at: int, groups: list[int], *, fine: bool = False
+    descriptors: Descriptors, row: int, nearest: Nearest, at: int, groups: list[int], *, fine: bool = False
 ) -> dict[int, tuple[float, Pose]]:
     """Return the coarse score and, where it is worth it, the fine pose of the nearest slice of each group."""
     out: dict[int, tuple[float, Pose]] = {}
@@ -77,16 +79,16 @@ def _try(
         view, other = VIEW_PAIRS[nearest.views[at, group]]
         column = int(nearest.column[at, group])
         if view not in own:
-            own[view] = prints.coarse(row, view)
-        hypotheses = guesses(prints.angular[row, view], prints.angular[column, other])
+            own[view] = descriptors.coarse(row, view)
+        hypotheses = guesses(descriptors.angular[row, view], descriptors.angular[column, other])
         if not hypotheses:  # one of the two is plain
             continue
-        moved = turned([prints.coarse(column, other)] * len(hypotheses), hypotheses)
+        moved = turned([descriptors.coarse(column, other)] * len(hypotheses), hypotheses)
         scores, _ = agreement(own[view], moved)
         rough = float(scores.max())
         pose = Pose(float(NONE))
         if fine and rough >= WORTH:
             best = hypotheses[int(scores.argmax())]
-            pose = refine(prints.picture(row, view), prints.picture(column, other), best)
+            pose = refine(descriptors.picture(row, view), descriptors.picture(column, other), best)
         out[group] = (rough, pose)
     return out

@@ -1,4 +1,4 @@
-"""What was done to a copy, in a word: told from the pose and from the difference of the two pictures."""
+"""What was done to a copy, in a word, by its pose and by the difference of the two slices."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ WINDOWED, NOISY, NEIGHBOUR = "re-windowed", "noise added", "neighbouring slice"
 _TURN = 0.75  # degrees: less is the step of the search
 _SHIFT = 0.3 / 128  # of the side
 _ROUNDING = 0.004  # mu/mu_water, 4 HU
-_LINEAR, _MONOTONE = (
-    0.02,
-    0.97,
-)  # slope off 1 or mean off 0; share of the variance that a curve of grey values explains
+_LINEAR = 0.02  # slope off 1, or mean off 0
+_MONOTONE = 0.97  # share of the variance that a curve of grey values explains
 _BINS = 24
 
 
-def tell(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32], pose: Pose) -> str:
+def alteration(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32], pose: Pose) -> str:
     """Return the kind of a pair of slices (n, n) in 1/cm that agree in ``pose``."""
     if first.shape == second.shape and np.array_equal(first, second):
         return IDENTICAL

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.leaks.descriptors import FULL, SOFT, Prints
+from bench.leaks.descriptors import FULL, SOFT, Descriptors
 
 BLOCK = 256  # rows of a matrix product
 EXAMPLES = 60  # slices at least that show how alike different patients are here
@@ -20,7 +20,7 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Nearest:
-    """For each asked row and each group of columns the most alike column, and how alike; -2 where none is apart."""
+    """For each row and each group of columns the most alike column, and how alike; -2 where none is apart."""
 
     score: npt.NDArray[np.float32]
     column: npt.NDArray[np.int64]
@@ -28,16 +28,16 @@ class Nearest:
 
 
 @dataclass(frozen=True)
-class Found:
-    """``rows`` (R,) are the slices asked about, compared in place and in any pose; of the last some are examples.
+class Comparison:
+    """The nearest slices of R slices, in place and in any pose.
 
-    Of ``asked`` rows leaks are told; the rest helps to tell what is usual.
-
-    ``placed`` and ``posed`` hold the slices of other parts, ``others`` those of any other group: what is usual.
+    ``rows`` (R,): first the ``audited`` slices, in which leaks are looked for; the rest are examples of how alike
+    different patients are. ``placed`` and ``posed`` hold the nearest of other parts, ``others`` (in place, in any pose)
+    those of any other group: what is usual.
     """
 
     rows: Labels
-    asked: int
+    audited: int
     placed: Nearest
     posed: Nearest
     others: tuple[Nearest, Nearest]
@@ -49,56 +49,59 @@ def apart(parts: npt.NDArray[np.int8], rows: Labels, columns: Labels) -> npt.NDA
     ``parts`` (N, F) is the part of each slice in each fold, -1 where the fold does not use it.
     """
     first, second = parts[rows][:, None, :], parts[columns][None, :, :]
-    found: npt.NDArray[np.bool_] = ((first != second) & (first >= 0) & (second >= 0)).any(axis=2)
-    return found
+    differ: npt.NDArray[np.bool_] = ((first != second) & (first >= 0) & (second >= 0)).any(axis=2)
+    return differ
 
 
-def asked(parts: npt.NDArray[np.int8]) -> Labels:
-    """Return the slices that every pair of two parts has one of: all that are not always in the largest part."""
+def audited(parts: npt.NDArray[np.int8]) -> Labels:
+    """Return the slices that are held against all others: those not always in the largest part.
+
+    Of two slices in different parts at least one is among them.
+    """
     counts = [int((parts == part).sum()) for part in range(int(parts.max()) + 1)]
     return np.flatnonzero(((parts != int(np.argmax(counts))) & (parts >= 0)).any(axis=1))
 
 
-def compare(prints: Prints, parts: npt.NDArray[np.int8], groups: Labels) -> Found:
-    """Return for each asked slice the nearest slice of each other group (patient).
+def compare(descriptors: Descriptors, parts: npt.NDArray[np.int8], groups: Labels) -> Comparison:
+    """Return the nearest slice of each other group (patient), for each audited slice and for some examples.
 
     Group -1 is nobody's: its slices are compared with each other too.
     """
-    wanted = asked(parts)
-    rest = np.setdiff1d(np.flatnonzero((parts >= 0).any(axis=1)), wanted)
-    rows = np.concatenate([wanted, rest[:: max(1, len(rest) // EXAMPLES)]])
+    first = audited(parts)
+    rest = np.setdiff1d(np.flatnonzero((parts >= 0).any(axis=1)), first)
+    rows = np.concatenate([first, rest[:: max(1, len(rest) // EXAMPLES)]])
     order = np.argsort(groups, kind="stable")
     order = order[(parts[order] >= 0).any(axis=1)]
     starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order][0] - 1))
-    centre = prints.invariant[:, FULL].mean(axis=0)
-    found: list[list[Nearest]] = [[], [], [], []]
+    centre = descriptors.invariant[:, FULL].mean(axis=0)
+    nearest: list[list[Nearest]] = [[], [], [], []]
     for begin in range(0, len(rows), BLOCK):
         block = rows[begin : begin + BLOCK]
         other = groups[block][:, None] != groups[order][None, :]
         mixed = apart(parts, block, order) & (other | (groups[block] < 0)[:, None])
-        likeness = (_details(prints, block, order), _invariants(prints, centre, block, order))
+        likeness = (_details(descriptors, block, order), _invariants(descriptors, centre, block, order))
         for place, (scores, allowed) in enumerate((s, a) for a in (mixed, other) for s in likeness):
-            found[place].append(_nearest(scores, allowed, order, starts))
-    placed, posed, *others = (_join(blocks) for blocks in found)
-    return Found(rows, len(wanted), placed, posed, (others[0], others[1]))
+            nearest[place].append(_nearest(scores, allowed, order, starts))
+    placed, posed, *others = (_join(blocks) for blocks in nearest)
+    return Comparison(rows, len(first), placed, posed, (others[0], others[1]))
 
 
-def _details(prints: Prints, rows: Labels, columns: Labels) -> list[npt.NDArray[np.float32]]:
+def _details(descriptors: Descriptors, rows: Labels, columns: Labels) -> list[npt.NDArray[np.float32]]:
     out = [np.empty((len(rows), len(columns)), np.float32) for _ in VIEW_PAIRS]
-    asked_views = {view: prints.details(rows, view) for view in (FULL, SOFT)}
+    of_rows = {view: descriptors.details(rows, view) for view in (FULL, SOFT)}
     for begin in range(0, len(columns), BLOCK):
         part = slice(begin, begin + BLOCK)
-        given = {view: prints.details(columns[part], view).T for view in (FULL, SOFT)}
+        given = {view: descriptors.details(columns[part], view).T for view in (FULL, SOFT)}
         for target, (first, second) in zip(out, VIEW_PAIRS, strict=True):
-            target[:, part] = asked_views[first] @ given[second]
+            target[:, part] = of_rows[first] @ given[second]
     return out
 
 
 def _invariants(
-    prints: Prints, centre: npt.NDArray[np.float32], rows: Labels, columns: Labels
+    descriptors: Descriptors, centre: npt.NDArray[np.float32], rows: Labels, columns: Labels
 ) -> list[npt.NDArray[np.float32]]:
     def centred(which: Labels, view: int) -> npt.NDArray[np.float32]:
-        values = prints.invariant[which, view] - centre  # what all slices share tells nobody apart
+        values = descriptors.invariant[which, view] - centre  # what all slices share tells nobody apart
         norms = np.linalg.norm(values, axis=1, keepdims=True)
         return np.asarray(values / np.maximum(norms, 1e-12), np.float32)
 

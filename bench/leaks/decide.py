@@ -1,4 +1,4 @@
-"""Which likeness is a leak: more than two patients ever share, and far out of line with these very slices.
+"""Which correlations of two slices are leaks: above what two patients ever share, and outliers among these slices.
 
 Slices of different patients correlate below 0.3 on scans, but far higher where all patients are drawn by one
 program, and their likeness has no absolute scale. So two limits hold at once: an absolute one, and a distance
@@ -51,17 +51,23 @@ def _usual(
     Rows with fewer than four other patients are judged by the most alike slices of each pair of patients; where
     these are too few to compare with, nothing is usual and every score is out of line.
     """
+    # one number a pair of patients, the highest, and not one a pair of slices: a row of few others is then held against
+    # what is likest anywhere, so that few patients make the audit careful instead of quick to suspect
     pairs = np.array([np.fmax.reduce(z[owners == owner], axis=0) for owner in np.unique(owners)]).ravel()
     pairs = pairs[np.isfinite(pairs)]
-    if len(pairs) < FEWEST:
+    if len(pairs) < FEWEST:  # -inf: the absolute limit alone decides
         return np.full(len(z), -np.inf), 1.0
     there = np.isfinite(z)
     enough = there.sum(axis=1) >= FEWEST
     middle = np.full(len(z), float(np.median(pairs)))
     middle[enough] = np.nanmedian(z[enough], axis=1)
     middle[~there.any(axis=1)] = -np.inf
+    # each row has its own middle, since some slices are alike in everybody; the spread is one for all, since a row
+    # alone has too few numbers for one
     away = np.abs(z - middle[:, None])[there & enough[:, None]]
     if not len(away):
         away = np.abs(pairs - np.median(pairs))
+    # the median of a few numbers is itself uncertain: the fewer other patients, the wider the spread is taken;
+    # 1.4826 makes the median absolute deviation a standard deviation where values are normal
     others = float(np.median(there.sum(axis=1)[there.any(axis=1)]))
     return middle, (1.0 + FEWEST / others) * max(_SHARPEST, 1.4826 * float(np.median(away)))

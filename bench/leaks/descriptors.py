@@ -1,8 +1,8 @@
-"""A print of each slice: what two slices are compared by. Each slice is read once."""
+"""The descriptors of each slice, by which two slices are compared: each slice is read once."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +19,8 @@ _GAIN = 256.0  # float16 keeps numbers near 1 best; a detail's are near 1/128
 
 
 @dataclass(frozen=True)
-class Prints:
-    """The prints of N slices, two views each: details, polar spectra and what no pose changes.
+class Descriptors:
+    """The descriptors of N slices, two views each: details, polar spectra and what no pose changes.
 
     About 160 KB a slice. ``fine`` (N, 2, 128 * 128) float16 is scaled by 256; ``invariant`` (N, 2, 24 * 48).
     """
@@ -43,32 +43,33 @@ class Prints:
         return local_contrast.coarse(self.picture(row, view))
 
 
-def take(images: Any, *, threads: int = 1) -> Generator[int, None, Prints]:
-    """Yield the number of slices done and return their prints.
-
-    ``images`` is array-like (N, n, n), mu in 1/cm; it may be memory-mapped.
-    """
-    count = len(images)
-    prints = Prints(
+def empty(count: int) -> Descriptors:
+    """Return room for the descriptors of ``count`` slices."""
+    return Descriptors(
         np.empty((count, VIEWS, local_contrast.SIDE**2), np.float16),
         np.empty((count, VIEWS, len(spectrum.RADII) * spectrum.ORDERS), np.float32),
         np.empty((count, VIEWS, len(spectrum.RADII), spectrum.ANGLES // 2 + 1), np.complex64),
     )
-    pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="print")
+
+
+def fill(descriptors: Descriptors, images: Any, *, threads: int = 1) -> Iterator[int]:
+    """Compute the descriptors of all slices, and yield the number of slices done.
+
+    ``images`` is array-like (N, n, n), mu in 1/cm; it may be memory-mapped.
+    """
+    pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="describe")
     try:
-        for done, _ in enumerate(
-            pool.map(lambda row: _fill(prints, row, images[row]), range(count)), start=1
-        ):
+        rows = range(len(images))
+        for done, _ in enumerate(pool.map(lambda row: _fill(descriptors, row, images[row]), rows), start=1):
             yield done
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return prints
 
 
-def _fill(prints: Prints, row: int, image: Any) -> None:
+def _fill(descriptors: Descriptors, row: int, image: Any) -> None:
     values = local_contrast.small(image) / np.float32(MU_WATER)
-    for view, shown in ((FULL, np.maximum(values, 0.0)), (SOFT, np.clip(values, *local_contrast.SOFT))):
-        found = local_contrast.detail(shown)
-        prints.fine[row, view] = found.ravel() * np.float32(_GAIN)
-        prints.angular[row, view] = spectrum.series(spectrum.polar(found))
-        prints.invariant[row, view] = spectrum.invariant(prints.angular[row, view])
+    for view, windowed in ((FULL, np.maximum(values, 0.0)), (SOFT, np.clip(values, *local_contrast.SOFT))):
+        detail = local_contrast.detail(windowed)
+        descriptors.fine[row, view] = detail.ravel() * np.float32(_GAIN)
+        descriptors.angular[row, view] = spectrum.series(spectrum.polar(detail))
+        descriptors.invariant[row, view] = spectrum.invariant(descriptors.angular[row, view])

@@ -1,4 +1,4 @@
-"""What is left of a slice when brightness, contrast, table and air are taken away: its anatomical detail.
+"""The anatomical detail of a slice: what is left when brightness, contrast, table and air are taken away.
 
 A slice is averaged to 128 x 128 pixels, band-passed, divided by its own local contrast, and kept inside the
 body only. Local contrast normalisation (Jarrett et al. 2009, doi 10.1109/ICCV.2009.5459469) makes the result
@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 from bench.data.files.resize import to_size
 
@@ -56,12 +57,13 @@ def unit(image: Image) -> Image:
 def body(values: Image) -> Image:
     """Return the weight (128, 128) in [0, 1] of the largest thing in the slice, its cavities filled.
 
-    The limit between air and body lies a quarter of the way from air to Otsu's threshold, so that fat is body
-    in a soft-tissue window too, and follows any linear change of the values.
+    The limit between air and body lies a quarter of the way from air to Otsu's threshold (Otsu 1979, doi
+    10.1109/TSMC.1979.4310076), so that fat is body in a soft-tissue window too, and follows any linear change of the
+    values.
     """
     halved = to_size(values, COARSE)
     air = float(np.percentile(halved, 2.0))
-    limit = air + 0.25 * (otsu(halved) - air)
+    limit = air + 0.25 * (float(threshold_otsu(halved, nbins=128)) - air)  # type: ignore[no-untyped-call]
     found = ndimage.binary_opening(ndimage.gaussian_filter(halved, 0.5) > limit, _ROUND)
     labels, count = ndimage.label(found)
     if not count:
@@ -71,21 +73,3 @@ def body(values: Image) -> Image:
     grown = ndimage.binary_dilation(filled, _ROUND)
     weight: Image = ndimage.gaussian_filter(to_size(grown.astype(np.float32), SIDE), 1.0)
     return weight
-
-
-def otsu(values: Image) -> float:
-    """Return the threshold that parts ``values`` into the two most separate classes (Otsu 1979).
-
-    doi 10.1109/TSMC.1979.4310076; on a histogram of 128 bins. A plain image gives its value.
-    """
-    counts, edges = np.histogram(values, bins=128)
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)[:-1]
-    above = below[-1] + counts[-1] - below
-    total = np.cumsum(counts * centres)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gap = (total[-1] - total[:-1]) / above - total[:-1] / below
-        between = np.nan_to_num(below * above * gap**2)
-    if not between.any():
-        return float(values.flat[0])
-    return float(centres[:-1][between >= (1 - 1e-9) * between.max()].mean())

@@ -1,8 +1,8 @@
-"""From slices and their parts to the leaks between them."""
+"""The leaks between the parts of a split, from the slices and their descriptors."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,12 @@ import numpy.typing as npt
 from bench.data.sources.catalogue import UNKNOWN
 from bench.leaks import alterations, decide
 from bench.leaks.align import lay
-from bench.leaks.compare import Found, compare
-from bench.leaks.descriptors import Prints, take
+from bench.leaks.compare import Comparison, compare
+from bench.leaks.descriptors import Descriptors
 from bench.leaks.registration import Pose
 
-LEAK_VERSION = 1  # raise it with every change that may find more or less
-IN_PLACE = 0.02  # what another pose must be better by to be told as the pose
+LEAK_VERSION = 2  # raise it with every change that may find more or less
+IN_PLACE = 0.02  # by how much another pose must be better than none to be the pose of a pair
 
 Name = tuple[str, str]  # patient, slice
 Parts = Mapping[str, Sequence[int]]  # part -> rows of the images
@@ -47,9 +47,9 @@ class Leak:
     second: Spot
 
     def __str__(self) -> str:
-        return self.tell({})
+        return self.sentence({})
 
-    def tell(self, files: Mapping[Name, str]) -> str:
+    def sentence(self, files: Mapping[Name, str]) -> str:
         """Return the leak in one sentence, with the file of each slice where ``files`` names it."""
         one, two = self.first, self.second
         if self.kind == alterations.SAME_PATIENT:
@@ -62,69 +62,60 @@ class Leak:
         return f"{one.words(files)} {how} {two.words(files)}, correlation {self.score:.2f}"
 
 
-def find(images: Any, names: Sequence[Name], folds: Sequence[Parts], *, threads: int = 1) -> list[Leak]:
+def search(
+    images: Any, descriptors: Descriptors, names: Sequence[Name], folds: Sequence[Parts], *, threads: int = 1
+) -> list[Leak]:
     """Return the leaks between the parts of each fold, the worst first; at most one for each slice.
 
     Args:
-        images: Array-like (N, n, n), mu in 1/cm; may be memory-mapped, each slice is read once.
+        images: Array-like (N, n, n), mu in 1/cm; may be memory-mapped.
+        descriptors: Of all images.
         names: (patient, slice) of each row. Slices of one patient are not compared: a patient in two parts is
             a leak by its name. The patient ``unknown`` is nobody: its slices are compared with each other.
         folds: For each fold the rows of each part; the folds of a split are told apart.
         threads: How many slices are worked on at once.
     """
-    steps = search(images, names, folds, threads=threads)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: list[Leak] = end.value
-            return found
-
-
-def search(
-    images: Any, names: Sequence[Name], folds: Sequence[Parts], *, threads: int = 1
-) -> Generator[int, None, list[Leak]]:
-    """Do what ``find`` does, and yield the number of slices read."""
     labels, part_names = _labels(len(names), folds)
     patients = sorted({patient for patient, _ in names if patient != UNKNOWN})
     number = {patient: i for i, patient in enumerate(patients)} | {UNKNOWN: -1}
     groups = np.array([number[patient] for patient, _ in names], np.int64)
-    found = _by_name(names, folds)
+    leaks = _by_name(names, folds)
     if (labels >= 0).any():
-        prints = yield from take(images, threads=threads)
-        for row, column, score, pose in _pairs(prints, compare(prints, labels, groups), groups, threads):
+        for row, column, score, pose in _pairs(
+            descriptors, compare(descriptors, labels, groups), groups, threads
+        ):
             first, second = _spots(labels, part_names, names, row, column)
-            kind = alterations.tell(np.asarray(images[row]), np.asarray(images[column]), pose)
-            found.append(Leak(kind, score, first, second))
-    return found
+            kind = alterations.alteration(np.asarray(images[row]), np.asarray(images[column]), pose)
+            leaks.append(Leak(kind, score, first, second))
+    return leaks
 
 
 def _pairs(
-    prints: Prints, found: Found, groups: npt.NDArray[np.int64], threads: int
+    descriptors: Descriptors, comparison: Comparison, groups: npt.NDArray[np.int64], threads: int
 ) -> list[tuple[int, int, float, Pose]]:
-    """Return (row, column, score, pose) of what leaks, the most alike first, one for each asked row."""
-    laid = lay(prints, found, decide.MOVED, threads=threads)
-    owners = groups[found.rows]
+    """Return (row, column, score, pose) of what leaks, the most alike first, one for each audited row."""
+    laid = lay(descriptors, comparison, decide.MOVED, threads=threads)
+    owners = groups[comparison.rows]
     placed = decide.leaks(
-        found.placed.score, found.others[0].score, owners, decide.SAME_PLACE, decide.OUTLIER
+        comparison.placed.score, comparison.others[0].score, owners, decide.SAME_PLACE, decide.OUTLIER
     )
     moved = decide.leaks(laid.score, laid.usual, owners, decide.MOVED, decide.MOVED_OUTLIER)
-    moved &= decide.leaks(laid.score, found.others[0].score, owners, decide.MOVED, decide.MOVED_OUTLIER)
-    sure = (laid.score >= decide.SURE) & (found.posed.score >= decide.SURE_SPECTRUM)
+    moved &= decide.leaks(laid.score, comparison.others[0].score, owners, decide.MOVED, decide.MOVED_OUTLIER)
+    sure = (laid.score >= decide.SURE) & (comparison.posed.score >= decide.SURE_SPECTRUM)
     leaks = []
-    for at, row in enumerate(found.rows[: found.asked]):
+    for at, row in enumerate(comparison.rows[: comparison.audited]):
         best = [
-            (pose.score, int(found.posed.column[at, group]), pose)
+            (pose.score, int(comparison.posed.column[at, group]), pose)
             for group, pose in laid.poses[at].items()
             if (moved[at, group] and pose.score >= decide.MOVED) or sure[at, group]
         ]
         for group in np.flatnonzero(placed[at]):
-            score = float(found.placed.score[at, group])
-            best.append((score + IN_PLACE, int(found.placed.column[at, group]), Pose(score)))
+            score = float(comparison.placed.score[at, group])
+            best.append((score + IN_PLACE, int(comparison.placed.column[at, group]), Pose(score)))
         if best:
             _, column, pose = max(best, key=lambda one: one[0])
             leaks.append((int(row), column, min(1.0, pose.score), pose))
-    each = {frozenset(leak[:2]): leak for leak in reversed(leaks)}  # two asked slices may name each other
+    each = {frozenset(leak[:2]): leak for leak in reversed(leaks)}  # two audited slices may name each other
     return sorted(each.values(), key=lambda leak: -leak[2])
 
 

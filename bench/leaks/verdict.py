@@ -1,4 +1,4 @@
-"""What the audit says about the slices of a run, kept in a small file so that a restart does not ask again."""
+"""The verdict of the leak audit on the slices of a run, kept in a small file so that a restart does not ask again."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from pydantic import ValidationError
 from bench import atomic
 from bench.config import schema
 from bench.data.pairs import pairs
+from bench.data.sources.source import paired, projectable
 from bench.errors import BenchError
 from bench.events import Progress
-from bench.leaks import alterations
+from bench.leaks import alterations, descriptors
 from bench.leaks.search import LEAK_VERSION, Leak, Name, search
 
 if TYPE_CHECKING:
     from bench.data.pairs.pairs import PairFiles
     from bench.data.sources.catalogue import SliceRef
-    from bench.data.sources.open import SliceSource
+    from bench.data.sources.source import SliceSource
     from bench.data.splits import Folds
 
 LEAK_REMEDY = "give both one patient name or take one away; or declare the split with leaky: and the reason"
@@ -87,36 +88,26 @@ def audit(
         images = _Slices(source, folds.refs, min(size, _READ_SIZE))
         names = [(ref.patient, ref.name) for ref in folds.refs]
     rows = {name: row for row, name in enumerate(names)}
-    asked = [
+    parts = [
         {part: [rows[ref.patient, ref.name] for ref in refs] for part, refs in one.parts.items()}
         for one in folds.selections
     ]
-    steps = search(images, names, asked, threads=threads)
-    found = yield from _shown(steps, source.name, len(names))
-    verdict = _verdict(found, len(names), folds)
+    described = descriptors.empty(len(names))
+    for done in descriptors.fill(described, images, threads=threads):
+        yield Progress("audit", source.name, done, len(names))
+    verdict = _verdict(search(images, described, names, parts, threads=threads), len(names), folds)
     if built:
         with suppress(BenchError):  # a cache that may only be read keeps no verdict
             atomic.write_json(_path(files, folds), verdict.model_dump(mode="json"))
     return verdict
 
 
-def _shown(
-    steps: Generator[int, None, list[Leak]], subject: str, total: int
-) -> Generator[Progress, None, list[Leak]]:
-    while True:
-        try:
-            yield Progress("audit", subject, next(steps), total)
-        except StopIteration as end:
-            found: list[Leak] = end.value
-            return found
-
-
-def _verdict(found: Sequence[Leak], slices: int, folds: Folds) -> Verdict:
+def _verdict(leaks: Sequence[Leak], slices: int, folds: Folds) -> Verdict:
     files = {(ref.patient, ref.name): ref.file for ref in folds.refs}
-    ordered = sorted(
-        found, key=lambda leak: leak.kind == alterations.SAME_PATIENT
-    )  # pairs of slices say more
-    return Verdict(slices=slices, count=len(found), told=tuple(leak.tell(files) for leak in ordered[:TOLD]))
+    # pairs of slices first: they say more than the name of a patient
+    ordered = sorted(leaks, key=lambda leak: leak.kind == alterations.SAME_PATIENT)
+    told = tuple(leak.sentence(files) for leak in ordered[:TOLD])
+    return Verdict(slices=slices, count=len(leaks), told=told)
 
 
 def _path(files: PairFiles, folds: Folds) -> Path:
@@ -137,5 +128,5 @@ class _Slices:
         ref = self._refs[row]
         stored = self._source.conditions
         if stored:
-            return self._source.pair(ref, stored[0], self._size)[1]
-        return self._source.object(ref, self._size)[1]
+            return paired(self._source).pair(ref, stored[0], self._size)[1]
+        return projectable(self._source).object(ref, self._size)[1]

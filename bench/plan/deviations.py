@@ -22,7 +22,7 @@ def of_data(config: Config, profile: schema.Profile, folds: Sequence[cells.DataI
         found.append(f"source {profile.source} instead of {published.collection}")
     if profile.size != schema.FULL_SIZE:
         found.append(f"size {profile.size} instead of {schema.FULL_SIZE}")
-    if not isinstance(source, schema.PairsSource):
+    if source.simulated:
         found += _of_scan(config.datasets, config.experiments.experiments[profile.experiment].conditions)
     accepted = () if isinstance(source, schema.PhantomSource) else source.accept
     if accepted:

@@ -11,9 +11,19 @@ from scipy import ndimage
 from bench.ct import dose
 from bench.ct.geometry import ParallelBeam
 from bench.ct.units import MU_WATER, hu_to_mu, mu_to_hu
+from bench.leaks import descriptors
+from bench.leaks.search import Leak, search
 
 Image = Any
 Plant = Callable[[Image, np.random.Generator], Image]
+
+
+def find(images: Any, names: Any, folds: Any, *, threads: int = 1) -> list[Leak]:
+    """Return the leaks between the parts of each fold."""
+    described = descriptors.empty(len(images))
+    for _ in descriptors.fill(described, images, threads=threads):
+        pass
+    return search(images, described, names, folds, threads=threads)
 
 
 def turn(image: Image, degrees: float, zoom: float = 1.0) -> Image:

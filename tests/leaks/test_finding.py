@@ -8,7 +8,7 @@ import pytest
 from bench import leaks, phantom, seeds
 from bench.ct.units import hu_to_mu
 from bench.leaks import alterations
-from tests.leaks.planting import KINDS
+from tests.leaks.planting import KINDS, find
 
 SIZE, PATIENTS, SLICES = 128, 16, 2
 TOLD = {
@@ -47,7 +47,7 @@ def plant(slices: tuple[np.ndarray, list[tuple[str, str]]], copy: np.ndarray) ->
     images, names = slices
     both = np.concatenate([images, copy[None].astype(np.float32)])
     parts = {"train": range(len(images)), "test": [len(images)]}
-    return leaks.find(both, [*names, ("OTHER", "copy")], [parts])
+    return find(both, [*names, ("OTHER", "copy")], [parts])
 
 
 @pytest.mark.parametrize("kind", TOLD)
@@ -79,15 +79,15 @@ def test_no_false_alarm_among_patients_of_the_phantom(size: int, patients: int, 
         rows: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
         for row, (patient, _) in enumerate(names):
             rows[part[patient]].append(row)
-        assert leaks.find(images, names, [rows]) == []
+        assert find(images, names, [rows]) == []
 
 
 def test_patient_in_two_parts_is_found_by_name_and_told_once() -> None:
     images = np.zeros((4, 16, 16), np.float32)
     names = [("A", "1"), ("A", "2"), ("B", "1"), ("A", "3")]
-    found = leaks.find(images, names, [{"train": [0, 2], "test": [1, 3]}])
+    found = find(images, names, [{"train": [0, 2], "test": [1, 3]}])
     assert [str(leak) for leak in found] == ["patient A is in train and in test"]
-    assert leaks.find(images, names, [{"train": [0, 1, 3], "test": [2]}]) == []
+    assert find(images, names, [{"train": [0, 1, 3], "test": [2]}]) == []
 
 
 def test_slices_of_nobody_are_compared_with_each_other(
@@ -96,7 +96,7 @@ def test_slices_of_nobody_are_compared_with_each_other(
     images, _ = slices
     both = np.concatenate([images[[1, 10]], images[[10]][:, :, ::-1]])
     names = [("unknown", f"{k}") for k in range(3)]
-    found = leaks.find(both, names, [{"train": [0, 1], "test": [2]}])
+    found = find(both, names, [{"train": [0, 1], "test": [2]}])
     assert [(leak.kind, leak.first.slice, leak.second.slice) for leak in found] == [
         (alterations.FLIPPED, "2", "1")
     ]
@@ -111,8 +111,8 @@ def test_folds_are_told_apart_and_slices_of_one_part_are_not_compared(
     last = len(images)
     together = {"train": range(4, last + 1), "test": range(4)}  # the copy and its original both train
     apart = {"train": range(4, last), "test": [0, 1, 2, 3, last]}
-    assert leaks.find(both, called, [together]) == []
-    found = leaks.find(both, called, [together, apart])
+    assert find(both, called, [together]) == []
+    found = find(both, called, [together, apart])
     assert [str(leak) for leak in found] == [
         "slice copy of patient OTHER (test of fold 2) is a copy (identical) of "
         "slice z001 of patient P003 (train of fold 2), correlation 1.00"
@@ -125,10 +125,8 @@ def test_result_depends_neither_on_the_order_of_slices_nor_on_threads(
     images, names = slices
     both = np.concatenate([images, images[[4]][:, :, ::-1], images[[20]] * 0.5])
     called = [*names, ("X", "1"), ("Y", "1")]
-    one = leaks.find(both, called, [{"train": range(32), "test": [32, 33]}])
+    one = find(both, called, [{"train": range(32), "test": [32, 33]}])
     order = list(range(33, -1, -1))
-    two = leaks.find(
-        both[order], [called[k] for k in order], [{"train": range(2, 34), "test": [0, 1]}], threads=3
-    )
+    two = find(both[order], [called[k] for k in order], [{"train": range(2, 34), "test": [0, 1]}], threads=3)
     assert {str(leak) for leak in one} == {str(leak) for leak in two}
     assert len(one) == 2

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from bench.leaks import decide, spectrum
-from bench.leaks.compare import NONE, apart, asked
-from bench.leaks.local_contrast import detail, otsu
+from bench.leaks.compare import NONE, apart, audited
+from bench.leaks.local_contrast import detail
 from bench.leaks.registration import agreement, guesses, refine
 from tests.leaks.planting import turn
 
@@ -40,11 +40,6 @@ def test_table_beside_the_body_leaves_no_trace() -> None:
     table = values.copy()
     table[118:121, 14:114] = 0.5
     assert np.sum(detail(values) * detail(table)) > 0.98
-
-
-def test_otsu_parts_two_classes() -> None:
-    assert 0.2 < otsu(np.repeat([0.1, 0.9], [300, 100]).astype(np.float32)) < 0.8
-    assert otsu(np.full(9, 0.5, np.float32)) == 0.5
 
 
 def test_polar_spectrum_ignores_shifts_and_turns_with_the_picture() -> None:
@@ -89,11 +84,11 @@ def test_apart_means_two_parts_of_one_fold() -> None:
     np.testing.assert_array_equal(apart(parts, every, every), np.array(expected, bool))
 
 
-def test_asked_slices_meet_every_pair_of_parts() -> None:
+def test_audited_slices_meet_every_pair_of_parts() -> None:
     rng = np.random.default_rng(1)
     parts = rng.choice([-1, 0, 0, 0, 1, 2], (60, 2)).astype(np.int8)
     every = np.arange(60)
-    rows = set(asked(parts))
+    rows = set(audited(parts))
     for i, j in zip(*np.nonzero(apart(parts, every, every)), strict=True):
         assert i in rows or j in rows
 

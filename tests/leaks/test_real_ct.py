@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import leaks, seeds
+from bench import seeds
 from bench.ct.units import hu_to_mu
-from tests.leaks.planting import KINDS
+from tests.leaks.planting import KINDS, find
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "real-ct" / "slices"
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the real slices are not beside this checkout")
@@ -44,7 +44,7 @@ def test_neighbours_under_two_names_are_found_and_nobody_else(
         (f"{scan} again", name) if k in hidden else (scan, name) for k, (scan, name) in enumerate(names)
     ]
     rest = [k for k in range(len(names)) if k not in hidden]
-    found = leaks.find(images, called, [{"train": rest, "test": hidden}], threads=2)
+    found = find(images, called, [{"train": rest, "test": hidden}], threads=2)
     assert len(found) >= 0.9 * len(hidden)  # 36; at 6 mm three slices in 24 are missed
     assert {leak.first.patient for leak in found} == {f"{scan} again" for scan in SCANS[:3]}
     assert all(leak.first.patient == f"{leak.second.patient} again" for leak in found)
@@ -56,7 +56,7 @@ def test_no_false_alarm(scans: tuple[np.ndarray, list[tuple[str, str]]]) -> None
         part: [k for k, n in enumerate(names) if n[0] in who]
         for part, who in (("train", SCANS[:3]), ("test", SCANS[3:]))
     }
-    assert leaks.find(images, names, [rows], threads=2) == []
+    assert find(images, names, [rows], threads=2) == []
 
 
 def test_every_planted_copy_is_found(scans: tuple[np.ndarray, list[tuple[str, str]]]) -> None:
@@ -66,7 +66,7 @@ def test_every_planted_copy_is_found(scans: tuple[np.ndarray, list[tuple[str, st
     both = np.concatenate([images, np.stack(copies).astype(np.float32)])
     called = [*names, *((kind, "copy") for kind, _ in chosen)]
     parts = {"train": range(len(images)), "test": range(len(images), len(both))}
-    found = {leak.first.patient: leak.second for leak in leaks.find(both, called, [parts], threads=2)}
+    found = {leak.first.patient: leak.second for leak in find(both, called, [parts], threads=2)}
     assert {kind: found[kind].patient for kind, _ in chosen if kind in found} == {
         kind: names[row][0] for kind, row in chosen
     }

@@ -14,8 +14,7 @@ from bench.data.sources.catalogue import SliceRef
 from bench.data.splits import Folds, Selection
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
-from bench.execution import leak_gate, runner
-from bench.execution import resolve as preparing
+from bench.execution import leak_gate, resolve, runner
 from bench.leaks import verdict as verdicts
 from bench.records.store import RunStore
 from tests import tiny
@@ -111,7 +110,7 @@ def test_a_cache_that_may_only_be_read_is_audited_all_the_same(
     def refuse(place: Path, _: object) -> None:
         raise BenchError("cannot write: read-only disk", file=place)
 
-    prepared = preparing.prepare(tiny.request(scans(tmp_path)))
+    prepared = resolve.prepare(tiny.request(scans(tmp_path)))
     list(runner.build(prepared))
     monkeypatch.setattr(verdicts.atomic, "write_json", refuse)
     verdict = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from bench.config.schema.base import FULL_SIZE, Frozen, Positive
+from bench.config.schema.formats import FileKind
 
 Photons = Annotated[float, Field(ge=1, le=1e15)]  # per ray; what a generator of Poisson numbers can draw
 
@@ -41,6 +42,8 @@ class Source(Frozen):
     collection: str = ""  # "qin-lung-ct" where the published table may be compared
     obtain: str = ""  # how to get the slices, shown when they are not there
 
+    simulated: ClassVar[bool] = True  # degraded slices are simulated from these; False: they lie beside them
+
 
 class PhantomSource(Source):
     """Procedural patients that need no download."""
@@ -60,7 +63,7 @@ class FolderSource(Source):
     ``accept`` says that values are right although no CT has such: they are used as they are.
     """
 
-    kind: Literal["npz", "npy", "flt", "dicom", "nifti"]
+    kind: FileKind
     path: str
     series: str | tuple[str, ...] | None = None
     complete: bool = False
@@ -90,6 +93,7 @@ class PairsSource(Source):
     and ``degraded`` are then the names of their folders or words in them, or words in their SeriesDescription.
     """
 
+    simulated: ClassVar[bool] = False
     kind: Literal["pairs"]
     path: str
     layout: Literal["study", "folders", "dicom"] = "study"

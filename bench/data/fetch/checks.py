@@ -11,6 +11,7 @@ from bench.data.files.dicom_positions import check_places
 from bench.data.files.dicom_series import check_pin, refused
 from bench.data.files.listing import list_files
 from bench.data.files.pins import Pin
+from bench.data.files.scan import SourceFile
 from bench.errors import BenchError
 
 #: How far the bytes of a series may be from the pinned number. The pins are exact to the byte (the archive's
@@ -32,21 +33,21 @@ def check(folder: Path, pin: Pin) -> None:
     files = _files(folder)
     if len(files) != pin.slices:
         raise Broken(f"{len(files)} files instead of {pin.slices}", file=folder)
-    found = []
+    slices = []
     for file in files:
         try:
             scan = scan_dicom(folder / file)
         except BenchError as error:
             raise Broken(f"{file}: {error.message}", file=folder) from None
-        reason = (
-            scan.get("kind", "not a DICOM file") if scan.get("skip") else refused(scan, {pin.series: pin})
-        )
+        if scan.no_image is not None:
+            raise Broken(f"{file}: {scan.no_image or 'not a DICOM file'}", file=folder)
+        reason = refused(scan, {pin.series: pin})
         if reason is not None:
             raise Broken(f"{file}: {reason}", file=folder)
-        found.append((file, scan))
+        slices.append(SourceFile(file, scan, scan.patient or ""))
     try:
-        check_pin(pin, [scan for _, scan in found], folder)
-        check_places(found, folder)
+        check_pin(pin, slices, folder)
+        check_places(slices, folder)
     except BenchError as error:
         raise Broken(error.message, file=folder) from None
     if not _fits(folder, files, pin):

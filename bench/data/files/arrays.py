@@ -1,16 +1,14 @@
 """Readers of slices in ``.npz``, ``.npy`` and raw ``.flt`` files.
 
-``scan_*`` tells what a file holds without loading its pixels; ``read_*`` loads them. A scan is a dictionary
-fit for JSON: ``slices`` lists ``{"label", "z_mm", "spacing_mm"}`` for each slice, ``shape`` is (rows,
-columns), ``patient`` the patient named in the file or None, ``volume`` says whether slices are told apart by
-their label. Pickled objects are never loaded.
+``scan_*`` tells what a file holds without loading its pixels; ``read_*`` loads them. Pickled objects are never
+loaded.
 """
 
 from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,14 +17,16 @@ import numpy.typing as npt
 
 from bench import atomic
 from bench.ct.units import MU_WATER, hu_to_mu
+from bench.data.files.file_format import FileFormat
+from bench.data.files.scan import FileScan, SliceScan
 from bench.errors import BenchError
 
 IMAGE_KEY = "hu"  # name of the array of slices in an .npz file
 LARGEST = 4096  # rows or columns; more is a damaged header
 
 
-def scan_npz(path: Path) -> dict[str, Any]:
-    """Return the scan of an archive as described in the module; only the small arrays are loaded.
+def scan_npz(path: Path) -> FileScan:
+    """Return the scan of an archive; only the small arrays are loaded.
 
     The slices are the array ``hu`` (or the only array), of shape (N, H, W) or (H, W). Read where present:
     ``patient_id``, ``z_mm`` (N), ``pixel_spacing_mm`` (N, 2), (2) or one number, ``instance_number`` (N).
@@ -48,15 +48,10 @@ def scan_npz(path: Path) -> dict[str, Any]:
             }
     except atomic.DAMAGED as error:
         raise _damaged(path, error) from None
-    return {
-        "slices": _npz_slices(small, count, path),
-        "shape": image_shape,
-        "patient": _patient(small, path),
-        "volume": True,
-    }
+    return FileScan(_npz_slices(small, count, path), image_shape, _patient(small, path), volume=True)
 
 
-def scan_npy(path: Path) -> dict[str, Any]:
+def scan_npy(path: Path) -> FileScan:
     """Return the scan of an array (H, W) or (N, H, W).
 
     Raises:
@@ -72,19 +67,13 @@ def scan_npy(path: Path) -> dict[str, Any]:
         raise _damaged(path, error) from None
     if missing > 0:
         raise BenchError(f"truncated: {missing} bytes are missing", file=path)
-    slices = [{"label": f"{i:04d}", "z_mm": None, "spacing_mm": None} for i in range(count)]
-    return {"slices": slices, "shape": image_shape, "patient": None, "volume": len(shape) == 3}
+    return FileScan(tuple(SliceScan(f"{i:04d}") for i in range(count)), image_shape, volume=len(shape) == 3)
 
 
-def flt_scanner(matrix: int | None) -> Callable[[Path], dict[str, Any]]:
-    """Return the scan of raw float32 files of ``matrix`` x ``matrix`` pixels; None takes any square."""
-
-    def scan(path: Path) -> dict[str, Any]:
-        side = flt_side(path, matrix)
-        one = {"label": "0000", "z_mm": None, "spacing_mm": None}
-        return {"slices": [one], "shape": [side, side], "patient": None, "volume": False}
-
-    return scan
+def scan_flt(path: Path, matrix: int | None = None) -> FileScan:
+    """Return the scan of a raw float32 file of ``matrix`` x ``matrix`` pixels; None takes any square."""
+    side = flt_side(path, matrix)
+    return FileScan((SliceScan(),), (side, side))
 
 
 def flt_side(path: Path, matrix: int | None) -> int:
@@ -137,6 +126,22 @@ def read_flt(path: Path, matrix: int | None = None) -> npt.NDArray[np.float32]:
     return values.astype(np.float32, copy=False).reshape((1, side, side), order="C").transpose(0, 2, 1)
 
 
+def npz_format(unit: str = "", matrix: int | None = None) -> FileFormat:
+    """Return the format of archives."""
+    return FileFormat("npz", (".npz",), scan_npz, read_npz)
+
+
+def npy_format(unit: str = "", matrix: int | None = None) -> FileFormat:
+    """Return the format of single arrays."""
+    return FileFormat("npy", (".npy",), scan_npy, read_npy)
+
+
+def flt_format(unit: str = "", matrix: int | None = None) -> FileFormat:
+    """Return the format of raw float32 files of ``matrix`` x ``matrix`` pixels, None: of any square."""
+    scan, read = partial(scan_flt, matrix=matrix), partial(read_flt, matrix=matrix)
+    return FileFormat(f"flt{matrix or ''}", (".flt",), scan, read)
+
+
 def to_mu(values: npt.NDArray[Any], unit: str, path: Path, *, clip: bool = True) -> npt.NDArray[np.float32]:
     """Return ``values`` given in ``unit`` (``HU``, ``1/cm`` or ``1/mm``) as mu in 1/cm, float32, same shape.
 
@@ -172,31 +177,32 @@ def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _stack(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> tuple[int, list[int]]:
+def _stack(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> tuple[int, tuple[int, int]]:
+    """Return how many slices an array holds, and the rows and columns of each."""
     if dtype.kind not in "iuf":
         raise BenchError(
             f"holds {dtype} values, not numbers", file=path, remedy="pickled objects are never loaded"
         )
     if len(shape) not in (2, 3) or 0 in shape or max(shape[-2:]) > LARGEST:
         raise BenchError(f"holds an array of shape {shape}, not (H, W) or (N, H, W)", file=path)
-    return (shape[0] if len(shape) == 3 else 1), list(shape[-2:])
+    return (shape[0] if len(shape) == 3 else 1), (shape[-2], shape[-1])
 
 
-def _npz_slices(small: dict[str, npt.NDArray[Any]], count: int, path: Path) -> list[dict[str, Any]]:
+def _npz_slices(small: dict[str, npt.NDArray[Any]], count: int, path: Path) -> tuple[SliceScan, ...]:
     z = _per_slice(small, "z_mm", count, (), path)
     spacing = _per_slice(small, "pixel_spacing_mm", count, (2,), path)
     numbers = _per_slice(small, "instance_number", count, (), path)
     labels = [f"{i:04d}" for i in range(count)]
     if numbers is not None and len({int(n) for n in numbers}) == count:
         labels = [str(int(n)) for n in numbers]
-    return [
-        {
-            "label": labels[i],
-            "z_mm": None if z is None or not math.isfinite(z[i]) else _shortest(z[i]),
-            "spacing_mm": None if spacing is None else [_shortest(v) for v in spacing[i]],
-        }
-        for i in range(count)
-    ]
+    return tuple(
+        SliceScan(
+            label,
+            None if z is None or not math.isfinite(z[i]) else _shortest(z[i]),
+            None if spacing is None else (_shortest(spacing[i][0]), _shortest(spacing[i][1])),
+        )
+        for i, label in enumerate(labels)
+    )
 
 
 def _per_slice(

@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from pydicom.pixels.decoders.base import get_decoder
 from bench.data.files import dicom_file, padding
 from bench.data.files.dicom_axial import normal, numbers, refusal
 from bench.data.files.dicom_bits import check_high_bit, check_sign, check_spare_bits
-from bench.data.files.dicom_file import REPLACE as _REPLACE
+from bench.data.files.dicom_file import REPLACE
+from bench.data.files.scan import DicomHeader, FileScan, SliceScan
 from bench.errors import BenchError
 
 SUFFIXES = (".dcm", ".ima")  # files of these names must be DICOM; others are skipped where they are not
@@ -40,25 +42,20 @@ AIR_HU = -1024.0  # what padding becomes
 TISSUE_HU = (-900.0, 4000.0)  # from lung to tooth and metal: no padding value lies between
 
 
-def scan_dicom(path: Path) -> dict[str, Any]:
-    """Return what a DICOM file is, as a dictionary fit for JSON.
+def scan_dicom(path: Path) -> FileScan:
+    """Return the scan of a file: an axial CT slice, an image that is refused, or no image.
 
-    ``{"skip": True}``: no DICOM file, or with ``kind`` what else it is, by which it is counted.
-    ``{"refused": reason}``: an image that is no original axial CT slice.
-    Otherwise ``uid``, ``series``, ``study``, ``description`` (of the series), ``patient`` (or None), ``shape``,
-    ``spacing_mm`` (or None, and ``spacing_text`` what stands there instead), ``acquisition`` (its number as text,
-    or ""), ``corner_mm`` (x, y of the first pixel) and ``z_mm``, the position along the normal of the slice; these
-    stand beside ``refused`` where nothing but the image type is against it.
+    ``z_mm`` of its slice is the position along the normal.
 
     Raises:
         BenchError: named like a DICOM file but none, truncated, without rescale values, or compressed in a
             way that cannot be decoded here.
     """
     if path.name.upper() == dicom_file.NAMED_DIRECTORY:
-        return {"skip": True, "kind": dicom_file.directory()}
+        return FileScan(no_image=dicom_file.directory())
     begins = dicom_file.beginning(path)
     if begins is None:
-        return _no_dicom(path, None)
+        return _no_dicom(path)
     with _quiet():
         data = dicom_file.open_dicom(path)
         try:
@@ -66,24 +63,24 @@ def scan_dicom(path: Path) -> dict[str, Any]:
                 return _no_dicom(path, dicom_file.BARE)
             kind = dicom_file.no_image(data)
             if kind is not None:
-                return {"skip": True, "kind": kind}
+                return FileScan(no_image=kind)
             _check_modality(data, path)
             reason = refusal(data)
             if reason is not None:
-                return {"refused": reason} | _trusted(data, path)
+                return replace(_trusted(data, path), refused=reason)
             _check_pixels(data, path)
-            return _header(data, path)
+            return _slice(data, path)
         except BenchError:
             raise
         except Exception as error:  # pydicom reads a value when it is asked for, and raises many kinds
-            raise BenchError(f"damaged DICOM header ({error})", file=path, remedy=_REPLACE) from None
+            raise BenchError(f"damaged DICOM header ({error})", file=path, remedy=REPLACE) from None
 
 
-def _no_dicom(path: Path, kind: str | None) -> dict[str, Any]:
+def _no_dicom(path: Path, kind: str = "") -> FileScan:
     """Return what is counted of a file that is no DICOM; refuse it where its name says that it is."""
     if path.suffix.lower() in SUFFIXES:
-        raise BenchError("not a DICOM file, or a damaged one", file=path, remedy=_REPLACE)
-    return {"skip": True, "kind": kind} if kind else {"skip": True}
+        raise BenchError("not a DICOM file, or a damaged one", file=path, remedy=REPLACE)
+    return FileScan(no_image=kind)
 
 
 def read_hu(
@@ -158,37 +155,37 @@ def _as_stored(value: int, whole: int, signed: int) -> int:
     return value + whole if not signed and value < 0 else value
 
 
-def _trusted(data: Dataset, path: Path) -> dict[str, Any]:
-    """Return the header of an image that would be usable but for its image type, else nothing."""
+def _trusted(data: Dataset, path: Path) -> FileScan:
+    """Return the scan of an image that would be usable but for its image type, else an empty one."""
     if refusal(data, trusted=True) is not None:
-        return {}
+        return FileScan()
     try:
         _check_pixels(data, path)
-        return _header(data, path)
+        return _slice(data, path)
     except BenchError:  # a screenshot has no rescale values
-        return {}
+        return FileScan()
 
 
-def _header(data: Dataset, path: Path) -> dict[str, Any]:
+def _slice(data: Dataset, path: Path) -> FileScan:
     across = normal(data)
     position = numbers(data.ImagePositionPatient)
     uid = str(data.get("SOPInstanceUID") or "")
     if across is None or not uid:
-        raise BenchError("has no SOPInstanceUID", file=path, remedy=_REPLACE)
+        raise BenchError("has no SOPInstanceUID", file=path, remedy=REPLACE)
     spacing, acquisition = numbers(data.get("PixelSpacing")), data.get("AcquisitionNumber")
-    return {
-        "uid": uid,
-        "series": str(data.get("SeriesInstanceUID") or ""),
-        "study": str(data.get("StudyInstanceUID") or ""),
-        "description": str(data.get("SeriesDescription") or "").strip(),
-        "patient": str(data.get("PatientID") or "").strip() or None,
-        "acquisition": "" if acquisition is None else str(acquisition).strip(),
-        "shape": [int(data.Rows), int(data.Columns)],
-        "spacing_mm": spacing if len(spacing) == 2 else None,
-        "spacing_text": "" if len(spacing) == 2 else _as_written(data.get_item("PixelSpacing")),
-        "corner_mm": position[:2],
-        "z_mm": round(float(np.dot(across, position)), 4),
-    }
+    header = DicomHeader(
+        uid=uid,
+        series=str(data.get("SeriesInstanceUID") or ""),
+        study=str(data.get("StudyInstanceUID") or ""),
+        description=str(data.get("SeriesDescription") or "").strip(),
+        acquisition="" if acquisition is None else str(acquisition).strip(),
+        corner_mm=(position[0], position[1]),
+        spacing_text="" if len(spacing) == 2 else _as_written(data.get_item("PixelSpacing")),
+    )
+    z_mm = round(float(np.dot(across, position)), 4)
+    one = SliceScan(uid, z_mm, (spacing[0], spacing[1]) if len(spacing) == 2 else None)
+    patient = str(data.get("PatientID") or "").strip() or None
+    return FileScan((one,), (int(data.Rows), int(data.Columns)), patient, header=header)
 
 
 def _as_written(element: Any) -> str:
@@ -208,29 +205,29 @@ def _open(path: Path) -> Dataset:
 
 def _check_modality(data: Dataset, path: Path) -> None:
     if not data.get("Modality"):
-        raise BenchError("truncated or no image: it names no Modality", file=path, remedy=_REPLACE)
+        raise BenchError("truncated or no image: it names no Modality", file=path, remedy=REPLACE)
 
 
 def _check_pixels(data: Dataset, path: Path) -> None:
     """Raise a ``BenchError`` where pixels or the values that give them a meaning are absent."""
     absent = [k for k in PIXEL_KEYWORDS if data.get(k) is None or data.get(k) == ""]
     if absent:
-        raise BenchError(f"truncated or incomplete: no {', '.join(absent)}", file=path, remedy=_REPLACE)
+        raise BenchError(f"truncated or incomplete: no {', '.join(absent)}", file=path, remedy=REPLACE)
     slope, intercept = float(data.RescaleSlope), float(data.RescaleIntercept)
     if slope == 0 or not math.isfinite(slope + intercept):
         message = f"RescaleSlope {slope:g} and RescaleIntercept {intercept:g} give no HU"
-        raise BenchError(message, file=path, remedy=_REPLACE)
+        raise BenchError(message, file=path, remedy=REPLACE)
     _check_padding(data, path)
     check_high_bit(data, path)
     syntax = data.file_meta.get("TransferSyntaxUID")
     if syntax is None:
-        raise BenchError("names no transfer syntax", file=path, remedy=_REPLACE)
+        raise BenchError("names no transfer syntax", file=path, remedy=REPLACE)
     if syntax.is_compressed and not syntax.is_deflated:
         _check_decoder(syntax, path)
         return
     missing = int(data.Rows) * int(data.Columns) * int(data.BitsAllocated) // 8 - len(data.PixelData)
     if missing > 0:
-        raise BenchError(f"truncated: {missing} bytes of pixels are missing", file=path, remedy=_REPLACE)
+        raise BenchError(f"truncated: {missing} bytes of pixels are missing", file=path, remedy=REPLACE)
 
 
 def _check_padding(data: Dataset, path: Path) -> None:

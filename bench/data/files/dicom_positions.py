@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from bench.data.sources.catalogue import natural
+from bench.data.files.scan import SourceFile
 from bench.errors import BenchError
+from bench.names import natural
 
-Scan = Mapping[str, Any]
-Files = Iterable[tuple[str, Scan]]
 MOST_ACQUISITIONS = 12  # of one series; a scanner that counts every turn of the tube goes beyond
 
 
-def whose(scan: Scan) -> str:
-    """Return the patient of a slice: as the source says it (``whose``), else as the header does."""
-    return str(scan.get("whose") or scan.get("patient") or "")
-
-
-def scan_of(scan: Scan) -> tuple[str, str, str]:
+def scan_of(file: SourceFile) -> tuple[str, str, str]:
     """Return patient, study and series: they tell scans apart where a series UID is empty or shared by several."""
-    return whose(scan), str(scan["study"]), str(scan["series"])
+    return file.patient, file.header.study, file.header.series
 
 
-def place_of(scan: Scan) -> float:
+def place_of(file: SourceFile) -> float:
     """Return the position of a slice along its normal in mm, as places are compared."""
-    return round(float(scan["z_mm"]), 3)
+    return round(file.z_mm, 3)
 
 
-def check_places(found: Files, folder: Path) -> None:
+def check_places(files: Sequence[SourceFile], folder: Path) -> None:
     """Refuse two files with one SOPInstanceUID, and two slices of one scan at one position."""
     uids: dict[str, str] = {}
-    places: dict[tuple[object, float], tuple[str, Scan]] = {}
-    files = list(found)
-    for relative, scan in files:
-        copy_of = uids.setdefault(scan["uid"], relative)
-        if copy_of != relative:
+    places: dict[tuple[object, float], SourceFile] = {}
+    for file in files:
+        copy_of = uids.setdefault(file.header.uid, file.path)
+        if copy_of != file.path:
             message = f"has the same SOPInstanceUID as {copy_of}"
-            raise BenchError(message, file=folder / relative, remedy="remove one")
-        other, before = places.setdefault((scan_of(scan), place_of(scan)), (relative, scan))
-        if other != relative:
-            same = [one for _, one in files if scan_of(one) == scan_of(scan)]
-            message = f"lies at the same position of its series (z {scan['z_mm']:g} mm) as {other}"
-            what, remedy = _why(same, scan, before)
-            raise BenchError(message + what, file=folder / relative, remedy=remedy)
+            raise BenchError(message, file=folder / file.path, remedy="remove one")
+        other = places.setdefault((scan_of(file), place_of(file)), file)
+        if other is not file:
+            same = [one for one in files if scan_of(one) == scan_of(file)]
+            message = f"lies at the same position of its series (z {file.z_mm:g} mm) as {other.path}"
+            what, remedy = _why(same, file, other)
+            raise BenchError(message + what, file=folder / file.path, remedy=remedy)
 
 
 def one_acquisition(
-    found: list[tuple[str, dict[str, Any]]], number: int | None, folder: Path
-) -> tuple[list[tuple[str, dict[str, Any]]], list[tuple[str, str]]]:
+    files: Sequence[SourceFile], number: int | None, folder: Path
+) -> tuple[list[SourceFile], list[tuple[str, str]]]:
     """Return the files that are used and those left out with a reason, where a series holds several acquisitions.
 
     Acquisition ``number`` (from 1, by AcquisitionNumber) is used of each scan that has several slices at one
@@ -59,10 +51,10 @@ def one_acquisition(
         BenchError: a scan has fewer acquisitions.
     """
     if number is None:
-        return found, []
-    scans: dict[tuple[str, str, str], list[Scan]] = {}
-    for _, scan in found:
-        scans.setdefault(scan_of(scan), []).append(scan)
+        return list(files), []
+    scans: dict[tuple[str, str, str], list[SourceFile]] = {}
+    for file in files:
+        scans.setdefault(scan_of(file), []).append(file)
     chosen: dict[tuple[str, str, str], str] = {}
     for key, same in scans.items():
         numbers = _acquisitions(same)
@@ -72,23 +64,25 @@ def one_acquisition(
         if numbers:
             chosen[key] = list(numbers)[number - 1]
     used, left_out = [], []
-    for relative, scan in found:
-        wanted = chosen.get(scan_of(scan), scan["acquisition"])
-        if scan["acquisition"] == wanted:
-            used.append((relative, scan))
+    for file in files:
+        own = file.header.acquisition
+        other = chosen.get(scan_of(file), own)
+        if own == other:
+            used.append(file)
         else:
-            left_out.append((relative, f"of acquisition {scan['acquisition']}; used is {wanted}"))
+            left_out.append((file.path, f"of acquisition {own}; used is {other}"))
     return used, left_out
 
 
-def uid_remarks(found: Files) -> list[str]:
+def uid_remarks(files: Iterable[SourceFile]) -> list[str]:
     """Return a line where series UIDs are empty, and one where patients or studies share them."""
     empty = 0
     scans: dict[str, set[tuple[str, str]]] = {}
-    for _, scan in found:
-        empty += not scan["series"]
-        if scan["series"]:
-            scans.setdefault(scan["series"], set()).add(scan_of(scan)[:2])
+    for file in files:
+        uid = file.header.series
+        empty += not uid
+        if uid:
+            scans.setdefault(uid, set()).add(scan_of(file)[:2])
     lines = []
     if empty:
         lines.append(
@@ -107,24 +101,24 @@ def uid_remarks(found: Files) -> list[str]:
     return lines
 
 
-def _why(same: Sequence[Scan], scan: Scan, before: Scan) -> tuple[str, str]:
+def _why(same: Sequence[SourceFile], file: SourceFile, before: SourceFile) -> tuple[str, str]:
     """Return why two slices may lie at one position of one scan, and the remedy."""
     numbers = _acquisitions(same)
-    if scan["acquisition"] != before["acquisition"] and numbers:
+    if file.header.acquisition != before.header.acquisition and numbers:
         texts = " and ".join(f"{number or 'none'} ({n} slices)" for number, n in numbers.items())
-        what = f": {_named(scan)} holds {len(numbers)} acquisitions, numbers {texts}"
+        what = f": {_named(file)} holds {len(numbers)} acquisitions, numbers {texts}"
         remedy = f"choose one: set acquisition: 1 (up to {len(numbers)}) in the source"
         return what, remedy
-    if not scan["series"]:
+    if not file.header.series:
         return "; its SeriesInstanceUID is empty, so two series cannot be told apart", "remove one"
     return "", "remove one"
 
 
-def _acquisitions(same: Sequence[Scan]) -> dict[str, int]:
+def _acquisitions(same: Sequence[SourceFile]) -> dict[str, int]:
     """Return the acquisitions of one scan, each with its slices, in order; none where they explain no clash."""
     places: dict[str, list[float]] = {}
-    for scan in same:
-        places.setdefault(str(scan["acquisition"]), []).append(place_of(scan))
+    for file in same:
+        places.setdefault(file.header.acquisition, []).append(place_of(file))
     every = [place for one in places.values() for place in one]
     if len(set(every)) == len(every) or not 1 < len(places) <= MOST_ACQUISITIONS:
         return {}
@@ -133,5 +127,5 @@ def _acquisitions(same: Sequence[Scan]) -> dict[str, int]:
     return {number: len(places[number]) for number in sorted(places, key=natural)}
 
 
-def _named(scan: Scan) -> str:
-    return f"series {scan['series'] or 'without UID'} of patient {whose(scan) or 'without ID'}"
+def _named(file: SourceFile) -> str:
+    return f"series {file.header.series or 'without UID'} of patient {file.patient or 'without ID'}"

@@ -11,21 +11,33 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from bench import atomic
+from bench.data.files.file_format import FileFormat
+from bench.data.files.scan import FileScan
+from bench.data.files.values import Values, measured
 from bench.errors import BenchError
 
-INDEX_VERSION = 5  # raise it when a scan finds something else in the same bytes
+INDEX_VERSION = 6  # raise it when a scan finds something else in the same bytes
 
-Scan = Callable[[Path], dict[str, Any]]
+T = TypeVar("T")
+_SCAN = TypeAdapter(FileScan)
+_VALUES = TypeAdapter(tuple[Values, ...])
 
 
 @dataclass
 class FileIndex:
-    """Scans and SHA-256 of files; ``place`` is the JSON file, None keeps nothing on disk."""
+    """Scans and SHA-256 of files; ``place`` is the JSON file, None keeps nothing on disk.
+
+    As a context manager it is written at the end, also of a scan that a faulty file has stopped.
+    """
 
     place: Path | None
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -44,34 +56,56 @@ class FileIndex:
             return cls(place)
         return cls(place, entries if usable else {})
 
-    def look_up(self, kind: str, path: Path, scan: Scan, *, hashed: bool = True) -> dict[str, Any]:
-        """Return ``scan(path)`` with the key ``sha256`` added, from memory where the file has not changed.
+    def __enter__(self) -> FileIndex:
+        return self
 
-        Without ``hashed`` that key is left out: another entry of the file has it.
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        self.save()
+
+    def scan(self, format: FileFormat, path: Path) -> FileScan:
+        """Return the scan of a file with its SHA-256, from memory where the file has not changed.
 
         Raises:
-            BenchError: the file cannot be read, or what ``scan`` raises.
+            BenchError: the file cannot be read, or what the format's scan raises.
         """
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
-        key, stamp = f"{kind}:{path.resolve()}", _stamp(status)
-        known = self.entries.get(key)
-        if known is not None and known.get("stamp") == stamp and isinstance(known.get("scan"), dict):
-            return dict(known["scan"])
-        found = scan(path)
-        if hashed and not found.get("skip"):
-            found["sha256"] = sha256(path)
-        self.entries[key] = {"stamp": stamp, "scan": found}
-        self.changed = True
-        return dict(found)
+
+        def hashed(path: Path) -> FileScan:
+            scan = format.scan(path)
+            return scan if scan.no_image is not None else replace(scan, sha256=sha256(path))
+
+        return self._remembered(format.name, path, _SCAN, hashed)
+
+    def values(self, format: FileFormat, unit: str, path: Path, scan: FileScan) -> tuple[Values, ...]:
+        """Return the values of every slice of a file in ``unit``; its pixels are read once and they are remembered.
+
+        Raises:
+            BenchError: the file cannot be read.
+        """
+        if scan.values is not None:
+            return scan.values
+        name = f"values-{unit}-{format.name}"
+        return self._remembered(name, path, _VALUES, lambda path: measured(format.slices(path), unit))
 
     def save(self) -> None:
         """Write the index if anything was added to it."""
         if self.place is not None and self.changed:
             atomic.write_json(self.place, {"version": INDEX_VERSION, "entries": self.entries})
         self.changed = False
+
+    def _remembered(self, name: str, path: Path, form: TypeAdapter[T], read: Callable[[Path], T]) -> T:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
+        key, stamp = f"{name}:{path.resolve()}", _stamp(status)
+        entry = self.entries.get(key, {})
+        if entry.get("stamp") == stamp:
+            with suppress(ValidationError):  # an entry that somebody has changed is read anew
+                return form.validate_python(entry.get("found"))
+        found = read(path)
+        self.entries[key] = {"stamp": stamp, "found": form.dump_python(found, exclude_defaults=True)}
+        self.changed = True
+        return found
 
 
 def _stamp(status: os.stat_result) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +17,37 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.files.arrays import LARGEST
+from bench.data.files.file_format import FileFormat
 from bench.data.files.masks import is_labels
 from bench.data.files.plausible import AIR_BELOW
-from bench.data.files.values import listed, plain
+from bench.data.files.scan import FileScan, SliceScan
+from bench.data.files.values import measured, plain
 from bench.errors import BenchError
 
 SUFFIXES = (".nii", ".nii.gz")
-STRAIGHT = math.cos(math.radians(1))  # more is oblique: its slices are not those that a scanner reconstructed
+STRAIGHT = math.radians(1)  # more is oblique: its slices are not those that a scanner reconstructed
 _MM = (0, 2)  # xyzt_units: not stated, or mm
-_X, _Y, _Z = range(3)
 
 
-def nifti_scanner(unit: str) -> Callable[[Path], dict[str, Any]]:
-    """Return the scan of a volume as described in ``bench.data.files.arrays``, with the ``values`` of its slices.
+def scan_nifti(path: Path, unit: str) -> FileScan:
+    """Return the scan of a volume, with the values of its slices in ``unit``.
 
     The whole file is read: a compressed one shows only at its end that it is cut short.
+
+    Raises:
+        BenchError: as ``read_nifti``, or a mask instead of HU.
     """
-
-    def scan(path: Path) -> dict[str, Any]:
-        image = _open(path)
-        axes = _axes(image.affine, path)
-        volume = _turned(_pixels(image, path), image.affine, axes)
-        low, high = float(volume.min()), float(volume.max())
-        if unit == "HU" and low > AIR_BELOW and is_labels(volume):
-            message = f"whole numbers of {low:.4g} to {high:.4g}, as in a mask, not HU"
-            remedy = "move it out of the folder, or let its name end in _mask: masks are passed over"
-            raise BenchError(message, file=path, remedy=remedy)
-        sizes = [float(size) for size in np.linalg.norm(image.affine[:3, :3], axis=0)]
-        spacing = [round(sizes[axes[_Y]], 6), round(sizes[axes[_X]], 6)]
-        slices = [
-            {"label": f"{i:04d}", "z_mm": z, "spacing_mm": spacing}
-            for i, z in enumerate(_heights(image, axes))
-        ]
-        rest = {"shape": list(volume.shape[1:]), "patient": None, "volume": True}
-        return {"slices": slices, **rest, "values": listed(plain(volume), unit)}
-
-    return scan
+    volume, affine = _upright(path)
+    low, high = float(volume.min()), float(volume.max())
+    if unit == "HU" and low > AIR_BELOW and is_labels(volume):
+        message = f"whole numbers of {low:.4g} to {high:.4g}, as in a mask, not HU"
+        remedy = "move it out of the folder, or let its name end in _mask: masks are passed over"
+        raise BenchError(message, file=path, remedy=remedy)
+    columns, rows, _ = (round(float(size), 6) for size in np.linalg.norm(affine[:3, :3], axis=0))
+    step, first = (float(affine[2, column]) for column in (2, 3))
+    slices = (SliceScan(f"{i:04d}", round(first + i * step, 4), (rows, columns)) for i in range(len(volume)))
+    values = measured(plain(volume), unit)
+    return FileScan(tuple(slices), (volume.shape[1], volume.shape[2]), volume=True, values=values)
 
 
 def read_nifti(path: Path) -> npt.NDArray[np.float32]:
@@ -61,22 +56,36 @@ def read_nifti(path: Path) -> npt.NDArray[np.float32]:
     Raises:
         BenchError: damaged, cut short, not three-dimensional, oblique, or without orientation.
     """
+    return np.ascontiguousarray(_upright(path)[0])
+
+
+def nifti_format(unit: str, matrix: int | None = None) -> FileFormat:
+    """Return the format of volumes whose values are in ``unit``."""
+    return FileFormat(f"nifti-{unit}", SUFFIXES, partial(scan_nifti, unit=unit), read_nifti)
+
+
+def _upright(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Return a view of the voxels as slices (N, H, W) in the order described above, and the affine (4, 4).
+
+    The affine takes steps to the right, to the front and to the head, in voxels from the first corner, to mm.
+    """
     image = _open(path)
-    axes = _axes(image.affine, path)
-    return np.ascontiguousarray(_turned(_pixels(image, path), image.affine, axes))
-
-
-def _turned(
-    volume: npt.NDArray[np.float32], affine: npt.NDArray[np.float64], axes: tuple[int, int, int]
-) -> npt.NDArray[np.float32]:
-    """Return a view of the voxels as slices (N, H, W) in the order described above."""
-    ascends = [affine[world, axes[world]] > 0 for world in (_X, _Y, _Z)]
-    rows, columns = (slice(None, None, -1) if up else slice(None) for up in (ascends[_Y], ascends[_X]))
-    slices = slice(None) if ascends[_Z] else slice(None, None, -1)
-    return volume.transpose(axes[_Z], axes[_Y], axes[_X])[slices, rows, columns]
+    affine = image.affine
+    _check_axes(affine, path)
+    try:
+        volume: npt.NDArray[np.float32] = image.get_fdata(dtype=np.float32, caching="unchanged")
+    except Exception as error:
+        raise _damaged(path, error) from None
+    volume = volume.reshape(volume.shape[:3])
+    # not as_closest_canonical: it scales in float64, where a file that needs no turning is scaled in float32
+    orientations = importlib.import_module("nibabel.orientations")
+    turns = orientations.io_orientation(affine)
+    upright = orientations.apply_orientation(volume, turns)  # x to the right, y to the front, z to the head
+    return upright.transpose(2, 1, 0)[:, ::-1, ::-1], affine @ orientations.inv_ornt_aff(turns, volume.shape)
 
 
 def _open(path: Path) -> Any:
+    """Return the image of a file that holds one volume and says how the patient lies."""
     try:
         nibabel = importlib.import_module("nibabel")
     except ImportError:
@@ -105,30 +114,14 @@ def _open(path: Path) -> Any:
     return image
 
 
-def _axes(affine: npt.NDArray[np.float64], path: Path) -> tuple[int, int, int]:
-    """Return which axis of the array runs along the world's x, y and z; refuse an oblique one."""
+def _check_axes(affine: npt.NDArray[np.float64], path: Path) -> None:
+    """Refuse an affine that is singular, or whose axes are not those of the patient."""
+    affines = importlib.import_module("nibabel.affines")
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     if not (np.isfinite(affine).all() and (sizes > 0).all()):
         raise BenchError("its affine is singular", file=path, remedy="correct it")
-    cosines = np.abs(affine[:3, :3] / sizes)
-    axes = [int(np.argmax(cosines[world])) for world in (_X, _Y, _Z)]
-    straight = all(cosines[world, axes[world]] >= STRAIGHT for world in (_X, _Y, _Z))
-    if sorted(axes) != [0, 1, 2] or not straight:
+    if (affines.obliquity(affine) > STRAIGHT).any():
         raise BenchError("oblique: its axes are not those of the patient", file=path, remedy="remove it")
-    return axes[_X], axes[_Y], axes[_Z]
-
-
-def _heights(image: Any, axes: tuple[int, int, int]) -> list[float]:
-    step, first = float(image.affine[_Z, axes[_Z]]), float(image.affine[_Z, 3])
-    return sorted(round(first + i * step, 4) for i in range(image.shape[axes[_Z]]))
-
-
-def _pixels(image: Any, path: Path) -> npt.NDArray[np.float32]:
-    try:
-        volume: npt.NDArray[np.float32] = image.get_fdata(dtype=np.float32, caching="unchanged")
-    except Exception as error:
-        raise _damaged(path, error) from None
-    return volume.reshape(volume.shape[:3])
 
 
 def _damaged(path: Path, error: Exception) -> BenchError:

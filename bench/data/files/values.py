@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import numpy.typing as npt
 
 from bench.ct.units import MU_WATER
 from bench.data.files import padding
-from bench.data.files.index import FileIndex
 from bench.data.files.padding import Mask
 
 AIR = -1000.0  # HU
@@ -24,7 +22,6 @@ _FAR = 1e30  # HU; a damaged file may hold what float32 does not
 _PER_CM = {"1/cm": 1.0, "1/mm": 10.0}
 
 Pixels = tuple[npt.NDArray[Any], Mask | None, bool]  # a slice, its tagged padding, compressed with loss
-Read = Callable[[Path], Iterable[Pixels]]
 
 
 @dataclass(frozen=True)
@@ -86,29 +83,9 @@ def measure(image: npt.NDArray[Any], unit: str, tagged: Mask | None = None, *, l
     return Values(image.size, low, high, **shares, **rest)  # type: ignore[arg-type]
 
 
-def of_file(
-    index: FileIndex, scanned: str, unit: str, path: Path, known: Mapping[str, Any], read: Read
-) -> list[Values]:
-    """Return the values of every slice of a file; it is read once and they are remembered.
-
-    ``known`` is the scan of the file, of the kind ``scanned``; ``read`` returns its slices, each with the mask of
-    the padding that its header names (or None) and whether it was compressed with loss.
-
-    Raises:
-        BenchError: the file cannot be read.
-    """
-
-    def scan(path: Path) -> dict[str, Any]:
-        return {"values": listed(read(path), unit)}
-
-    if "values" not in known:  # a kind whose scan reads the pixels anyway gives them itself
-        known = index.look_up(f"values-{unit}-{scanned}", path, scan, hashed=False)
-    return [Values(**one) for one in known["values"]]
-
-
-def listed(slices: Iterable[Pixels], unit: str) -> list[dict[str, Any]]:
-    """Return the values of each slice as dictionaries fit for JSON."""
-    return [asdict(measure(image, unit, tagged, lossy=lossy)) for image, tagged, lossy in slices]
+def measured(slices: Iterable[Pixels], unit: str) -> tuple[Values, ...]:
+    """Return the values of each slice in ``unit``."""
+    return tuple(measure(image, unit, tagged, lossy=lossy) for image, tagged, lossy in slices)
 
 
 def plain(volume: npt.NDArray[Any]) -> Iterator[Pixels]:

@@ -27,7 +27,7 @@ from bench.errors import BenchError
 from bench.events import Progress
 
 if TYPE_CHECKING:
-    from bench.data.sources.open import SliceSource
+    from bench.data.sources.source import SliceSource
     from bench.data.splits import Folds, Selection
 
 SLICES_PER_BATCH = 8  # as many as the projector works on at once

@@ -22,7 +22,7 @@ from bench.csvtext import to_csv
 from bench.data.files.patients import TABLE
 from bench.data.pairs.pairs import PairFiles, open_pairs
 from bench.data.sources.catalogue import SliceRef
-from bench.data.sources.open import SliceSource
+from bench.data.sources.source import SliceSource
 from bench.data.sources.stored import STUDY_REFERENCE
 from bench.data.splits import PARTS, Folds, Selection
 from bench.data.splits.selection import COLUMNS

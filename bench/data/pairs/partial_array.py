@@ -80,7 +80,7 @@ class Filling:
         self._file.seek(len(self.header) + row * self.row_bytes)
         content = image.astype("<f4").tobytes()
         left = memoryview(content)
-        while left:
+        while left:  # an unbuffered write may take a part only
             left = left[self._file.write(left) :]
         self._written[row] = (pixel_cm, _DONE + zlib.crc32(content))
 
@@ -88,10 +88,13 @@ class Filling:
         """Bring the written rows to the disk, then mark them as done."""
         if not self._written:
             return
+        # rows first, marks second: after a loss of power a row may lack its mark, never a mark its row
         os.fsync(self._file.fileno())
         for row, mark in self._written.items():
             self._marks[row] = mark
-        with open(self.progress, "r+b") as file:
+        with open(
+            self.progress, "r+b"
+        ) as file:  # in place: a new file each time would need space on a full disk
             file.write(self._marks.tobytes())
             file.flush()
             os.fsync(file.fileno())
@@ -121,6 +124,7 @@ class Filling:
         self.progress.unlink(missing_ok=True)
 
     def _unmark_changed_rows(self) -> None:
+        """Forget the rows whose bytes are not those that were written: they are computed again."""
         for row in np.flatnonzero(self.done):
             self._file.seek(len(self.header) + int(row) * self.row_bytes)
             content = self._file.read(self.row_bytes)
@@ -145,8 +149,9 @@ class Filling:
         self.path.unlink(missing_ok=True)
         with open(self.partial, "wb") as file:
             file.write(self.header)
-            file.truncate(self.file_bytes)
+            file.truncate(self.file_bytes)  # its whole length at once, so that rows can come in any order
             os.fsync(file.fileno())
+        # marks last: without them an array counts as not begun
         self.progress.write_bytes(self._marks.tobytes())
 
 

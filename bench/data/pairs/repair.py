@@ -1,4 +1,4 @@
-"""Arrays of the pair cache whose bytes are not those they were built with: found, and taken away."""
+"""Check of the pair cache: arrays whose bytes have changed since they were built are removed, to be built anew."""
 
 from __future__ import annotations
 

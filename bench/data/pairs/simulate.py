@@ -13,10 +13,11 @@ from bench.ct import PHYSICS_VERSION, dose
 from bench.ct.geometry import Geometry
 from bench.ct.units import deviation_factor
 from bench.data.sources.catalogue import SliceRef
+from bench.data.sources.source import paired, projectable
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.data.sources.open import SliceSource
+    from bench.data.sources.source import SliceSource
 
 Image = npt.NDArray[np.float32]
 Images = dict[str | None, list[Image]]  # condition, or None for the reference -> an image per slice
@@ -55,7 +56,8 @@ class Maker:
         return images, widths
 
     def _simulate(self, job: Job) -> Made:
-        read = [self.source.object(ref, self.scan.size) for ref in job.refs]
+        source = projectable(self.source)
+        read = [source.object(ref, self.scan.size) for ref in job.refs]
         widths = [float(pixel_cm) for _, _, pixel_cm in read]
         originals = [reference for _, reference, _ in read]
         if job.wanted == (None,) and self.reference.original:
@@ -78,7 +80,7 @@ class Maker:
         names = [name for name in job.wanted if name is not None] or self.source.conditions[:1]
         images: Images = {}
         for name in names:
-            read = [self.source.pair(ref, name, self.scan.size) for ref in job.refs]
+            read = [paired(self.source).pair(ref, name, self.scan.size) for ref in job.refs]
             images[name] = [degraded for degraded, _, _ in read]
             images[None] = [reference for _, reference, _ in read]
         return {key: images[key] for key in job.wanted}, [float(pixel_cm) for _, _, pixel_cm in read]

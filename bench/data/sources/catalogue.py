@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bench.errors import BenchError
-from bench.names import nfc
+from bench.names import natural, nfc
 
 UNKNOWN = "unknown"  # the patient of every slice of a source that names none
 
@@ -56,12 +55,6 @@ class Catalogue:
     def patients(self) -> tuple[str, ...]:
         """The patients in sorted order."""
         return tuple(sorted({ref.patient for ref in self.refs}, key=natural))
-
-
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sort key: ``slice-2`` stands before ``slice-10``, and different texts never compare equal."""
-    pieces = re.findall(r"[0-9]+|[^0-9]+", text)
-    return (*((0, int(p), "") if "0" <= p[0] <= "9" else (1, 0, p) for p in pieces), (-1, 0, text))
 
 
 def order(ref: SliceRef) -> tuple[object, ...]:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bench.data.sources.catalogue import natural
 from bench.errors import BenchError
-from bench.names import nfc
+from bench.names import natural, nfc
 
 BY_FOLDER = "^([^/]+)/"  # the rule that takes the first folder for the patient
 SHOWN = 3

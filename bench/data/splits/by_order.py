@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bench.config import schema
-from bench.data.sources.catalogue import Catalogue, natural, order
+from bench.data.sources.catalogue import Catalogue, order
 from bench.data.splits.by_patient import nearest, share
 from bench.data.splits.selection import Parts
 from bench.errors import BenchError
+from bench.names import natural
 
 
 def by_folder(catalogue: Catalogue, split: schema.Split) -> Parts:

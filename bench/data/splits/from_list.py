@@ -1,4 +1,4 @@
-"""Rule ``list``: a split written out in a CSV file, and nothing of it taken on trust.
+"""Rule ``list``: the folds of a split that is written out in a CSV file, checked line by line.
 
 Columns ``part,patient``, and as wanted: ``slice`` (empty: the whole patient), ``fold`` (from 1), ``series_uid``
 and ``slices`` (what the patient must be made of). A split file of a run is such a list.
@@ -184,7 +184,10 @@ def _fault(
 
 
 def _tested_again(found: dict[int, _Lines], known: bool, file: Path) -> Iterator[BenchError]:
-    """Yield rows that test who another fold tests: the scores of all folds are joined, each patient once."""
+    """Yield a fault for each row that tests what another fold tests already.
+
+    The scores of all folds are joined, so each patient (each slice where patients are not known) is tested once.
+    """
     tested: dict[object, Row] = {}
     told: set[int] = set()
     for fold in found.values():
@@ -200,7 +203,7 @@ def _tested_again(found: dict[int, _Lines], known: bool, file: Path) -> Iterator
 
 
 def _pinned(rows: list[Row], catalogue: Catalogue, file: Path) -> Iterator[BenchError]:
-    """Yield patients that are not made of the series, or of the number of slices, that the list pins."""
+    """Yield a fault for each patient of another series, or of another number of slices, than the list states."""
     own: dict[str, list[SliceRef]] = {}
     for ref in catalogue.refs:
         own.setdefault(ref.patient, []).append(ref)

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 
 from bench import seeds
 from bench.config import schema
-from bench.data.sources.catalogue import Catalogue, natural
+from bench.data.sources.catalogue import Catalogue
 from bench.data.splits.by_patient import by_patient, nearest, share
 from bench.data.splits.selection import Parts
 from bench.errors import BenchError
+from bench.names import natural
 
 _NUMBER = re.compile(r"[-_. ]*[0-9]+$")
 Cohorts = Mapping[str, str]  # patient -> sub-cohort
@@ -60,9 +61,11 @@ def deal(sizes: Mapping[str, int], cohorts: Cohorts, count: int, seed: int) -> d
     for patient in sizes:
         members.setdefault(cohorts[patient], []).append(patient)
     held, fold_of = [0] * count, {}
+    # small sub-cohorts first: the large ones that follow have rounds enough to level what they leave uneven
     for _, patients in sorted(members.items(), key=lambda item: (len(item[1]), natural(item[0]))):
         patients.sort(key=lambda patient: (-sizes[patient], seeds.derive("split", seed, patient)))
         for start in range(0, len(patients), count):
+            # one patient a fold: a free choice by size alone could put a whole sub-cohort into few folds
             rising = sorted(range(count), key=lambda fold: (held[fold], fold))
             for patient, fold in zip(patients[start : start + count], rising, strict=False):
                 fold_of[patient] = fold
@@ -83,14 +86,14 @@ def cohort(patient: str) -> str:
 
 
 def _spread(patients: list[str], cohorts: Cohorts, seed: int, fold: int) -> list[str]:
-    """Return the patients in a drawn order in which every beginning has each sub-cohort's share of them.
+    """Return the patients in a drawn order of which the first n, for any n, hold each sub-cohort in proportion.
 
-    The only one of its sub-cohort comes in the middle: it trains.
+    The only patient of a sub-cohort comes in the middle, so it trains and does not validate.
     """
     drawn = sorted(patients, key=lambda patient: seeds.derive("validation", seed, fold, patient))
     members, seen, place = Counter(cohorts[patient] for patient in patients), Counter[str](), {}
     for rank, patient in enumerate(drawn):
         name = cohorts[patient]
-        place[patient] = ((seen[name] + 0.5) / members[name], rank)
+        place[patient] = ((seen[name] + 0.5) / members[name], rank)  # k of n stand evenly spread in 0 to 1
         seen[name] += 1
     return sorted(drawn, key=lambda patient: place[patient])

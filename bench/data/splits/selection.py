@@ -9,8 +9,9 @@ from functools import cached_property
 
 from bench.config import schema
 from bench.csvtext import to_csv
-from bench.data.sources.catalogue import SliceRef, natural, order
+from bench.data.sources.catalogue import SliceRef, order
 from bench.errors import BenchError
+from bench.names import natural
 
 PARTS = ("train", "validation", "test")
 COLUMNS = ("part", "fold", "patient", "slice")  # of a split file

@@ -13,6 +13,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPE
 
 from bench.config import schema
 from bench.data.files import dicom
+from bench.data.files.scan import FileScan
 from bench.data.sources.catalogue import Catalogue
 from bench.data.sources.open import open_source
 from bench.errors import BenchError
@@ -102,7 +103,7 @@ REFUSED = {
 @pytest.mark.parametrize("reason", REFUSED)
 def test_what_is_no_original_axial_slice(tmp_path: Path, reason: str) -> None:
     path = write_ct(tmp_path / "a.dcm", signed(1, 2), **REFUSED[reason])
-    assert dicom.scan_dicom(path)["refused"].startswith(reason)
+    assert (dicom.scan_dicom(path).refused or "").startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_what_is_no_original_axial_slice(tmp_path: Path, reason: str) -> None:
     ],
 )
 def test_what_is_an_original_axial_slice(tmp_path: Path, header: dict[str, Any]) -> None:
-    assert "refused" not in dicom.scan_dicom(write_ct(tmp_path / "a.dcm", signed(1, 2), **header))
+    assert dicom.scan_dicom(write_ct(tmp_path / "a.dcm", signed(1, 2), **header)).refused is None
 
 
 def test_position_is_measured_along_the_normal(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_position_is_measured_along_the_normal(tmp_path: Path) -> None:
     path = write_ct(
         tmp_path / "a.dcm", signed(1), ImageOrientationPatient=tilted, ImagePositionPatient=[7, 10, 100]
     )
-    assert dicom.scan_dicom(path)["z_mm"] == pytest.approx(100 * 3**0.5 / 2 - 5, abs=1e-3)
+    assert dicom.scan_dicom(path).slices[0].z_mm == pytest.approx(100 * 3**0.5 / 2 - 5, abs=1e-3)
 
 
 def shorten(path: Path) -> None:
@@ -284,7 +285,7 @@ def test_a_known_folder_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Mo
     write_ct(folder / "b.dcm", whole(), number=2, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     first = catalogue_of(folder, index)
 
-    def fail(path: Path) -> dict[str, Any]:
+    def fail(path: Path) -> FileScan:
         raise AssertionError(f"{path} was read again")
 
     monkeypatch.setattr(dicom, "scan_dicom", fail)

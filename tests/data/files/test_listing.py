@@ -17,9 +17,11 @@ from bench.cli import overview
 from bench.config import schema
 from bench.data.files import listing
 from bench.data.files.dicom import read_hu, scan_dicom
+from bench.data.files.file_format import FileFormat
 from bench.data.files.index import FileIndex
 from bench.data.files.listing import list_files, told
 from bench.data.files.masks import is_labels, named_as_mask
+from bench.data.files.scan import FileScan
 from bench.data.sources.open import open_source
 from bench.errors import BenchError
 from tests.data import trees
@@ -289,11 +291,13 @@ def test_a_file_of_equal_size_and_time_is_noticed(tmp_path: Path, change: Any) -
     path.write_bytes(b"one")
     reads: list[bytes] = []
 
-    def look() -> dict[str, Any]:
-        index = FileIndex.open(place)
-        found = index.look_up("bin", path, lambda p: reads.append(p.read_bytes()) or {"n": len(reads)})
-        index.save()
-        return found
+    def scan(path: Path) -> FileScan:
+        reads.append(path.read_bytes())
+        return FileScan()
+
+    def look() -> FileScan:
+        with FileIndex.open(place) as index:
+            return index.scan(FileFormat("bin", None, scan, np.load), path)
 
     first = look()
     assert (look(), reads) == (first, [b"one"])
@@ -303,7 +307,7 @@ def test_a_file_of_equal_size_and_time_is_noticed(tmp_path: Path, change: Any) -
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     second = look()
-    assert (reads, second["sha256"] == first["sha256"]) == ([b"one", b"two"], False)
+    assert (reads, second.sha256 == first.sha256) == ([b"one", b"two"], False)
 
 
 def test_a_replaced_slice_changes_the_source(tmp_path: Path) -> None:

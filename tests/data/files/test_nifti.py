@@ -13,9 +13,9 @@ import pytest
 
 from bench.config import schema
 from bench.ct.units import hu_to_mu
-from bench.data.files.nifti import nifti_scanner, read_nifti
+from bench.data.files.nifti import read_nifti, scan_nifti
 from bench.data.sources.catalogue import Catalogue
-from bench.data.sources.open import FolderFiles
+from bench.data.sources.folder import FolderFiles
 from bench.errors import BenchError
 
 nibabel = pytest.importorskip("nibabel")
@@ -69,10 +69,10 @@ def test_every_orientation_becomes_front_to_back_and_right_to_left(
     z, row, column = np.ogrid[:4, :6, :6]
     expected = world_value(x=5 - column, y=5 - row, z=z)  # x to the right, y to the front
     np.testing.assert_array_equal(slices, expected)
-    found = nifti_scanner("HU")(path)
-    assert [one["z_mm"] for one in found["slices"]] == [100.0, 102.5, 105.0, 107.5]
-    assert found["slices"][0]["spacing_mm"] == pytest.approx([0.8, 0.8])
-    assert found["shape"] == [6, 6]
+    found = scan_nifti(path, "HU")
+    assert [one.z_mm for one in found.slices] == [100.0, 102.5, 105.0, 107.5]
+    assert found.slices[0].spacing_mm == pytest.approx([0.8, 0.8])
+    assert found.shape == (6, 6)
 
 
 def test_dicom_and_nifti_of_one_scan_are_equal(tmp_path: Path) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.data.files.file_format import FileFormat
 from bench.data.files.index import FileIndex
 from bench.data.files.patients import find_table, patient_of, read_table
-from bench.data.sources.catalogue import SliceRef, assemble, natural
+from bench.data.files.scan import DicomHeader, FileScan, SliceScan
+from bench.data.files.values import Values
+from bench.data.sources.catalogue import SliceRef, assemble
 from bench.errors import BenchError
+from bench.names import natural
 
 
 def ref(patient: str, name: str, z: float | None = None, file: str = "f") -> SliceRef:
@@ -44,28 +49,55 @@ def test_names_have_one_order(names: list[str]) -> None:
 # --- the index of scanned files
 
 
-def counting(calls: list[Path], fill: dict[str, Any]) -> Any:
-    def scan(path: Path) -> dict[str, Any]:
-        calls.append(path)
-        return dict(fill)
+HEADER = DicomHeader("1.2", "1.3", "1.4", "thorax", "2", (-250.0, -250.0))
+FULL = FileScan(
+    (SliceScan("1.2", -7.5, (0.7, 0.7)),), (512, 512), "P1", header=HEADER, values=(Values(9, -1000.0, 50.5),)
+)
 
-    return scan
+
+def counting(calls: list[Path], found: FileScan = FULL, name: str = "kind") -> FileFormat:
+    def scan(path: Path) -> FileScan:
+        calls.append(path)
+        return found
+
+    return FileFormat(name, None, scan, np.load)
 
 
 def test_index_remembers_until_the_file_changes(tmp_path: Path) -> None:
     file, place, calls = tmp_path / "a.bin", tmp_path / "index.json", list[Path]()
     file.write_bytes(b"abc")
     for _ in range(2):
-        index = FileIndex.open(place)
-        found = index.look_up("kind", file, counting(calls, {"x": 1}))
-        index.save()
+        with FileIndex.open(place) as index:
+            found = index.scan(counting(calls), file)
     # SHA-256 of "abc" from FIPS 180-2, appendix B.1
-    assert found == {"x": 1, "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+    sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert found == replace(FULL, sha256=sha256)
     assert len(calls) == 1
-    FileIndex.open(place).look_up("other kind", file, counting(calls, {}))
+    FileIndex.open(place).scan(counting(calls, name="other kind"), file)
     assert len(calls) == 2
     file.write_bytes(b"abcd")
-    assert FileIndex.open(place).look_up("kind", file, counting(calls, {}))["sha256"] != found["sha256"]
+    assert FileIndex.open(place).scan(counting(calls), file).sha256 != sha256
+
+
+def test_an_entry_of_another_shape_is_read_anew(tmp_path: Path) -> None:
+    file, place, calls = tmp_path / "a.bin", tmp_path / "index.json", list[Path]()
+    file.write_bytes(b"abc")
+    with FileIndex.open(place) as index:
+        index.scan(counting(calls), file)
+    place.write_text(place.read_text().replace("-7.5", '"high"'))
+    assert FileIndex.open(place).scan(counting(calls), file).slices == FULL.slices
+    assert len(calls) == 2
+
+
+def test_the_index_is_written_also_where_a_file_stops_the_scan(tmp_path: Path) -> None:
+    file, place, calls = tmp_path / "a.bin", tmp_path / "index.json", list[Path]()
+    file.write_bytes(b"abc")
+    index = FileIndex.open(place)
+    index.scan(counting(calls), file)
+    with pytest.raises(BenchError, match="cannot be read"), index:
+        index.scan(counting(calls), tmp_path / "not there")
+    FileIndex.open(place).scan(counting(calls), file)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -75,15 +107,15 @@ def test_a_broken_index_is_ignored(tmp_path: Path, text: str) -> None:
     place, file = tmp_path / "index.json", tmp_path / "a"
     place.write_text(text)
     file.write_bytes(b"")
-    index = FileIndex.open(place)
-    index.look_up("kind", file, counting([], {"x": 1}))
-    index.save()
+    with FileIndex.open(place) as index:
+        index.scan(counting([]), file)
     assert len(json.loads(place.read_text())["entries"]) == 1
 
 
 def test_a_file_that_is_no_slice_is_not_hashed(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
-    assert FileIndex(None).look_up("kind", tmp_path / "a", counting([], {"skip": True})) == {"skip": True}
+    text = FileScan(no_image="")
+    assert FileIndex(None).scan(counting([], text), tmp_path / "a") == text
 
 
 # --- patients

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from bench.config import schema
-from bench.data.sources.open import PhantomSlices, SliceSource, open_source
+from bench.data.sources.open import open_source
+from bench.data.sources.phantom import PhantomSlices
+from bench.data.sources.source import SliceSource, paired, projectable
 from bench.errors import BenchError
 
 SIDE = 8
@@ -168,8 +170,9 @@ def test_pairs_and_objects_are_not_confused(tmp_path: Path) -> None:
     write_npz(tmp_path / "a.npz")
     source = source_of(tmp_path, "npz")
     assert source.conditions == ()
-    with pytest.raises(BenchError, match="holds no pairs"):
-        source.pair(source.catalogue().refs[0], "ldct_7e4", SIDE)
+    assert projectable(source) is source
+    with pytest.raises(BenchError, match="mine holds no pairs; project its slices"):
+        paired(source)
 
 
 def test_phantom_object_reference_and_names(tmp_path: Path) -> None:
