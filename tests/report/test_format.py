@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report import format as numbers
+from bench.report import format
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from bench.report import format as numbers
 )  # fmt: skip
 def test_printed_scores(number: float, metric: str, signed: bool, expected: str) -> None:
     unit = {"unit": "dB"} if metric.startswith("psnr") else {"unit": ""}
-    assert numbers.score(number, metric, unit, signed=signed) == expected
+    assert format.score(number, metric, unit, signed=signed) == expected
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_printed_scores(number: float, metric: str, signed: bool, expected: str)
     ],
 )
 def test_durations(seconds: float, expected: str) -> None:
-    assert numbers.duration(seconds) == expected
+    assert format.duration(seconds) == expected
