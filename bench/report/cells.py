@@ -54,12 +54,13 @@ def slice_scores(results: Iterable[Result]) -> pd.DataFrame:
     ``counted``: the score is a finite number and not left out, so it enters means.
     """
     results = list(results)
-    scores = pd.DataFrame([row for result in results for row in _rows(result)], columns=SliceScore._fields)
+    rows = [row for result in results for row in _rows(result)]
+    scores = pd.DataFrame(rows, columns=SliceScore._fields).astype({"value": float})
     open_seeds = {_seed(result) for result in results if not finished(result)}
     seeds = zip(scores["condition"], scores["model"], scores["seed"], strict=True)
     slices = pd.MultiIndex.from_frame(scores[["condition", "metric", "patient", "slice"]])
-    finite = np.isfinite(scores["value"].to_numpy(np.float64))
-    left_out = slices.isin(slices[~finite & (scores["model"] == INPUT).to_numpy(bool)])
+    finite = np.isfinite(scores["value"])
+    left_out = slices.isin(slices[~finite & (scores["model"] == INPUT)])
     return scores.assign(
         complete=np.array([seed not in open_seeds for seed in seeds], bool),
         left_out=left_out,

@@ -17,16 +17,13 @@ from bench.report.values import Score
 def long_form(board: Scoreboard) -> Iterator[Score]:
     """Yield the scores of each cell, row by row and metric by metric."""
     of_cell = _of_cells(board)
-    over_folds = means(board.scores, "condition", "model", "seed", "metric").to_dict()
     for row in board.rows:
         for metric in board.metrics:
             best = board.winners(row, metric)
             for model, group in row.groups.items():
                 shared = {"winner": model in best, **_of_group(board, row, group, metric)}
                 for run in group.runs:
-                    joined = (
-                        over_folds.get((row.condition, model, run.seed, metric)) if run.finished else None
-                    )
+                    over_folds = group.means.seeds.get(metric, {}).get(run.seed)
                     for result in run.results:
                         yield Score(
                             cell=result.planned.id,
@@ -36,7 +33,7 @@ def long_form(board: Scoreboard) -> Iterator[Score]:
                             fold=result.planned.spec.dataset.data.fold,
                             status=describe(result),
                             metric=metric,
-                            mean_over_folds=joined,
+                            mean_over_folds=over_folds,
                             output_is_input=None if model == INPUT else identity.of_result(row, result),
                             **of_cell.get((result.planned.id, metric), _unscored(board)),
                             **shared,
