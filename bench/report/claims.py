@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.report import format, rows, statistics
+from bench import words
+from bench.report import rows, statistics
 from bench.report.cells import Group, means
 from bench.report.rows import PSNR, SSIM, Definitions, Row
 from bench.report.statistics import FEWEST_PATIENTS, FEWEST_TRAININGS, SIGNIFICANT, Floats
@@ -96,7 +97,7 @@ def _reason(row: Row, groups: Sequence[Group], metric: str, hindrance: str) -> s
     if hindrance:
         return hindrance
     count = len(groups[0].patients(metric))
-    return f"{format.count(count, 'patient')}, fewer than four" if count < FEWEST_PATIENTS else ""
+    return f"{words.count(count, 'patient')}, fewer than four" if count < FEWEST_PATIENTS else ""
 
 
 def _count(row: Row, ranked: Sequence[str], metric: str) -> int:
@@ -109,7 +110,7 @@ def _trained(row: Row, ranked: Sequence[str]) -> str:
         return ""
     runs = row.groups[ranked[0]].finished
     folds = min(len(run.results) for run in runs)
-    return format.count(len(runs), "seed") + (f", {format.count(folds, 'fold')}" if folds > 1 else "")
+    return words.count(len(runs), "seed") + (f", {words.count(folds, 'fold')}" if folds > 1 else "")
 
 
 Sample = Callable[[Sequence[Group], str], tuple[Floats | None, statistics.Test, str]]
@@ -138,7 +139,7 @@ def _trainings(groups: Sequence[Group], metric: str) -> tuple[Floats | None, sta
     if by_fold.shape[1] >= FEWEST_TRAININGS:
         return by_fold, statistics.t_test, ""
     if count < FEWEST_TRAININGS:
-        return None, statistics.t_test, f"{format.count(count, 'seed')}, fewer than three"
+        return None, statistics.t_test, f"{words.count(count, 'seed')}, fewer than three"
     by_seed = _paired([means(group.of_metric(metric), "seed", "patient") for group in groups])
     return by_seed.reshape(len(groups), count, -1), statistics.crossed_test, ""
 

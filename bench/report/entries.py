@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from bench import words
 from bench.config.schema import FULL_SIZE, INPUT
 from bench.ct import views
 from bench.ct.units import deviation_factor
@@ -120,7 +121,7 @@ def mismatch(board: Scoreboard, row: Row) -> str:
 
 
 def _partial(group: Group) -> str:
-    seeds = f"mean of {len(group.finished)} of {format.count(len(group.runs), 'seed')}"
+    seeds = f"mean of {len(group.finished)} of {words.count(len(group.runs), 'seed')}"
     return f"{seeds} ({group.state}); takes no part in choosing the winner"
 
 

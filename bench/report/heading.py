@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench import words
 from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
 from bench.plan.cells import Plan
-from bench.report import format, not_finite
+from bench.report import not_finite
 from bench.report.board import Scoreboard
 from bench.report.rows import PSNR, gain
 
@@ -32,8 +33,8 @@ def facts(board: Scoreboard) -> Facts:
 def _data(board: Scoreboard) -> Facts:
     plan = board.plan
     size, folds = plan.cells[0].spec.dataset.size, plan.folds
-    slices = format.count(sum(data.slices.get("test", 0) for data in folds), "slice")
-    patients = format.count(sum(data.patients.get("test", 0) for data in folds), "patient")
+    slices = words.count(sum(data.slices.get("test", 0) for data in folds), "slice")
+    patients = words.count(sum(data.patients.get("test", 0) for data in folds), "patient")
     who = patients if board.patients_known else "unknown patients"
     yield "Tested on", f"{slices} of {who}, {size} × {size} pixels"  # noqa: RUF001
     scan = views.of_plan(plan)
@@ -68,7 +69,7 @@ def _claims(board: Scoreboard) -> str:
         weights.append(f"{sum(c.weights.made for c in of_metric.values())} ({board.label(metric)})")
         method.append(f"{sum(c.method.made for c in of_metric.values())} ({board.label(metric)})")
     return (
-        f"of {format.count(len(board.rows), 'row')} these weights better in {', '.join(weights)}; "
+        f"of {words.count(len(board.rows), 'row')} these weights better in {', '.join(weights)}; "
         f"this method better in {', '.join(method)}"
     )
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from bench import words
 from bench.config.schema import INPUT
-from bench.report import format
 from bench.report.board import Scoreboard
 from bench.report.cells import Group, SliceName, slice_names
 from bench.report.rows import Row
@@ -53,7 +53,7 @@ def sentences(board: Scoreboard) -> Iterator[str]:
 
 
 def _share(board: Scoreboard, metric: str, slices: Sequence[SliceName], tested: int) -> str:
-    return f"{board.label(metric)} over {tested - len(slices)} of {format.count(tested, 'slice')}"
+    return f"{board.label(metric)} over {tested - len(slices)} of {words.count(tested, 'slice')}"
 
 
 def _listed(slices: Sequence[SliceName]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import pandas as pd
 
+from bench.report.format import one_line
 from bench.report.values import Score, Table
 
 
@@ -22,5 +23,5 @@ def _text(value: str | int | float | bool | None) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value)
-    text = "" if value is None else " ".join(str(value).split())  # one line, as in every other format
+    text = "" if value is None else one_line(str(value))  # one line, as in every other format
     return f"'{text}" if text[:1] in ("=", "+", "@") else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench import words
 from bench.config.schema import INPUT
 from bench.plan.cells import batch_area
 from bench.records.store import Result
@@ -53,7 +54,7 @@ def _cells(result: Result) -> tuple[Entry, ...]:
         parameters,
         value(f"{last.updates:,}"),
         value(format.whole(last.updates * area)),
-        value(format.duration(times["train_s"])) if "train_s" in times else state(format.DASH),
+        value(words.duration(times["train_s"])) if "train_s" in times else state(format.DASH),
         value(f"{times['ms_per_slice']:.3g}") if "ms_per_slice" in times else state(format.DASH),
         value(best),
         value(str(spec.params.get("batch_norm", "default"))),

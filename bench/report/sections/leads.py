@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench import words
 from bench.report import entries, format, statistics
 from bench.report.board import Scoreboard
 from bench.report.claims import Claim, Verdict
@@ -53,7 +54,7 @@ def _lead(board: Scoreboard, row: Row, metric: str, claim: Claim) -> tuple[Entry
     spread = statistics.paired(first, second, row.condition, metric)
     text = board.text(spread.mean, metric, signed=True)
     difference = Entry((Part(text),), detail=entries.intervals(board, spread, metric, signed=True))
-    sample = f"{format.count(claim.patients, 'patient')}, {claim.trainings}"
+    sample = f"{words.count(claim.patients, 'patient')}, {claim.trainings}"
     return who, difference, label(sample), *verdicts
 
 

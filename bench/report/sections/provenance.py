@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bench import words
 from bench.plan.cells import Training
 from bench.records.store import Result
 from bench.report import format
@@ -25,7 +26,7 @@ def environment(board: Scoreboard) -> Grid:
             seen[key][text] += 1
     rows = []
     for key, texts in seen.items():
-        several = [f"{text} ({format.count(count, 'cell')})" for text, count in sorted(texts.items())]
+        several = [f"{text} ({words.count(count, 'cell')})" for text, count in sorted(texts.items())]
         rows.append((label(key), label(next(iter(texts)) if len(texts) == 1 else "; ".join(several))))
     return Grid(
         name="environment", title="Made with", headings=("What", "Value"), rows=tuple(rows), texts=(0, 1)
@@ -92,7 +93,7 @@ def slices(board: Scoreboard) -> Grid | None:
     rows = []
     for data in board.plan.folds:
         parts = [
-            label(f"{count}", format.count(data.patients[part], "patient") if data.patients_known else "")
+            label(f"{count}", words.count(data.patients[part], "patient") if data.patients_known else "")
             for part, count in data.slices.items()
         ]
         fold = "all" if data.fold is None else f"{data.fold} of {data.folds}"

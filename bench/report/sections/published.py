@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench import words
 from bench.config.schema import FULL_SIZE, Published
 from bench.plan.cells import Plan
-from bench.report import entries, format
+from bench.report import entries
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
 from bench.report.rows import Row
@@ -40,7 +41,7 @@ def _cell_reasons(size: int, test: int, published: Published) -> list[str]:
     if size != FULL_SIZE:
         found.append(f"slices are {size} × {size}, not {FULL_SIZE} × {FULL_SIZE}")  # noqa: RUF001
     if test != published.test_slices:
-        found.append(f"{format.count(test, 'test slice')}, not {published.test_slices}")
+        found.append(f"{words.count(test, 'test slice')}, not {published.test_slices}")
     return found
 
 
