@@ -13,9 +13,9 @@ from bench.config.schema import INPUT
 from bench.plan.cells import Plan
 from bench.records.store import Result
 from bench.report import claims, format, rows
-from bench.report.cells import slice_scores
 from bench.report.claims import Claims
 from bench.report.rows import Definitions, Row
+from bench.report.slices import slice_scores
 
 INPUT_LABEL = "Input (untreated)"
 
@@ -24,7 +24,7 @@ INPUT_LABEL = "Input (untreated)"
 class Scoreboard:
     """The rows of the table and what is known of all of them; sections and figures take nothing else.
 
-    ``scores`` holds one row for each cell, slice and metric (``cells.slice_scores``); ``metrics`` the definition of
+    ``scores`` holds one row for each cell, slice and metric (``slices.slice_scores``); ``metrics`` the definition of
     each metric that a record has; ``earlier`` the ids of cells on disk that are not of this plan.
     """
 

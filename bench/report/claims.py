@@ -16,8 +16,9 @@ import pandas as pd
 
 from bench import words
 from bench.report import rows, statistics
-from bench.report.cells import Group, means
+from bench.report.cells import Group
 from bench.report.rows import PSNR, SSIM, Definitions, Row
+from bench.report.slices import means
 from bench.report.statistics import FEWEST_PATIENTS, FEWEST_TRAININGS, SIGNIFICANT, Floats
 
 
@@ -29,7 +30,7 @@ class Verdict:
     reason: str = ""
 
     @property
-    def made(self) -> bool:
+    def claimed(self) -> bool:
         """Whether the sentence may be claimed."""
         return self.p is not None and self.p <= SIGNIFICANT
 

@@ -66,8 +66,8 @@ def _claims(board: Scoreboard) -> str:
     """Return in how many rows each claim is made: ``of 6 rows these weights better in 2 (PSNR), 1 (SSIM); ...``."""
     weights, method = [], []
     for metric, of_metric in board.claims.items():
-        weights.append(f"{sum(c.weights.made for c in of_metric.values())} ({board.label(metric)})")
-        method.append(f"{sum(c.method.made for c in of_metric.values())} ({board.label(metric)})")
+        weights.append(f"{sum(c.weights.claimed for c in of_metric.values())} ({board.label(metric)})")
+        method.append(f"{sum(c.method.claimed for c in of_metric.values())} ({board.label(metric)})")
     return (
         f"of {words.count(len(board.rows), 'row')} these weights better in {', '.join(weights)}; "
         f"this method better in {', '.join(method)}"

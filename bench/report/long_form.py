@@ -8,9 +8,10 @@ from typing import Any
 from bench.config.schema import INPUT
 from bench.report import identity, statistics
 from bench.report.board import Scoreboard
-from bench.report.cells import Group, describe, means
+from bench.report.cells import Group, describe
 from bench.report.rows import Row, gain
 from bench.report.sections.published import reasons, value_of
+from bench.report.slices import means
 from bench.report.values import Score
 
 
@@ -18,6 +19,8 @@ def long_form(board: Scoreboard) -> Iterator[Score]:
     """Yield the scores of each cell, row by row and metric by metric."""
     of_cell = _of_cells(board)
     for row in board.rows:
+        networks = [group for model, group in row.groups.items() if model != INPUT]
+        unchanged = {r.planned.id: identity.of_result(row, r) for group in networks for r in group.results}
         for metric in board.metrics:
             best = board.winners(row, metric)
             for model, group in row.groups.items():
@@ -34,7 +37,7 @@ def long_form(board: Scoreboard) -> Iterator[Score]:
                             status=describe(result),
                             metric=metric,
                             mean_over_folds=over_folds,
-                            output_is_input=None if model == INPUT else identity.of_result(row, result),
+                            output_is_input=unchanged.get(result.planned.id),
                             **of_cell.get((result.planned.id, metric), _unscored(board)),
                             **shared,
                         )

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from bench import words
 from bench.config.schema import INPUT
 from bench.report.board import Scoreboard
-from bench.report.cells import Group, SliceName, slice_names
+from bench.report.cells import Group
 from bench.report.rows import Row
+from bench.report.slices import SliceName, slice_names
 
 SHOWN = 3  # slices named in a sentence; the table below the provenance names all
 
@@ -36,7 +37,7 @@ def of_cell(board: Scoreboard, group: Group, metrics: Iterable[str]) -> str:
     """Return which slices of its own a cell does not count; empty where all count."""
     texts = []
     for metric in metrics:
-        if slices := slice_names(group.strange(metric)):
+        if slices := slice_names(group.not_finite(metric)):
             tested = max(run.slices for run in group.finished)
             texts.append(f"{_share(board, metric, slices, tested)}: not finite at {_listed(slices)}")
     return "; ".join([*texts, "takes no part in choosing the winner"]) if texts else ""

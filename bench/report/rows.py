@@ -14,7 +14,8 @@ from bench.errors import BenchError
 from bench.plan.cells import Plan
 from bench.records.store import Result
 from bench.report import format
-from bench.report.cells import Group, Means, means_of, slice_names
+from bench.report.cells import Group
+from bench.report.slices import Means, means_of, slice_names
 
 PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
 
@@ -93,7 +94,7 @@ def ranking(row: Row, metric: str, definition: Mapping[str, Any]) -> list[str]:
     means = {
         model: group.mean(metric)
         for model, group in row.groups.items()
-        if model != INPUT and group.complete and not group.strange(metric)
+        if model != INPUT and group.complete and not group.not_finite(metric)
     }
     usable = {model: mean for model, mean in means.items() if mean is not None}
     return sorted(usable, key=lambda model: -sign(definition) * usable[model])
@@ -117,7 +118,7 @@ def gain(row: Row, group: Group, metric: str) -> float | None:
     """Return what a network adds to the untreated input, over the slices that both have a finite score of."""
     if group.model == INPUT or not row.comparable:
         return None
-    not_finite = slice_names(group.strange(metric))
+    not_finite = slice_names(group.not_finite(metric))
     mean, untreated = (one.mean(metric, not_finite) for one in (group, row.groups[INPUT]))
     return None if mean is None or untreated is None else mean - untreated
 

@@ -40,5 +40,5 @@ def grid(board: Scoreboard) -> Grid:
 
 def _no_gain(row: Row, group: Group, metric: str) -> str:
     if group.mean(metric) is None:
-        return group.without(metric)
-    return f"input {row.groups[INPUT].without(metric)}"
+        return group.why_no_mean(metric)
+    return f"input {row.groups[INPUT].why_no_mean(metric)}"

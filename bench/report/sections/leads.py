@@ -61,7 +61,7 @@ def _lead(board: Scoreboard, row: Row, metric: str, claim: Claim) -> tuple[Entry
 def _verdict(verdict: Verdict, best: str) -> Entry:
     if verdict.p is None:
         return label(f"no claim: {verdict.reason}")
-    return label(f"{best if verdict.made else 'no claim'}, {p_text(verdict.p)}")
+    return label(f"{best if verdict.claimed else 'no claim'}, {p_text(verdict.p)}")
 
 
 def p_text(p: float) -> str:

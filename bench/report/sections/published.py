@@ -19,30 +19,30 @@ def reasons(plan: Plan) -> tuple[str, ...]:
     published = plan.published
     if published is None:
         return ("there is no published table",)
-    found: list[str] = []
+    differences: list[str] = []
     if plan.source.get("kind") == "phantom":
-        found.append("a phantom's scores are never comparable")
+        differences.append("a phantom's scores are never comparable")
     elif plan.source.get("collection", "") != published.collection:
         named = plan.source.get("collection") or "not named"
-        found.append(f"the collection is {named}, not {published.collection}")
+        differences.append(f"the collection is {named}, not {published.collection}")
     tested = sum(data.slices.get("test", 0) for data in plan.folds)
     for cell in plan.cells:
-        found += _cell_reasons(cell.spec.dataset.size, tested, published)
+        differences += _cell_reasons(cell.spec.dataset.size, tested, published)
         training = cell.spec.training
         if training is not None and training.recipe != published.recipe:
-            found.append(f"the recipe is {training.recipe}, not {published.recipe}")
+            differences.append(f"the recipe is {training.recipe}, not {published.recipe}")
     points = dict.fromkeys(point for cell in plan.cells for point in cell.scaled)
-    found += ["scaled: " + ", ".join(points)] if points else []
-    return tuple(dict.fromkeys(found))
+    differences += ["scaled: " + ", ".join(points)] if points else []
+    return tuple(dict.fromkeys(differences))
 
 
 def _cell_reasons(size: int, test: int, published: Published) -> list[str]:
-    found = []
+    differences = []
     if size != FULL_SIZE:
-        found.append(f"slices are {size} × {size}, not {FULL_SIZE} × {FULL_SIZE}")  # noqa: RUF001
+        differences.append(f"slices are {size} × {size}, not {FULL_SIZE} × {FULL_SIZE}")  # noqa: RUF001
     if test != published.test_slices:
-        found.append(f"{words.count(test, 'test slice')}, not {published.test_slices}")
-    return found
+        differences.append(f"{words.count(test, 'test slice')}, not {published.test_slices}")
+    return differences
 
 
 def value_of(plan: Plan, condition: str, model: str, metric: str) -> float | None:

@@ -50,7 +50,7 @@ def _scored(board: Scoreboard, metrics: tuple[str, ...], first: Callable[[Scoreb
 
         def draw(group: Group, marks: tuple[int, ...], best: Mapping[str, frozenset[str]] = best) -> Entry:
             means = [(metric, group.mean(metric)) for metric in metrics]
-            texts = [group.without(m) if mean is None else board.text(mean, m) for m, mean in means]
+            texts = [group.why_no_mean(m) if mean is None else board.text(mean, m) for m, mean in means]
             marks += foot.mark(not_finite.of_cell(board, group, metrics))
             return value(*texts, best=tuple(group.model in best[metric] for metric in metrics), marks=marks)
 

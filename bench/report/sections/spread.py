@@ -46,7 +46,7 @@ def _cells(board: Scoreboard, group: Group) -> tuple[Entry, ...]:
     for metric in (PSNR, SSIM):
         means = group.patients(metric)
         if not means:
-            cells.append(state(group.without(metric)))
+            cells.append(state(group.why_no_mean(metric)))
             continue
         counts[len(means)] = None
         spread = statistics.spread(means, group.condition, metric)
