@@ -102,6 +102,7 @@ def make_cell(
         condition,
         training,
         data={
+            "split": "p",
             "slices": {part: len(names) for part, names in PARTS.items()},
             "patients": {part: len({patient for patient, _ in names}) for part, names in PARTS.items()},
         },
