@@ -20,6 +20,7 @@ from bench.network_code.importing import Planned
 from bench.plan import cells
 from bench.plan.cells import Training
 from bench.records.store import CellStore
+from tests import records_factory
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 16
@@ -77,24 +78,7 @@ def write_pairs(
     return pairs.PairFiles(str(folder), "reference.npy", f"{condition}.npy", condition)
 
 
-def make_training(**changes: Any) -> Training:
-    """Return a tiny training: three epochs of four updates, batch 4, whole slices."""
-    settings: dict[str, Any] = {
-        "recipe": "study",
-        "optimizer": "adam",
-        "learning_rate": 0.01,
-        "schedule_epochs": 3,
-        "epochs": 3,
-        "updates_per_epoch": 4,
-        "batch": 4,
-        "patch": None,
-        "patches_per_slice": 1,
-        "augmentation": "flips_rotations",
-        "loss": "mse",
-        "precision": "float32",
-        "guard": schema.Guard(),
-    }
-    return Training(**settings | changes)
+make_training = records_factory.training
 
 
 @functools.cache
@@ -113,26 +97,22 @@ def make_cell(
     base: Path = ROOT,
 ) -> cells.Cell:
     """Return a resolved cell."""
-    data = cells.DataIdentity(
-        source="test", kind="pairs", fingerprint="f", selection="s", split="p", split_sha256="h",
-        patients_known=True,
-        slices={part: len(names) for part, names in PARTS.items()},
-        patients={part: len({patient for patient, _ in names}) for part, names in PARTS.items()},
-    )  # fmt: skip
-    dataset = cells.Dataset(
-        data=data,
-        condition=condition,
-        views=None,
-        photons=None,
-        geometry=schema.Geometry(),
-        size=SIZE,
-        noise_seed=1,
+    return records_factory.cell(
+        schema.INPUT if build is None else build.partition(":")[0].rpartition(".")[2],
+        condition,
+        training,
+        data={
+            "split": "p",
+            "slices": {part: len(names) for part, names in PARTS.items()},
+            "patients": {part: len({patient for patient, _ in names}) for part, names in PARTS.items()},
+        },
+        dataset={"size": SIZE},
+        build=build,
+        params=dict(params),
+        seed=seed,
+        code=code_of(build, base),
+        versions={"physics": 1, "training": schema.TRAINING_VERSION},
     )
-    model = schema.INPUT if build is None else build.partition(":")[0].rpartition(".")[2]
-    return cells.Cell(
-        model=model, build=build, params=dict(params), training=training, dataset=dataset, seed=seed,
-        code=code_of(build, base), versions={"physics": 1, "training": schema.TRAINING_VERSION},
-    )  # fmt: skip
 
 
 def make_task(
@@ -147,7 +127,7 @@ def make_task(
     """Return the task of one cell whose files go to ``folder``; without ``training`` the tiny one."""
     described = make_cell(training or make_training(), condition=files.condition, base=base, **cell)
     return Task(
-        planned=cells.PlannedCell(id=described.id, spec=described, scaled=()),
+        planned=records_factory.planned(described),
         files=files,
         parts={part: list(names) for part, names in parts.items()},
         store=CellStore(folder),

@@ -17,10 +17,11 @@ from bench.execution import resolve as preparing
 from bench.execution import runner, task
 from bench.execution.task import Task
 from bench.metrics import METRICS
-from bench.plan.cells import Plan, PlannedCell
+from bench.plan.cells import Plan
 from bench.records import golden
 from bench.records.record import Attempt, Record
 from bench.records.store import RunStore
+from tests import records_factory
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -122,9 +123,8 @@ def write_cell(work: Task) -> Record:
     """Write scores, samples and the record of a cell as if it had run."""
     names = work.parts["test"]
     lowest = 0.5 if work.planned.spec.training is None else 1.5  # a network is not its input
-    rows = [
-        {"patient": p, "slice": s, **dict.fromkeys(METRICS, lowest + i)} for i, (p, s) in enumerate(names)
-    ]
+    each = [lowest + i for i in range(len(names))]
+    rows = records_factory.scores(names, **dict.fromkeys(METRICS, each))
     work.store.write_scores(rows)
     shape = (1, 8, 8)
     work.store.write_samples(
@@ -193,28 +193,7 @@ def planned(folder: Path) -> Plan:
     return preparing.prepare(request(write(folder))).plan
 
 
-def record_of(cell: PlannedCell, status: str = "finished", **changes: Any) -> Record:
-    """Return a record made by hand."""
-    from bench.metrics import definitions
-
-    ended = {
-        "seed": cell.spec.seed,
-        "updates": 2,
-        "epochs": 1,
-        "ended": status,
-        "message": "" if status == "finished" else "why",
-    }
-    values: dict[str, Any] = {
-        "id": cell.id,
-        "spec": cell.spec,
-        "scaled": cell.scaled,
-        "status": status,
-        "attempts": (Attempt(**ended),),
-        "metrics": definitions(),
-        "scoring_version": 1,
-        "ranges": {"test": [0.0, 1.5]},
-    }
-    return Record(**{**values, **changes})
+record_of = records_factory.record
 
 
 def unaudited(prepared: preparing.Prepared) -> Generator[Event, None, preparing.Prepared]:

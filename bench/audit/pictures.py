@@ -14,7 +14,8 @@ from bench.audit.simulator import Setup, Simulator
 from bench.ct.geometry import Geometry
 from bench.ct.units import MU_WATER, deviation_factor
 from bench.report.render import svg
-from bench.report.render.figures import Window, slice_png
+from bench.report.render.png import slice_png
+from bench.report.values import Window
 
 WIDTH, HEIGHT = 5.4, 3.7  # inches at 9 points: how large the letters look beside the drawing
 _LAW: dict[str, Any] = {"color": svg.PALETTE[0], "linewidth": 1.8, "solid_capstyle": "round"}

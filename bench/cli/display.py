@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
+from bench.words import duration
 
 Write = Callable[[str], None]
 VERBS = {
@@ -57,16 +58,6 @@ def text_of(event: Event) -> str | None:
 def short(cell: str) -> str:
     """Return the readable part of a cell's id: model, condition and seed without the hash."""
     return cell.rpartition("-")[0] or cell
-
-
-def duration(seconds: float) -> str:
-    """Return ``seconds`` as a person says it: 41 s, 3 min 20 s, 2 h 05 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class Lines:

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bench.cli.display import duration
 from bench.config import precedence
 from bench.config.schema import INPUT
 from bench.ct import views
@@ -15,6 +14,7 @@ from bench.ct.units import starved
 from bench.plan.cells import Plan, PlannedCell
 from bench.plan.expand import resolved
 from bench.records.store import Result, RunStore
+from bench.words import duration
 
 if TYPE_CHECKING:
     from bench.config.schema import Source

@@ -19,17 +19,15 @@ def write(run: RunStore, reports: Path) -> list[Path]:
     """
     from bench import atomic
     from bench.report import table
-    from bench.report.render import csv as csvout
-    from bench.report.render import html, latex, markdown
+    from bench.report.render import csv, html, latex, markdown
 
     plan = run.read_plan()
-    results = run.read_all(plan)
-    made = table.build(plan, results, run.others(plan))
+    tables = table.build(plan, run.read_all(plan), run.others(plan))
     texts = {
-        "results.md": markdown.render(made),
-        "results.html": html.render(plan, results, made),
-        "results.csv": csvout.render(made),
-        "results.tex": latex.render(made),
+        "results.md": markdown.render(tables),
+        "results.html": html.render(tables),
+        "results.csv": csv.render(tables),
+        "results.tex": latex.render(tables),
     }
     for name, text in texts.items():
         atomic.write_text(reports / name, text)

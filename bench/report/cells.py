@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cached_property
 
-from bench.records.store import Result
-from bench.report import statistics
+import pandas as pd
 
-Scores = Sequence[Mapping[str, str | float]]  # one row per slice
-LeftOut = Mapping[
-    str, frozenset[tuple[str, str]]
-]  # metric -> (patient, slice) that no cell of the row counts
+from bench.records.store import TEXT_COLUMNS, Result
+from bench.report import statistics
+from bench.report.slices import Means, SliceName, SliceScore, finished, means
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,6 @@ class Run:
     """One seed of a cell of the table: the results of its folds, in order; a single one without folds."""
 
     results: tuple[Result, ...]
-    left_out: LeftOut = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -31,52 +27,41 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether every fold has scores."""
-        return all(
-            result.record is not None and result.record.status == "finished" for result in self.results
-        )
+        return all(map(finished, self.results))
 
-    @cached_property
-    def scores(self) -> list[dict[str, str | float]]:
-        """The rows of all folds together: each slice is tested in one of them."""
-        return [row for result in self.results for row in result.scores]
-
-    def mean(self, metric: str) -> float | None:
-        """The mean over the slices of all folds that count; None where there is none."""
-        return mean_of(self.scores, metric, self.left_out)
-
-    def patients(self, metric: str) -> dict[str, float]:
-        """The mean of each patient over its slices that count."""
-        return patients_of(self.scores, metric, self.left_out)
-
-    def by_fold(self, metric: str) -> list[float]:
-        """The mean over the patients of each fold, in order; a fold without a finite score is left out."""
-        found = (patients_of(result.scores, metric, self.left_out) for result in self.results)
-        return [statistics.mean(means.values()) for means in found if means]
+    @property
+    def slices(self) -> int:
+        """The number of slices tested in all folds together: each is tested in one of them."""
+        return sum(len(result.scores) for result in self.results)
 
     @property
     def state(self) -> str:
         """Why there is no score: ``diverged (epoch 7)``, ``fold 3 of 5: not run yet``."""
         folds: dict[str, list[str]] = {}
         for result in self.results:
-            if result.record is None or result.record.status != "finished":
+            if not finished(result):
                 folds.setdefault(describe(result), []).append(str(result.planned.spec.dataset.data.fold))
         count = len(self.results)
         words = []
-        for word, which in folds.items():
-            noun = "fold" if len(which) == 1 else "folds"
-            where = f"{noun} {', '.join(which)} of {count}: " if len(which) < count else ""
+        for word, numbers in folds.items():
+            noun = "fold" if len(numbers) == 1 else "folds"
+            where = f"{noun} {', '.join(numbers)} of {count}: " if len(numbers) < count else ""
             words.append(where + word)
         return "; ".join(words)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
-    """One cell of the table: the planned cells of a model on a condition, sorted by seed and fold."""
+    """One cell of the table: the planned cells of a model on a condition, sorted by seed and fold.
+
+    ``scores`` are all ``slice_scores`` of the table, ``means`` those of this cell.
+    """
 
     condition: str
     model: str
     results: tuple[Result, ...]
-    left_out: LeftOut = field(default_factory=dict)
+    scores: pd.DataFrame
+    means: Means
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -84,7 +69,7 @@ class Group:
         seeds: dict[int, list[Result]] = {}
         for result in self.results:
             seeds.setdefault(result.planned.spec.seed, []).append(result)
-        return tuple(Run(tuple(results), self.left_out) for results in seeds.values())
+        return tuple(Run(tuple(results)) for results in seeds.values())
 
     @cached_property
     def finished(self) -> tuple[Run, ...]:
@@ -106,76 +91,42 @@ class Group:
             return next(iter(words.values()), "")
         return "; ".join(f"seed {seed}: {word}" for seed, word in words.items())
 
-    def mean(self, metric: str) -> float | None:
-        """The mean over slices, those of all folds, then over the finished seeds; None where there is none."""
-        means = [run.mean(metric) for run in self.finished]
-        known = [m for m in means if m is not None]
-        return statistics.mean(known) if known and len(known) == len(means) else None
+    def mean(self, metric: str, without: Collection[SliceName] = ()) -> float | None:
+        """The mean over slices, those of all folds, then over the finished seeds; None where there is none.
+
+        ``without`` are slices that are not counted here either.
+        """
+        by_seed = list(self.means.seeds.get(metric, {}).values())
+        if without:
+            scores = self.of_metric(metric)
+            outside = ~pd.MultiIndex.from_frame(scores[list(TEXT_COLUMNS)]).isin(list(without))
+            by_seed = means(scores[outside], "seed").to_list()
+        return statistics.mean(by_seed) if by_seed and len(by_seed) == len(self.finished) else None
 
     def patients(self, metric: str) -> dict[str, float]:
         """The mean of each patient over slices, then over the finished seeds; patients of all folds."""
-        if self.mean(metric) is None:
-            return {}
-        pairs = [pair for run in self.finished for pair in run.patients(metric).items()]
-        return statistics.patient_means(pairs)
+        return self.means.patients.get(metric, {}) if self.mean(metric) is not None else {}
 
-    def strange(self, metric: str) -> tuple[Strange, ...]:
+    def of_metric(self, metric: str) -> pd.DataFrame:
+        """The scores of one metric of the finished seeds."""
+        scores = self.scores[self.scores["complete"] & (self.scores["metric"] == metric)]
+        return scores[(scores["condition"] == self.condition) & (scores["model"] == self.model)]
+
+    def not_finite(self, metric: str) -> list[SliceScore]:
         """The scores of this cell that are no finite number, where others of the row have one."""
-        left_out = self.left_out.get(metric, frozenset())
-        return tuple(
-            Strange(run.seed, patient, name, value)
-            for run in self.finished
-            for patient, name, value in _read(run.scores, metric)
-            if not math.isfinite(value) and (patient, name) not in left_out
-        )
+        return [
+            score
+            for score in self.means.not_finite
+            if score.metric == metric and score.complete and not score.left_out
+        ]
 
-    def without(self, metric: str) -> str:
+    def why_no_mean(self, metric: str) -> str:
         """Why there is no mean of a metric."""
-        scored = any(metric in row for run in self.finished for row in run.scores)
-        return "no finite score" if scored else "not scored"
-
-
-@dataclass(frozen=True)
-class Strange:
-    """The score of one slice that is no finite number: PSNR of an image equal to its reference is infinite."""
-
-    seed: int
-    patient: str
-    slice: str
-    value: float
-
-
-def counted(scores: Scores, metric: str, left_out: LeftOut) -> list[tuple[str, str, float]]:
-    """Return (patient, slice, value) of the slices that enter a mean: finite, and left out by no rule of the row."""
-    without = left_out.get(metric, frozenset())
-    return [
-        (patient, name, value)
-        for patient, name, value in _read(scores, metric)
-        if math.isfinite(value) and (patient, name) not in without
-    ]
-
-
-def mean_of(scores: Scores, metric: str, left_out: LeftOut) -> float | None:
-    """Return the mean over the slices that count; None where there is none."""
-    values = [value for _, _, value in counted(scores, metric, left_out)]
-    return statistics.mean(values) if values else None
-
-
-def patients_of(scores: Scores, metric: str, left_out: LeftOut) -> dict[str, float]:
-    """Return the mean over the slices of each patient that count."""
-    return statistics.patient_means(
-        (patient, value) for patient, _, value in counted(scores, metric, left_out)
-    )
-
-
-def _read(scores: Scores, metric: str) -> Iterable[tuple[str, str, float]]:
-    for row in scores:
-        if metric in row:
-            yield str(row["patient"]), str(row["slice"]), float(row[metric])
+        return "not scored" if self.of_metric(metric).empty else "no finite score"
 
 
 def describe(result: Result) -> str:
-    """Return the state of one cell in words."""
+    """Return the state of one cell in words: ``finished``, ``diverged (epoch 7)``."""
     if result.record is None:
         return "not run yet"
     last = result.record.attempts[-1] if result.record.attempts else None

@@ -36,20 +36,9 @@ def fixed(number: float, decimals: int, *, signed: bool = False) -> str:
     return f"{rounded + 0.0 if rounded else 0.0:{'+' if signed else ''}.{decimals}f}"
 
 
-def duration(seconds: float) -> str:
-    """Return a time as a person says it: ``4.2 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def count(number: int, noun: str) -> str:
-    """Return ``1 slice`` or ``20 slices``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def one_line(text: str) -> str:
+    """Return ``text`` on one line, each run of blanks and line ends as one blank."""
+    return " ".join(text.split())
 
 
 def whole(number: float) -> str:

@@ -7,7 +7,7 @@ from statistics import fmean
 from bench.config.schema import INPUT
 from bench.records.store import Result
 from bench.report.cells import Group
-from bench.report.rows import PSNR, Line
+from bench.report.rows import PSNR, Row
 
 HAIR = 0.05  # dB; chosen: about the spread of one network's PSNR over seeds
 MARK = "output = input"
@@ -17,29 +17,27 @@ NOTE = (
 )
 
 
-def of_result(line: Line, result: Result) -> bool:
+def of_result(row: Row, result: Result) -> bool:
     """Return whether one trained cell scores as its input does, less than ``HAIR`` dB apart per test slice on average.
 
     The gain itself is not asked: a network that helps half of the slices and harms the others has gain 0 too.
     """
     fold = result.planned.spec.dataset.data.fold
-    cells = [cell for cell in line.groups[INPUT].results if cell.planned.spec.dataset.data.fold == fold]
+    cells = [cell for cell in row.groups[INPUT].results if cell.planned.spec.dataset.data.fold == fold]
     if result.planned.spec.model == INPUT or not cells or not result.scores:
         return False
-    untreated = {(row["patient"], row["slice"]): row for row in cells[0].scores}
+    untreated = {(one["patient"], one["slice"]): one for one in cells[0].scores}
     apart = []
-    for row in result.scores:
-        its = untreated.get((row["patient"], row["slice"]))
-        if its is None or PSNR not in row or PSNR not in its:
+    for own in result.scores:
+        its = untreated.get((own["patient"], own["slice"]))
+        if its is None or PSNR not in own or PSNR not in its:
             return False
-        mine, base = float(row[PSNR]), float(its[PSNR])
-        apart.append(
-            0.0 if mine == base else abs(mine - base)
-        )  # equal infinities too: perfect before and after
+        mine, base = float(own[PSNR]), float(its[PSNR])  # equal infinities too: perfect before and after
+        apart.append(0.0 if mine == base else abs(mine - base))
     return fmean(apart) < HAIR
 
 
-def mark(line: Line, group: Group) -> str:
+def mark(row: Row, group: Group) -> str:
     """Return ``output = input`` where that holds for a seed or fold of the group, else nothing."""
     cells = [result for run in group.finished for result in run.results]
-    return MARK if any(of_result(line, result) for result in cells) else ""
+    return MARK if any(of_result(row, result) for result in cells) else ""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from bench.config.schema import INPUT, digest
 from bench.errors import BenchError
 from bench.plan.cells import Plan
 from bench.records.store import Result
-from bench.report import format as numbers
-from bench.report.cells import Group, LeftOut
+from bench.report import format
+from bench.report.cells import Group
+from bench.report.slices import Means, means_of, slice_names
 
 PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
 
+Definitions = Mapping[str, Mapping[str, Any]]
+
 
 @dataclass(frozen=True)
-class Line:
+class Row:
     """One row of the table. ``flagged`` are the models that differ from the rest, ``reasons`` in what."""
 
     condition: str
@@ -33,31 +37,33 @@ class Line:
         return not self.reasons
 
 
-def lines(plan: Plan, results: Iterable[Result]) -> tuple[Line, ...]:
+def table_rows(plan: Plan, results: Iterable[Result], scores: pd.DataFrame) -> tuple[Row, ...]:
     """Return the rows of the table in the order of the plan; the order of ``results`` does not matter.
+
+    ``scores`` are the ``slice_scores`` of ``results``.
 
     Raises:
         BenchError: a record or its scores do not belong to their cell.
     """
-    columns = (INPUT, *plan.models)
-    found: dict[tuple[str, str], list[Result]] = {}
+    cells: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         _check(plan, result)
         spec = result.planned.spec
-        found.setdefault((spec.dataset.condition, spec.model), []).append(result)
+        cells.setdefault((spec.dataset.condition, spec.model), []).append(result)
+    means = means_of(scores)
     rows = []
     for condition in plan.conditions:
         groups = {}
-        left_out = _left_out(found.get((condition, INPUT), []))
-        for model in columns:
-            cells = sorted(found.get((condition, model), []), key=_place)
-            groups[model] = Group(condition, model, tuple(cells), left_out)
+        for model in (INPUT, *plan.models):
+            place = (condition, model)
+            ordered = tuple(sorted(cells.get(place, []), key=_order))
+            groups[model] = Group(*place, ordered, scores, means.get(place, Means()))
         flagged, reasons = _differences(groups)
-        rows.append(Line(condition, groups, flagged, reasons))
+        rows.append(Row(condition, groups, flagged, reasons))
     return tuple(rows)
 
 
-def _place(result: Result) -> tuple[int, int, str]:
+def _order(result: Result) -> tuple[int, int, str]:
     spec = result.planned.spec
     return spec.seed, spec.dataset.data.fold or 0, result.planned.id
 
@@ -72,14 +78,23 @@ def definitions(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
     return known
 
 
-def ranking(line: Line, metric: str, definition: Mapping[str, Any]) -> list[str]:
+def definition(known: Definitions, metric: str) -> Mapping[str, Any]:
+    """Return the definition of a metric, or what holds for all of its kind where no record has one."""
+    fallback = {
+        "unit": {PSNR: "dB", RMSE: "HU"}.get(metric, ""),
+        "direction": "lower" if metric == RMSE else "higher",
+    }
+    return known.get(metric, fallback)
+
+
+def ranking(row: Row, metric: str, definition: Mapping[str, Any]) -> list[str]:
     """Return the networks that may win, best unrounded mean first; empty where cells are not comparable."""
-    if not line.comparable:
+    if not row.comparable:
         return []
     means = {
         model: group.mean(metric)
-        for model, group in line.groups.items()
-        if model != INPUT and group.complete and not group.strange(metric)
+        for model, group in row.groups.items()
+        if model != INPUT and group.complete and not group.not_finite(metric)
     }
     usable = {model: mean for model, mean in means.items() if mean is not None}
     return sorted(usable, key=lambda model: -sign(definition) * usable[model])
@@ -90,38 +105,22 @@ def sign(definition: Mapping[str, Any]) -> float:
     return 1.0 if definition.get("direction", "higher") == "higher" else -1.0
 
 
-def winners(line: Line, metric: str, definition: Mapping[str, Any]) -> frozenset[str]:
+def winners(row: Row, metric: str, definition: Mapping[str, Any]) -> frozenset[str]:
     """Return the winner of a row and all that print the same value; none where a network ran alone."""
-    ranked = ranking(line, metric, definition)
+    ranked = ranking(row, metric, definition)
     if len(ranked) < 2:
         return frozenset()
-    printed = {m: numbers.score(line.groups[m].mean(metric) or 0.0, metric, definition) for m in ranked}
+    printed = {m: format.score(row.groups[m].mean(metric) or 0.0, metric, definition) for m in ranked}
     return frozenset(model for model in ranked if printed[model] == printed[ranked[0]])
 
 
-def gain(line: Line, group: Group, metric: str) -> float | None:
+def gain(row: Row, group: Group, metric: str) -> float | None:
     """Return what a network adds to the untreated input, over the slices that both have a finite score of."""
-    base, mean = line.groups[INPUT], group.mean(metric)
-    its = base.mean(metric)
-    if mean is None or its is None or group.model == INPUT or not line.comparable:
+    if group.model == INPUT or not row.comparable:
         return None
-    strange = {(found.patient, found.slice) for found in group.strange(metric)}
-    if not strange:
-        return mean - its
-    alike = {metric: frozenset(strange) | base.left_out.get(metric, frozenset())}
-    mean, its = (replace(one, left_out=alike).mean(metric) for one in (group, base))
-    return None if mean is None or its is None else mean - its
-
-
-def _left_out(inputs: Iterable[Result]) -> LeftOut:
-    """Return the slices whose untreated score is no finite number: there is nothing that a network could gain."""
-    found: dict[str, set[tuple[str, str]]] = {}
-    for result in inputs:
-        for row in result.scores:
-            for metric, value in row.items():
-                if metric not in ("patient", "slice") and not math.isfinite(float(value)):
-                    found.setdefault(metric, set()).add((str(row["patient"]), str(row["slice"])))
-    return {metric: frozenset(slices) for metric, slices in found.items()}
+    not_finite = slice_names(group.not_finite(metric))
+    mean, untreated = (one.mean(metric, not_finite) for one in (group, row.groups[INPUT]))
+    return None if mean is None or untreated is None else mean - untreated
 
 
 def _check(plan: Plan, result: Result) -> None:

@@ -62,12 +62,10 @@ def mean(values: Iterable[float]) -> float:
     return math.fsum(numbers) / len(numbers)
 
 
-def patient_means(rows: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Return the mean value of each patient from (patient, value) pairs, patients sorted by name."""
-    grouped: dict[str, list[float]] = {}
-    for patient, value in rows:
-        grouped.setdefault(patient, []).append(value)
-    return {patient: mean(grouped[patient]) for patient in sorted(grouped)}
+def deviation(values: Iterable[float]) -> float | None:
+    """Return the standard deviation (n - 1) of ``values``; None of fewer than two."""
+    numbers = np.fromiter(values, np.float64)
+    return float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
 
 
 def spread(values: Values, *names: str) -> Spread:
@@ -82,12 +80,10 @@ def spread(values: Values, *names: str) -> Spread:
     numbers = np.array([values[patient] for patient in sorted(values)], np.float64)
     if not np.isfinite(numbers).all():
         raise ValueError("a value is not finite")
-    centre = mean(numbers)
     if len(numbers) < 2:
-        return Spread(centre, None, None, None, len(numbers))
-    deviation = float(np.std(numbers, ddof=1))
+        return Spread(mean(numbers), None, None, None, len(numbers))
     resampled = bootstrap_t(numbers, *names) if len(numbers) >= FEWEST_RESAMPLED else None
-    return Spread(centre, deviation, t_interval(numbers), resampled, len(numbers))
+    return Spread(mean(numbers), deviation(numbers), t_interval(numbers), resampled, len(numbers))
 
 
 def paired(first: Values, second: Values, *names: str) -> Spread:

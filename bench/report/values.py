@@ -1,11 +1,12 @@
 """The table as a value: what is printed where, before anything is drawn.
 
-``Table`` holds grids of entries. The drawing modules (``markdown``, ``html``, ``latex``) differ only in how
-they write bold, footnotes and escapes; ``csvout`` writes the raw ``scores``.
+``Table`` holds grids of entries. The modules of ``render`` differ only in how they write bold, footnotes and
+escapes; ``csv`` writes the raw ``scores``, and only ``html`` shows the figures.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +34,7 @@ class Entry:
     detail: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grid:
     """One titled table: ``lead`` stands above it, ``notes`` and numbered ``footnotes`` below."""
 
@@ -45,6 +46,73 @@ class Grid:
     notes: tuple[str, ...] = ()
     footnotes: tuple[str, ...] = ()
     texts: tuple[int, ...] = (0,)  # columns that hold text and are aligned left
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One inline SVG with its heading and caption."""
+
+    title: str
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """A display window in HU, and the error at which a difference image is fully coloured."""
+
+    key: str
+    label: str
+    centre: float
+    width: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image and what stands above it; ``images`` and ``differences`` are data URIs by window."""
+
+    name: str
+    text: str
+    images: Mapping[str, str]
+    differences: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One slice of one condition, counted from 1: input, networks, reference."""
+
+    number: int
+    name: str
+    condition: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images between which the reader switches by window and by slice; ``crisp``: enlarged without smoothing."""
+
+    samples: tuple[Sample, ...]
+    windows: tuple[Window, ...]
+    credit: str
+    crisp: bool
+
+    @property
+    def slices(self) -> tuple[int, ...]:
+        """The numbers of the slices, each once."""
+        return tuple(sorted({sample.number for sample in self.samples}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One titled figure: ``drawings`` with a ``legend`` (text and CSS colour; no colour: a dashed line), or images."""
+
+    name: str
+    title: str
+    lead: str
+    drawings: tuple[Drawing, ...] = ()
+    legend: tuple[tuple[str, str], ...] = ()
+    gallery: Gallery | None = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +154,10 @@ class Table:
     conventions: tuple[str, ...]
     notices: tuple[str, ...]
     grids: tuple[Grid, ...]
+    figures: tuple[Figure, ...]
     provenance: tuple[Grid, ...]
     scores: tuple[Score, ...]
+    credit: str
 
 
 def label(text: str, detail: str = "") -> Entry:

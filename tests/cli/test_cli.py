@@ -252,7 +252,7 @@ def test_failed_cell_ends_with_1_after_all_others(
     fake = tiny.use_fake_worker(monkeypatch, failing=["unet-sparse"])
     done = bench(*RUN, "--force")
     assert (done.code, done.err, len(fake.ran)) == (1, "", tiny.CELLS)
-    assert "unet-sparse-s1 failed after 1 s: planted failure" in done.out
+    assert "unet-sparse-s1 failed after 1.0 s: planted failure" in done.out
     assert done.out.splitlines()[-1].endswith("3 cells finished, 1 did not; try --retry-failed")
     assert bench(*RUN).code == 1  # it still has not finished
     assert bench("status", "--profile", "tiny").code == 0

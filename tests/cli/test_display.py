@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from bench.cli.display import Bars, Lines, duration, short, text_of
+from bench.cli.display import Bars, Lines, short, text_of
 from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
 
 CELL = "unet-sparseview_180-s1-0123456789"
@@ -33,21 +33,6 @@ def test_each_event_has_its_line(event: Event, line: str) -> None:
 
 def test_lines_of_the_longest_names_fit_a_terminal() -> None:
     assert all(len(line) <= 80 for _, line in EVENTS)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (3599.6, "1 h 00 min"),
-        (7500, "2 h 05 min"),
-        (90061, "25 h 01 min"),
-    ],
-)
-def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_short_name_leaves_the_hash_out() -> None:

@@ -17,7 +17,6 @@ from bench.ct.units import deviation_factor
 from bench.errors import BenchError, BenchErrors
 from bench.plan import cells
 from bench.plan import expand as plan
-from bench.report.sections.cost import slices_seen
 
 DATASETS: dict[str, Any] = {
     "schema": 1,
@@ -166,8 +165,8 @@ def test_a_budget_counts_crops_by_area_and_keeps_the_schedule(tmp_path: Path) ->
     assert (whole.epochs, whole.schedule_epochs, whole.batch) == (4, 50, 8)
     assert whole.updates_per_epoch == 19  # 600 / 4 / 8 = 18.75
     assert patches.updates_per_epoch == 38  # a batch is 16 x (32/64)^2 = 4 slices; 600 / 4 / 4 = 37.5
-    assert slices_seen(4 * whole.updates_per_epoch, whole, 64) == 4 * 19 * 8
-    assert slices_seen(4 * patches.updates_per_epoch, patches, 64) == 4 * 38 * 4
+    assert whole.slices_seen(64) == 4 * 19 * 8
+    assert patches.slices_seen(64) == 4 * 38 * 4
     assert whole.learning_rate == schema.Halving(start=1e-3, halve_every=10)
 
 

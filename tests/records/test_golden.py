@@ -13,8 +13,8 @@ from bench.plan.cells import Plan, PlannedCell
 from bench.records import golden as verify
 from bench.records.golden.file import set_bands
 from bench.records.record import Record
-from bench.records.store import CellStore, Result
-from tests import tiny
+from bench.records.store import Result
+from tests import records_factory, tiny
 
 CELL = "unet:noisy:s1"
 SLICES = ("z000", "z001", "z002", "z003")
@@ -27,12 +27,10 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 def result(cell: PlannedCell, psnr: float = 30.0, names: tuple[str, ...] = SLICES, **changes: Any) -> Result:
     ssim, column, rmse = (0.9, 0.95, 40.0) if cell.spec.training else (0.8, 0.85, 60.0)
-    scores = {"psnr.slice_max": psnr, "ssim.slice_max": ssim, "ssim.column": column, "rmse.hu": rmse}
-    rows: list[dict[str, str | float]] = [
-        {"patient": "P001", "slice": name, **{k: v + 0.01 * i for k, v in scores.items()}}
-        for i, name in enumerate(names)
-    ]
-    return Result(cell, tiny.record_of(cell, **changes), rows, [], CellStore(Path("none")))
+    means = {"psnr.slice_max": psnr, "ssim.slice_max": ssim, "ssim.column": column, "rmse.hu": rmse}
+    columns = {metric: [mean + 0.01 * i for i in range(len(names))] for metric, mean in means.items()}
+    rows = records_factory.scores([("P001", name) for name in names], **columns)
+    return records_factory.result(cell, rows, **changes)
 
 
 def run(plan: Plan, psnr: float = 30.0) -> list[Result]:
@@ -71,7 +69,7 @@ def test_golden_of_runs_that_differ_in_more_than_scores_is_refused(plan: Plan) -
 
 
 def test_golden_of_a_run_with_a_failed_cell_or_nan_is_refused(plan: Plan) -> None:
-    failed = Result(plan.cells[-1], None, [], [], CellStore(Path("none")))
+    failed = records_factory.result(plan.cells[-1], status=None)
     with pytest.raises(BenchError, match=r"unet:noisy:s1 has not finished"):
         verify.make([changed(run(plan), failed)], "tiny", {})
     with pytest.raises(BenchError, match=r"psnr\.slice_max of cell unet:sparse:s1 is not finite"):
@@ -181,10 +179,7 @@ def test_order_of_the_pair_names_counts_although_means_agree(plan: Plan) -> None
 )
 def test_cell_that_has_not_finished_is_named(plan: Plan, status: str | None, text: str) -> None:
     cell = plan.cells[-1]
-    record = None if status is None else tiny.record_of(cell, status)
-    found = verify.compare(
-        golden(plan), changed(run(plan), Result(cell, record, [], [], CellStore(Path("none"))))
-    )
+    found = verify.compare(golden(plan), changed(run(plan), records_factory.result(cell, status=status)))
     assert [str(d) for d in found] == [f"{CELL}: status: golden finished, found {text}"]
 
 
@@ -330,7 +325,7 @@ def test_a_score_is_blamed_on_its_first_cause(plan: Plan) -> None:
 
 def test_lines_are_grouped_with_their_cause_in_causal_order(plan: Plan) -> None:
     results = changed(run(plan), result(plan.cells[-1], 31.0))
-    lost = Result(plan.cells[0], None, [], [], CellStore(Path("none")))
+    lost = records_factory.result(plan.cells[0], status=None)
     lines = verify.told(verify.compare(golden(plan), changed(results, lost)))
     assert lines == [
         f"run: {verify.CAUSES['run']}",

@@ -9,8 +9,7 @@ import pytest
 
 from bench.execution import resolve as preparing
 from bench.records import golden as verify
-from bench.records.store import CellStore, Result
-from tests import tiny
+from tests import records_factory, tiny
 
 NETWORKS = ("unet", "dncnn", "ddnet")
 LEAST_GAIN = 1.0  # dB
@@ -56,8 +55,7 @@ def test_network_that_returns_its_input_is_red_in_every_cell(golden: dict[str, A
             metric: value(golden, "input" if metric in untested(golden, name, condition) else scored, condition, metric)
             for metric in golden["cells"][f"input:{condition}:s0"]["scores"]
         }  # fmt: skip
-        rows: list[dict[str, str | float]] = [{"patient": "P003", "slice": "z001", **means}]
-        results.append(Result(cell, tiny.record_of(cell), rows, [], CellStore(Path("none"))))
+        results.append(records_factory.result(cell, records_factory.scores([("P003", "z001")], **means)))
     scores = [d for d in verify.compare(golden, results) if d.metric in means]
     tested = {
         (f"{model}:{condition}:s1", metric)

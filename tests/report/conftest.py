@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.config.schema import Geometry, Guard, Published
-from bench.plan.cells import Cell, DataIdentity, Dataset, Plan, PlannedCell, Training
-from bench.records.record import Attempt, Record, Status
+from bench.config.schema import Published
+from bench.plan.cells import Plan, PlannedCell
+from bench.records.record import Attempt, Status
 from bench.records.store import RunStore
+from tests import records_factory
 
 RANGE = "maximum of the reference slice"
 DEFINITIONS: dict[str, dict[str, Any]] = {
@@ -40,6 +41,15 @@ SOURCE = {
     "kind": "npz",
     "collection": "test-chest",
 }
+TRAINING = records_factory.training(
+    learning_rate=1e-4,
+    schedule_epochs=40,
+    epochs=4,
+    updates_per_epoch=25,
+    batch=5,
+    patch=32,
+    loss="half_sse",
+)
 SLICES = (("p1", "a"), ("p1", "b"), ("p2", "c"), ("p2", "d"))
 
 
@@ -47,19 +57,18 @@ def scores(
     psnr: float | Sequence[float], ssim: float = 0.9, slices: Sequence[tuple[str, str]] = SLICES
 ) -> list[dict]:
     """Return rows of scores with these means; a single ``psnr`` is spread by half a decibel."""
-    steps = np.linspace(-0.5, 0.5, len(slices)) if isinstance(psnr, float | int) else np.zeros(len(slices))
-    values = [psnr] * len(slices) if isinstance(psnr, float | int) else list(psnr)
-    return [
-        {
-            "patient": patient,
-            "slice": name,
-            "psnr.slice_max": float(value + step),
-            "ssim.slice_max": float(ssim),
-            "ssim.column": float(ssim + 0.01),
-            "rmse.hu": float(100 - 2 * value),
-        }
-        for (patient, name), value, step in zip(slices, values, steps, strict=True)
-    ]
+    count = len(slices)
+    values = np.linspace(psnr - 0.5, psnr + 0.5, count) if isinstance(psnr, float | int) else np.array(psnr)
+    base = np.full(count, psnr) if isinstance(psnr, float | int) else values
+    return records_factory.scores(
+        slices,
+        **{
+            "psnr.slice_max": values.tolist(),
+            "ssim.slice_max": ssim,
+            "ssim.column": ssim + 0.01,
+            "rmse.hu": (100 - 2 * base).tolist(),
+        },
+    )
 
 
 @dataclass
@@ -92,61 +101,30 @@ class Bench:
         return RunStore(self.root)
 
     def planned(self, model: str, condition: str, seed: int = 1, fold: int | None = None) -> PlannedCell:
-        folds = self.folds if fold else 1
-        data = DataIdentity(
-            source="test",
-            kind=self.source["kind"],
-            fingerprint="f",
-            selection="s",
-            split="split",
-            split_sha256="h",
-            fold=fold,
-            folds=folds,
-            patients_known=self.patients_known,
-            slices=self.slices,
-            patients=self.patients,
-        )
-        dataset = Dataset(
-            data=data,
-            condition=condition,
-            views=self.views if condition == "sv60" else None,
-            photons=None if condition == "sv60" else self.photons,
-            electronic_noise=0.0 if condition == "sv60" else self.electronic,
-            geometry=Geometry(),
-            size=self.size,
-            noise_seed=1,
-        )
-        training = Training(
-            recipe=self.recipe,
-            optimizer="adam",
-            learning_rate=1e-4,
-            schedule_epochs=40,
-            epochs=4,
-            updates_per_epoch=25,
-            batch=5,
-            patch=32,
-            patches_per_slice=1,
-            augmentation="flips_rotations",
-            loss="half_sse",
-            precision="float32",
-            guard=Guard(),
-        )
-        untreated = model == "input"
-        spec = Cell(
-            model=model,
-            build=None if untreated else f"models.{model}:build",
-            params={} if untreated else {"batch_norm": "ordinary"},
-            training=None if untreated else training,
-            dataset=dataset,
+        sparse = condition == "sv60"
+        spec = records_factory.cell(
+            model,
+            condition,
+            TRAINING.model_copy(update={"recipe": self.recipe}),
+            data={
+                "kind": self.source["kind"],
+                "fold": fold,
+                "folds": self.folds if fold else 1,
+                "patients_known": self.patients_known,
+                "slices": self.slices,
+                "patients": self.patients,
+            },
+            dataset={
+                "views": self.views if sparse else None,
+                "photons": None if sparse else self.photons,
+                "electronic_noise": 0.0 if sparse else self.electronic,
+                "size": self.size,
+            },
+            params={} if model == "input" else {"batch_norm": "ordinary"},
             seed=seed,
-            code="" if untreated else "c",
-            versions={"physics": 1},
         )
-        return PlannedCell(
-            id=f"{model}-{condition}{f'-f{fold}' if fold else ''}-s{seed}-0",
-            spec=spec,
-            scaled=() if untreated else self.scaled,
-        )
+        name = f"{model}-{condition}{f'-f{fold}' if fold else ''}-s{seed}-0"
+        return records_factory.planned(spec, name, () if model == "input" else self.scaled)
 
     def add(
         self,
@@ -179,14 +157,12 @@ class Bench:
         if samples is not None:
             store.write_samples(*samples)
         store.write_record(
-            Record(
-                id=planned.id,
-                spec=planned.spec,
-                scaled=planned.scaled,
-                status=status,
+            records_factory.record(
+                planned,
+                status,
                 attempts=() if untreated else (attempt,),
                 metrics=dict(metrics),
-                scoring_version=1,
+                ranges={},
                 data=dict(data or {"test": "00"}),
                 source=self.source,
                 environment={"device": "CPU", "libraries": {"numpy": "2.4"}, "commit": "abc"},
@@ -195,7 +171,7 @@ class Bench:
                 best_epoch=None if untreated or status != "finished" else 3,
                 deviation_factor=None if condition == "sv60" or self.old else 512 / self.size,
                 effective_photons=1093.75 if condition != "sv60" and self.old else None,
-            ),
+            )
         )
         return planned
 

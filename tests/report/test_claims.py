@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from bench.report import format as numbers
-from bench.report import table
-from bench.report.render import csv as csvout
+from bench.report import format, table
+from bench.report.render import csv as csv_text
 from bench.report.values import Table
 
 GAINS = [0.5, 0.7, 0.4, 0.6, 0.55, 0.45]  # DD-Net minus UNet, patient by patient, dB
@@ -109,7 +108,7 @@ def test_three_seeds_are_a_claim_on_the_method(bench: Any, scores: Any) -> None:
     p = float(method.removeprefix("DD-Net, p = "))
     needed = stats.t.isf(p / 2, 2) ** 2 * 0.05**2 / 3 + stats.t.isf(p / 2, 3) ** 2 * (0.0166667 / 4)
     assert needed == pytest.approx(0.55**2, rel=0.15)  # p is printed with one or two digits
-    rows = list(csv.DictReader(io.StringIO(csvout.render(made))))
+    rows = list(csv.DictReader(io.StringIO(csv_text.render(made))))
     found = {
         row["model"]: (row["p_weights"], row["p_method"]) for row in rows if row["metric"] == "psnr.slice_max"
     }
@@ -181,7 +180,7 @@ def test_a_network_without_a_rival_makes_no_claim(bench: Any, scores: Any) -> No
     bench.add("unet", "sv60", patients(scores, 4, 30.0))
     bench.add("ddnet", "sv60", status="failed")
     assert lead(build(bench))[0][2:] == [
-        numbers.DASH,
+        format.DASH,
         "",
         "",
         *["no claim: fewer than two networks have finished"] * 2,

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.report.render import figures
+from bench.report.figures import curves
+from bench.report.render import png
 
 
 def test_image_window_and_difference_colours() -> None:
-    lung = figures.WINDOWS[0]
+    lung = png.WINDOWS[0]
     ramp = np.array([[-2000.0, -1350.0, -600.0, 150.0, 3000.0]], np.float32)
-    assert np.asarray(decode(figures.slice_png(ramp, lung)))[0].tolist() == [0, 0, 128, 255, 255]
+    assert np.asarray(decode(png.slice_png(ramp, lung)))[0].tolist() == [0, 0, 128, 255, 255]
     colours = np.asarray(
-        decode(figures.difference_png(ramp * 0 + [[-300, 0, 300, 0, 0]], ramp * 0, lung)).convert("RGB")
+        decode(png.difference_png(ramp * 0 + [[-300, 0, 300, 0, 0]], ramp * 0, lung)).convert("RGB")
     )
     low, zero, high = colours[0, :3].tolist()
     assert max(zero) <= 4
@@ -30,8 +31,8 @@ def decode(uri: str) -> Image.Image:
 
 
 def test_curve_holds_its_points_and_the_input_level() -> None:
-    curve = figures.Curve((1, 2, 3), (20.0, 25.0, 22.0), 1, stopped=True)
-    svg = figures.curves_svg("a", [curve], 21.0)
+    curve = curves.Curve((1, 2, 3), (20.0, 25.0, 22.0), 1, stopped=True)
+    svg = curves.curves_svg("a", [curve], 21.0)
     line = re.search(r'<path d="([^"]*)"[^>]*stroke: var\(--series-2\)', svg)
     assert line is not None
     points = [tuple(map(float, xy.split())) for xy in re.findall(r"[ML] ([\d.]+ [\d.]+)", line.group(1))]

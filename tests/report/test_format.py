@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report import format as numbers
+from bench.report import format
 
 
 @pytest.mark.parametrize(
@@ -19,18 +19,4 @@ from bench.report import format as numbers
 )  # fmt: skip
 def test_printed_scores(number: float, metric: str, signed: bool, expected: str) -> None:
     unit = {"unit": "dB"} if metric.startswith("psnr") else {"unit": ""}
-    assert numbers.score(number, metric, unit, signed=signed) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (4.21, "4.2 s"),
-        (59.96, "1 min 00 s"),
-        (185, "3 min 05 s"),
-        (3599.7, "1 h 00 min"),
-        (7800, "2 h 10 min"),
-    ],
-)
-def test_durations(seconds: float, expected: str) -> None:
-    assert numbers.duration(seconds) == expected
+    assert format.score(number, metric, unit, signed=signed) == expected

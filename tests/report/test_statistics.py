@@ -24,11 +24,6 @@ def test_mean_of_nothing_is_refused() -> None:
         statistics.mean([])
 
 
-def test_patient_means_weigh_patients_equally() -> None:
-    rows = [("b", 1.0), ("a", 4.0), ("b", 3.0), ("b", 2.0)]
-    assert statistics.patient_means(rows) == {"a": 4.0, "b": 2.0}
-
-
 def test_spread_by_hand() -> None:
     found = statistics.spread({"a": 1.0, "b": 3.0, "c": 5.0}, "x")
     assert (found.mean, found.sd, found.patients, found.resampled) == (3.0, 2.0, 3, None)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from bench.csvtext import to_csv
+import pandas as pd
+
+from bench.report.format import one_line
 from bench.report.values import Score, Table
 
 
 def render(table: Table) -> str:
     """Return the scores of ``table`` as CSV; an empty field means there is no value."""
     columns = [field.name for field in fields(Score)]
-    rows = [[table.profile, *(_text(getattr(score, name)) for name in columns)] for score in table.scores]
-    return to_csv([["profile", *columns], *rows])
+    frame = pd.DataFrame(table.scores, columns=columns, dtype=object)
+    frame.insert(0, "profile", table.profile)
+    return str(frame.map(_text).to_csv(index=False, lineterminator="\n"))
 
 
 def _text(value: str | int | float | bool | None) -> str:
@@ -20,5 +23,5 @@ def _text(value: str | int | float | bool | None) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value)
-    text = "" if value is None else str(value)
+    text = "" if value is None else one_line(str(value))  # one line, as in every other format
     return f"'{text}" if text[:1] in ("=", "+", "@") else text

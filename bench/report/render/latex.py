@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
-from bench.report.values import Entry, Grid, Table
+from bench.report.format import one_line
+from bench.report.render.entry import Markup
+from bench.report.values import Grid, Table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_",
@@ -25,21 +25,21 @@ HEAD = """\
 
 def render(table: Table) -> str:
     """Return all tables but the provenance as LaTeX floats, to be included in the body of a document."""
-    head = HEAD.format(profile=re.sub(r"\s+", " ", table.profile))
+    head = HEAD.format(profile=one_line(table.profile))
     facts = "; ".join(f"{key}: {text}" for key, text in table.facts)
-    return head + "\n".join(_grid(grid, facts if grid.name == "scores" else "") for grid in table.grids)
+    return head + "\n".join(_grid(grid, "" if at else facts) for at, grid in enumerate(table.grids))
 
 
 def escape(text: str) -> str:
     """Return ``text`` so that LaTeX prints it as it is, on one line."""
-    return "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    return "".join(_SPECIAL.get(letter, letter) for letter in one_line(text))
 
 
 def _grid(grid: Grid, facts: str) -> str:
     columns = "".join("l" if index in grid.texts else "r" for index in range(len(grid.headings)))
     caption = " ".join(part for part in (f"{grid.title}.", grid.lead, facts and f"{facts}.") if part)
     body = [" & ".join(escape(heading) for heading in grid.headings) + r" \\", r"\midrule"]
-    body += [" & ".join(_entry(entry) for entry in row) + r" \\" for row in grid.rows]
+    body += [" & ".join(ENTRY.write(entry) for entry in row) + r" \\" for row in grid.rows]
     under = [escape(note) for note in grid.notes]
     under += [
         rf"\textsuperscript{{{number}}} {escape(text)}" for number, text in enumerate(grid.footnotes, 1)
@@ -60,11 +60,4 @@ def _grid(grid: Grid, facts: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _entry(entry: Entry) -> str:
-    parts = [rf"\textbf{{{escape(part.text)}}}" if part.best else escape(part.text) for part in entry.parts]
-    text = " / ".join(parts)
-    if entry.kind in ("state", "missing") and len(text) > 1:
-        text = rf"\emph{{{text}}}"
-    if entry.detail:
-        text += f" {escape(entry.detail)}" if entry.detail.startswith("[") else f" ({escape(entry.detail)})"
-    return text + "".join(rf"\textsuperscript{{{mark}}}" for mark in entry.marks)
+ENTRY = Markup(escape, bold=r"\textbf{%s}", quiet=r"\emph{%s}", mark=r"\textsuperscript{%s}")

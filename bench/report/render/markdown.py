@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bench.report.values import Entry, Grid, Table
+from bench.report.format import one_line
+from bench.report.render.entry import Markup
+from bench.report.values import Grid, Table
 
 
 def render(table: Table) -> str:
@@ -23,7 +25,7 @@ def render(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Return ``text`` so that Markdown shows it as it is: one line, nothing bold, no markup, no column."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[|~#$])", r"\\\1", text)
 
 
@@ -35,7 +37,7 @@ def _grid(grid: Grid, hashes: str) -> list[str]:
         blocks.append(escape(grid.lead))
     if grid.rows:
         align = ["left" if column in grid.texts else "right" for column in range(len(grid.headings))]
-        rows = [[_entry(entry) for entry in row] for row in grid.rows]
+        rows = [[ENTRY.write(entry) for entry in row] for row in grid.rows]
         heads = [escape(heading) for heading in grid.headings]
         blocks.append(tabulate(rows, heads, tablefmt="pipe", colalign=align, disable_numparse=True))
     blocks += [escape(note) for note in grid.notes]
@@ -43,11 +45,4 @@ def _grid(grid: Grid, hashes: str) -> list[str]:
     return blocks
 
 
-def _entry(entry: Entry) -> str:
-    parts = [f"**{escape(part.text)}**" if part.best else escape(part.text) for part in entry.parts]
-    text = " / ".join(parts)
-    if entry.kind in ("state", "missing") and len(text) > 1:
-        text = f"*{text}*"
-    if entry.detail:
-        text += f" {escape(entry.detail)}" if entry.detail.startswith("[") else f" ({escape(entry.detail)})"
-    return text + "".join(f"<sup>{mark}</sup>" for mark in entry.marks)
+ENTRY = Markup(escape, bold="**%s**", quiet="*%s*", mark="<sup>%s</sup>")

@@ -1,1 +1,27 @@
-"""One file for each part of a report: records in, tables out."""
+"""The tables of the report, each a function of the scoreboard; a new one is one function and one line here."""
+
+from collections.abc import Callable
+
+from bench.report.board import Scoreboard
+from bench.report.sections import cost, gain, leads, provenance, published, scores, spread, unscored
+from bench.report.values import Grid
+
+Section = Callable[[Scoreboard], Grid | None]  # None: nothing to show in this run
+
+SECTIONS: tuple[Section, ...] = (
+    scores.scores,
+    gain.grid,
+    scores.rmse,
+    spread.grid,
+    leads.grid,
+    cost.grid,
+    published.grid,
+)
+PROVENANCE: tuple[Section, ...] = (
+    provenance.environment,
+    provenance.recipes,
+    provenance.slices,
+    provenance.cells,
+    provenance.earlier,
+    unscored.grid,
+)

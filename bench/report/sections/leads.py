@@ -1,17 +1,13 @@
-"""Table 4: the best network of each row beside the next, and which of the two claims may be made."""
+"""The best network of each row beside the next, and which of the two claims may be made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from bench.plan.cells import Plan
-from bench.report import format as numbers
-from bench.report import statistics
-from bench.report.claims import Claim, Claims, Verdict
-from bench.report.rows import Line
-from bench.report.sections.scores import Definitions, definition, names, row_label_short
-from bench.report.sections.spread import RESAMPLED, intervals
+from bench import words
+from bench.report import entries, format, statistics
+from bench.report.board import Scoreboard
+from bench.report.claims import Claim, Verdict
+from bench.report.entries import RESAMPLED
+from bench.report.rows import Row
 from bench.report.values import Entry, Grid, Part, label, state
 
 _LEAD = (
@@ -24,54 +20,50 @@ _LEAD = (
 )
 
 
-def grid(plan: Plan, lines: Sequence[Line], known: Definitions, made: Claims) -> Grid:
+def grid(board: Scoreboard) -> Grid:
     """Return best minus second of each row and metric, and which of the two claims may be made."""
-    rows = []
-    for line in lines:
-        for metric, found in made.items():
-            name = numbers.metric_label(metric, definition(known, metric))
-            entries = _lead(plan, line, metric, definition(known, metric), found[line.condition])
-            rows.append((row_label_short(plan, line), label(name), *entries))
-    heads = ("Condition", "Metric", "Networks", "Difference", "Sample", "These weights", "This method")
-    return Grid("lead", "Best minus second", heads, tuple(rows), _LEAD, (), (), (0, 1, 2, 4, 5, 6))
+    rows = tuple(
+        (
+            entries.condition(board, row),
+            label(board.label(metric)),
+            *_lead(board, row, metric, of_metric[row.condition]),
+        )
+        for row in board.rows
+        for metric, of_metric in board.claims.items()
+    )
+    return Grid(
+        name="lead",
+        title="Best minus second",
+        headings=("Condition", "Metric", "Networks", "Difference", "Sample", "These weights", "This method"),
+        rows=rows,
+        lead=_LEAD,
+        texts=(0, 1, 2, 4, 5, 6),
+    )
 
 
-def _lead(plan: Plan, line: Line, metric: str, meaning: Mapping[str, Any], claim: Claim) -> tuple[Entry, ...]:
-    shown, ranked = names(plan), claim.ranked
-    best = shown[ranked[0]] if ranked else ""
-    said = (_said(claim.weights, best), _said(claim.method, best))
+def _lead(board: Scoreboard, row: Row, metric: str, claim: Claim) -> tuple[Entry, ...]:
+    ranked = claim.ranked
+    best = board.names[ranked[0]] if ranked else ""
+    verdicts = (_verdict(claim.weights, best), _verdict(claim.method, best))
     if len(ranked) < 2:
-        return state(numbers.DASH if line.comparable else "not comparable"), state(""), state(""), *said
-    who = label(f"{best} - {shown[ranked[1]]}")
-    if not claim.patients:
-        return who, state(numbers.DASH), label(claim.trainings), *said
-    first, second = (line.groups[model].patients(metric) for model in ranked[:2])
-    found = statistics.paired(first, second, line.condition, metric)
-    text = numbers.score(found.mean, metric, meaning, signed=True)
-    difference = Entry((Part(text),), detail=intervals(found, metric, meaning, signed=True))
-    return who, difference, label(f"{numbers.count(claim.patients, 'patient')}, {claim.trainings}"), *said
+        return state(format.DASH if row.comparable else "not comparable"), state(""), state(""), *verdicts
+    who = label(f"{best} - {board.names[ranked[1]]}")
+    if not board.patients_known:
+        return who, state(format.DASH), label(claim.trainings), *verdicts
+    first, second = (row.groups[model].patients(metric) for model in ranked[:2])
+    spread = statistics.paired(first, second, row.condition, metric)
+    text = board.text(spread.mean, metric, signed=True)
+    difference = Entry((Part(text),), detail=entries.intervals(board, spread, metric, signed=True))
+    sample = f"{words.count(claim.patients, 'patient')}, {claim.trainings}"
+    return who, difference, label(sample), *verdicts
 
 
-def _said(verdict: Verdict, best: str) -> Entry:
+def _verdict(verdict: Verdict, best: str) -> Entry:
     if verdict.p is None:
         return label(f"no claim: {verdict.reason}")
-    return label(f"{best if verdict.made else 'no claim'}, {p_text(verdict.p)}")
+    return label(f"{best if verdict.claimed else 'no claim'}, {p_text(verdict.p)}")
 
 
 def p_text(p: float) -> str:
     """Return ``p = 0.031``, or ``p < 0.001``."""
-    return "p < 0.001" if p < 0.001 else f"p = {numbers.fixed(p, 3)}"
-
-
-def summary(made: Claims, known: Definitions) -> str:
-    """Return in how many rows each claim is made: ``of 6 rows these weights better in 2 (PSNR), 1 (SSIM); ...``."""
-    texts = []
-    for word, method in (("these weights", False), ("this method", True)):
-        counts = []
-        for metric, found in made.items():
-            verdicts = [claim.method if method else claim.weights for claim in found.values()]
-            name = numbers.metric_label(metric, definition(known, metric))
-            counts.append(f"{sum(verdict.made for verdict in verdicts)} ({name})")
-        texts.append(f"{word} better in {', '.join(counts)}")
-    rows = max((len(found) for found in made.values()), default=0)
-    return f"of {numbers.count(rows, 'row')} " + "; ".join(texts)
+    return "p < 0.001" if p < 0.001 else f"p = {format.fixed(p, 3)}"

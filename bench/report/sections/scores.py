@@ -1,221 +1,60 @@
-"""Tables 1 and 2: scores with their winners, gain over the input, error in HU."""
+"""Scores with their winners: PSNR and SSIM as the table's users know them, and the error in HU."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from bench.config.schema import FULL_SIZE, INPUT
 from bench.ct import views
-from bench.ct.units import deviation_factor
-from bench.plan.cells import Plan
-from bench.records.store import Result
-from bench.report import format as numbers
-from bench.report import identity
-from bench.report import rows as gather
+from bench.report import entries, not_finite
+from bench.report.board import Scoreboard
 from bench.report.cells import Group
-from bench.report.rows import PSNR, RMSE, SSIM, Line
-from bench.report.sections import unscored
-from bench.report.values import Entry, Grid, label, state, value
-
-Definitions = Mapping[str, Mapping[str, Any]]
-INPUT_LABEL = "Input (untreated)"
+from bench.report.entries import Footnotes
+from bench.report.rows import PSNR, RMSE, SSIM, Row
+from bench.report.values import Entry, Grid, value
 
 
-@dataclass
-class Footnotes:
-    """Numbered notes of one grid; equal texts share a number."""
-
-    texts: list[str]
-
-    def mark(self, text: str) -> tuple[int, ...]:
-        """Return the number of ``text`` as marks; no text, no mark."""
-        if not text:
-            return ()
-        if text not in self.texts:
-            self.texts.append(text)
-        return (self.texts.index(text) + 1,)
-
-
-def names(plan: Plan) -> dict[str, str]:
-    """Return the printed name of the input and of each network."""
-    return {INPUT: INPUT_LABEL, **{model: text or model for model, text in plan.models.items()}}
-
-
-def definition(known: Definitions, metric: str) -> Mapping[str, Any]:
-    """Return the definition of a metric, or what holds for all of its kind where no record has one."""
-    fallback = {
-        "unit": {PSNR: "dB", RMSE: "HU"}.get(metric, ""),
-        "direction": "lower" if metric == RMSE else "higher",
-    }
-    return known.get(metric, fallback)
-
-
-def row_label(plan: Plan, line: Line) -> Entry:
-    """Return the name of a condition with its photons and what this size made of their noise."""
-    text = plan.conditions[line.condition] or line.condition
-    cells = [result for group in line.groups.values() for result in group.results]
-    if not cells:
-        return label(text)
-    dataset = cells[0].planned.spec.dataset
-    if dataset.photons is None:
-        return label(text)
-    lowered = {r.record.effective_photons for r in cells if r.record} - {None}  # of physics version 1
-    size = f"{dataset.size} × {dataset.size}"  # noqa: RUF001
-    if lowered:
-        return label(text, f"{numbers.whole(min(filter(None, lowered)))} photons per ray at {size}")
-    detail = f"{numbers.whole(dataset.photons)} photons per ray"
-    if dataset.electronic_noise:
-        detail += f", electronic noise {dataset.electronic_noise:.3g}"
-    if dataset.size != FULL_SIZE:
-        detail += f", deviation × {deviation_factor(dataset.size):.3g} at {size}"  # noqa: RUF001
-    return label(text, detail)
-
-
-def _with_views(plan: Plan, line: Line, entry: Entry) -> Entry:
-    """Return the name of a sparse condition with its directions, and its views unless the name says them."""
-    found = views.of_plan(plan)
-    count = found.sparse.get(line.condition) if found is not None else None
-    if found is None or count is None:
-        return entry
-    said = re.search(rf"\b{count} views\b", entry.parts[0].text)
-    texts = ("" if said else f"{count} views", views.directions(found.scan, count), entry.detail)
-    return replace(entry, detail=", ".join(filter(None, texts)))
-
-
-def row_label_short(plan: Plan, line: Line) -> Entry:
-    """Return the name of a condition alone."""
-    return label(plan.conditions[line.condition] or line.condition)
-
-
-def fold_label(result: Result) -> str:
-    """Return ``fold 3 of 5``; nothing without folds."""
-    data = result.planned.spec.dataset.data
-    return "" if data.fold is None else f"fold {data.fold} of {data.folds}"
-
-
-def scores(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
-    """Return the table as its users know it: PSNR / SSIM of the input and of each network."""
-    made = _scored(
-        "scores",
-        "Scores",
-        plan,
-        lines,
-        known,
-        (PSNR, SSIM),
-        f"PSNR in dB / SSIM, means over the test slices{_folds(plan)}. "
+def scores(board: Scoreboard) -> Grid:
+    """Return PSNR / SSIM of the input and of each network on each condition."""
+    scan = views.of_plan(board.plan)
+    return replace(
+        _scored(board, (PSNR, SSIM), entries.dose),
+        name="scores",
+        title="Scores",
+        lead=f"PSNR in dB / SSIM, means over the test slices{_folds(board)}. "
         "Bold: the best network of the row, for each metric; bold alone is no claim.",
+        notes=() if scan is None else scan.remarks,
     )
-    found = views.of_plan(plan)
-    return made if found is None else replace(made, notes=found.remarks)
 
 
-def rmse(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
-    """Return the root mean squared error of each cell in HU."""
-    lead = f"Root mean squared error in HU, mean over the test slices{_folds(plan)}; lower is better."
-    return _scored("rmse", "Error in HU", plan, lines, known, (RMSE,), lead)
+def rmse(board: Scoreboard) -> Grid:
+    """Return the root mean squared error of the input and of each network in HU."""
+    return replace(
+        _scored(board, (RMSE,), entries.condition),
+        name="rmse",
+        title="Error in HU",
+        lead=f"Root mean squared error in HU, mean over the test slices{_folds(board)}; lower is better.",
+    )
 
 
-def _folds(plan: Plan) -> str:
-    return f" of the {len(plan.folds)} folds" if len(plan.folds) > 1 else ""
+def _folds(board: Scoreboard) -> str:
+    return f" of the {len(board.plan.folds)} folds" if len(board.plan.folds) > 1 else ""
 
 
-def _scored(
-    name: str,
-    title: str,
-    plan: Plan,
-    lines: Sequence[Line],
-    known: Definitions,
-    metrics: tuple[str, ...],
-    lead: str,
-) -> Grid:
-    foot = Footnotes([])
-    rows = []
-    for line in lines:
-        best = {metric: gather.winners(line, metric, definition(known, metric)) for metric in metrics}
+def _scored(board: Scoreboard, metrics: tuple[str, ...], first: Callable[[Scoreboard, Row], Entry]) -> Grid:
+    """Return the means of all cells by ``metrics``, the best network in bold; ``first`` draws a row's label."""
+    foot, rows = Footnotes(), []
+    for row in board.rows:
+        best = {metric: board.winners(row, metric) for metric in metrics}
+        left_out = not_finite.of_row(board, row, metrics)
 
         def draw(group: Group, marks: tuple[int, ...], best: Mapping[str, frozenset[str]] = best) -> Entry:
-            found = [(metric, group.mean(metric)) for metric in metrics]
-            texts = [
-                numbers.score(m, k, definition(known, k)) if m is not None else group.without(k)
-                for k, m in found
-            ]
-            marks += foot.mark(unscored.cell_note(group, metrics, known))
+            means = [(metric, group.mean(metric)) for metric in metrics]
+            texts = [group.why_no_mean(m) if mean is None else board.text(mean, m) for m, mean in means]
+            marks += foot.mark(not_finite.of_cell(board, group, metrics))
             return value(*texts, best=tuple(group.model in best[metric] for metric in metrics), marks=marks)
 
-        first, *cells = _row(plan, line, foot, draw, detail=name == "scores")
-        left_out = foot.mark(unscored.row_note(line, metrics, known))
-        rows.append((replace(first, marks=left_out), *cells))
-    return Grid(name, title, ("Condition", *names(plan).values()), tuple(rows), lead, (), tuple(foot.texts))
-
-
-def _row(
-    plan: Plan,
-    line: Line,
-    foot: Footnotes,
-    draw: Callable[[Group, tuple[int, ...]], Entry],
-    *,
-    inputs: bool = True,
-    detail: bool = False,
-) -> tuple[Entry, ...]:
-    """Return label and cells of one row; states and footnotes are the same in every table."""
-    entries = [_with_views(plan, line, row_label(plan, line)) if detail else row_label_short(plan, line)]
-    for model, group in line.groups.items():
-        if model == INPUT and not inputs:
-            continue
-        marks = foot.mark(_mismatch(plan, line)) if model in line.flagged else ()
-        if not group.finished:
-            entries.append(state(group.state))
-            continue
-        if not group.complete:
-            marks += foot.mark(_partial(group))
-        entry = draw(group, marks)
-        entries.append(replace(entry, detail=identity.mark(line, group) or entry.detail))
-    return tuple(entries)
-
-
-def _mismatch(plan: Plan, line: Line) -> str:
-    """Return why a row has no winner."""
-    if line.comparable:
-        return ""
-    shown = names(plan)
-    who = ", ".join(shown[model] for model in line.groups if model in line.flagged)
-    return f"not comparable within its row: {who} differs in {', '.join(line.reasons)}; the row has no winner"
-
-
-def _partial(group: Group) -> str:
-    seeds = f"mean of {len(group.finished)} of {numbers.count(len(group.runs), 'seed')}"
-    return f"{seeds} ({group.state}); takes no part in choosing the winner"
-
-
-def gain(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
-    """Return what each network adds to the untreated input."""
-    foot = Footnotes([])
-    rows = []
-    for line in lines:
-
-        def draw(group: Group, marks: tuple[int, ...], line: Line = line) -> Entry:
-            if not line.comparable:
-                return state("not comparable", foot.mark(_mismatch(plan, line)))
-            found = {metric: gather.gain(line, group, metric) for metric in (PSNR, SSIM)}
-            texts = [
-                numbers.score(more, metric, definition(known, metric), signed=True)
-                if more is not None
-                else _no_gain(line, group, metric)
-                for metric, more in found.items()
-            ]
-            known_ones = [more for more in found.values() if more is not None]
-            return value(*texts, marks=marks) if known_ones else state(texts[0])
-
-        rows.append(_row(plan, line, foot, draw, inputs=False))
-    heads = ("Condition", *list(names(plan).values())[1:])
-    lead = "PSNR in dB / SSIM of each network minus those of the untreated input."
-    return Grid("gain", "Gain over the input", heads, tuple(rows), lead, (), tuple(foot.texts))
-
-
-def _no_gain(line: Line, group: Group, metric: str) -> str:
-    return (
-        group.without(metric) if group.mean(metric) is None else f"input {line.groups[INPUT].without(metric)}"
-    )
+        cells = entries.across_networks(board, row, foot, draw)
+        rows.append((replace(first(board, row), marks=foot.mark(left_out)), *cells))
+    heads = ("Condition", *board.names.values())
+    return Grid(name="", title="", headings=heads, rows=tuple(rows), footnotes=tuple(foot.texts))

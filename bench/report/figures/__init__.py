@@ -1,0 +1,12 @@
+"""The figures of the page, each a function of the scoreboard; a new one is one function and one line here."""
+
+from collections.abc import Callable
+
+from bench.report.board import Scoreboard
+from bench.report.figures import curves, images
+from bench.report.values import Figure
+
+FIGURES: tuple[Callable[[Scoreboard], Figure | None], ...] = (
+    images.figure,
+    curves.figure,
+)  # None: nothing to show

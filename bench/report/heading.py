@@ -1,0 +1,127 @@
+"""What stands above the tables: facts of the run, conventions of the metrics, and what a reader must be warned of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench import words
+from bench.config.schema import INPUT
+from bench.ct import views
+from bench.ct.units import starved
+from bench.plan.cells import Plan
+from bench.report import not_finite
+from bench.report.board import Scoreboard
+from bench.report.rows import PSNR, gain
+
+Facts = Iterator[tuple[str, str]]
+
+
+def facts(board: Scoreboard) -> Facts:
+    """Yield name and text of each fact: profile, source, slices, scan, split, settings, seeds, claims."""
+    plan = board.plan
+    yield "Profile", f"{plan.profile}: {plan.description}" if plan.description else plan.profile
+    yield "Source", str(plan.source.get("title") or plan.source.get("kind", "unknown"))
+    if plan.cells:
+        yield from _data(board)
+    yield "Settings", _deviations(board)
+    yield from ((name, file.words) for name, file in plan.configuration.items())
+    if len(plan.seeds) > 1:
+        yield "Seeds", ", ".join(str(seed) for seed in plan.seeds)
+    yield "Claims", _claims(board)
+
+
+def _data(board: Scoreboard) -> Facts:
+    plan = board.plan
+    size, folds = plan.cells[0].spec.dataset.size, plan.folds
+    slices = words.count(sum(data.slices.get("test", 0) for data in folds), "slice")
+    patients = words.count(sum(data.patients.get("test", 0) for data in folds), "patient")
+    who = patients if board.patients_known else "unknown patients"
+    yield "Tested on", f"{slices} of {who}, {size} × {size} pixels"  # noqa: RUF001
+    scan = views.of_plan(plan)
+    if scan is not None:
+        yield "Scan", f"{views.in_words(scan.scan)}, filter {scan.scan.filter}"
+    if len(folds) > 1:
+        apart = board.patients_known and not plan.leaky
+        text = "by patient: each slice once, by a network that did not train on its patient"
+        yield "Split", f"{len(folds)}-fold {text if apart else 'by slice: each slice once'}"
+
+
+def _deviations(board: Scoreboard) -> str:
+    """Return ``as published``, or in which points the cells are not, each with its networks where not all."""
+    plan = board.plan
+    cells = [cell for cell in plan.cells if cell.spec.model != INPUT] or list(plan.cells)
+    trained = dict.fromkeys(cell.spec.model for cell in cells)
+    points: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        for point in cell.scaled:
+            points.setdefault(point, {})[cell.spec.model] = None
+    texts = [
+        point if len(models) == len(trained) else f"{point} ({', '.join(board.names[m] for m in models)})"
+        for point, models in points.items()
+    ]
+    return "scaled: " + "; ".join(texts) if texts else "as published"
+
+
+def _claims(board: Scoreboard) -> str:
+    """Return in how many rows each claim is made: ``of 6 rows these weights better in 2 (PSNR), 1 (SSIM); ...``."""
+    weights, method = [], []
+    for metric, of_metric in board.claims.items():
+        weights.append(f"{sum(c.weights.claimed for c in of_metric.values())} ({board.label(metric)})")
+        method.append(f"{sum(c.method.claimed for c in of_metric.values())} ({board.label(metric)})")
+    return (
+        f"of {words.count(len(board.rows), 'row')} these weights better in {', '.join(weights)}; "
+        f"this method better in {', '.join(method)}"
+    )
+
+
+def conventions(board: Scoreboard) -> Iterator[str]:
+    """Yield what each metric means: unit, id, version, direction and range."""
+    for metric, meaning in board.metrics.items():
+        unit = f" in {meaning['unit']}" if meaning.get("unit") else ""
+        better = f"{meaning.get('direction', 'higher')} is better"
+        text = f"{board.label(metric)}{unit} ({metric}, version {meaning.get('version', '?')}, {better})"
+        yield f"{text}: range {meaning.get('range', 'not stated')}"
+
+
+def notices(board: Scoreboard) -> Iterator[str]:
+    """Yield what a reader must know before any score: a leaky split, a phantom, few counts, odd scores."""
+    plan = board.plan
+    if plan.leaky:
+        yield (
+            f"{leak(plan)} The scores may flatter networks that remember what they trained on: they are not "
+            "comparable with those of a clean split."
+        )
+    if plan.source.get("kind") == "phantom":
+        yield "The slices are a computed phantom: no score here may be compared with one on patients."
+    yield from (f"Few counts in condition {text}." for text in starved(plan.photons))
+    if not board.patients_known:
+        yield (
+            "Patients unknown: the source does not say which slice is whose, so one patient may be in two "
+            "parts, validation is a contiguous block, and no spread over patients can be given."
+        )
+    yield from not_finite.sentences(board)
+    yield from _worse_than_input(board)
+
+
+def leak(plan: Plan) -> str:
+    """Return the split of a plan and why it is leaky; empty where it is clean."""
+    return f"Leaky split {plan.folds[0].split}: {plan.leaky.rstrip('.')}." if plan.leaky else ""
+
+
+def _worse_than_input(board: Scoreboard) -> Iterator[str]:
+    """Yield a sentence for each finished network that does not beat the untreated input in PSNR."""
+    for row in board.rows:
+        for model, group in row.groups.items():
+            more = gain(row, group, PSNR)
+            if more is None or more > 0:
+                continue
+            ended = [result.record for run in group.finished for result in run.results]
+            updates = [record.attempts[-1].updates for record in ended if record and record.attempts]
+            if len(board.plan.folds) > 1:
+                updates = sorted({min(updates), max(updates)}) if updates else []
+            after = f" after {' and '.join(f'{count:,}' for count in updates)} updates" if updates else ""
+            gap = board.text(more, PSNR, signed=True)
+            yield (
+                f"{board.names[model]} does not beat the untreated input on {board.condition(row)}: "
+                f"{gap} dB{after}."
+            )

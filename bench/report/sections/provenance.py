@@ -1,0 +1,141 @@
+"""Where and with what the numbers were made: environment, recipes, slices, cells, records of earlier settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench import words
+from bench.plan.cells import Training
+from bench.records.store import Result
+from bench.report import format
+from bench.report.board import Scoreboard
+from bench.report.cells import describe
+from bench.report.values import Entry, Grid, label, state
+
+
+def environment(board: Scoreboard) -> Grid:
+    """Return libraries, devices and settings files of the cells, and how many cells where they differ."""
+    seen: dict[str, dict[str, int]] = {}
+    for result in board.results():
+        if result.record is None:
+            continue
+        files = {name: file.words for name, file in result.record.configuration.items()}
+        for key, text in _flat({**result.record.environment, **files}):
+            seen.setdefault(key, {}).setdefault(text, 0)
+            seen[key][text] += 1
+    rows = []
+    for key, texts in seen.items():
+        several = [f"{text} ({words.count(count, 'cell')})" for text, count in sorted(texts.items())]
+        rows.append((label(key), label(next(iter(texts)) if len(texts) == 1 else "; ".join(several))))
+    return Grid(
+        name="environment", title="Made with", headings=("What", "Value"), rows=tuple(rows), texts=(0, 1)
+    )
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
+    for key in sorted(values):
+        name, item = f"{above}{key}", values[key]
+        if isinstance(item, Mapping):
+            yield from _flat(item, f"{name} ")
+        else:
+            yield name, str(item)
+
+
+def recipes(board: Scoreboard) -> Grid:
+    """Return the training settings of each network and which of them its source does not state."""
+    rows = []
+    for model in board.plan.models:
+        alike: dict[tuple[str, str, tuple[str, ...]], list[Training]] = {}
+        for cell in board.plan.cells:
+            if cell.spec.model == model and (training := cell.spec.training) is not None:
+                key = (_settings(training, ""), cell.recipe_source, cell.chosen)
+                alike.setdefault(key, []).append(training)
+        for (_, source, chosen), trainings in alike.items():
+            counts = [training.updates_per_epoch for training in trainings]
+            span = " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts))))
+            texts = (_settings(trainings[0], span), source or format.DASH, ", ".join(chosen) or "none")
+            rows.append(tuple(map(label, (board.names[model], *texts))))
+    return Grid(
+        name="recipes",
+        title="Recipes",
+        headings=("Network", "Settings", "Source", "Unknown, chosen"),
+        rows=tuple(rows),
+        texts=(0, 1, 2, 3),
+    )
+
+
+def _settings(training: Training, updates: str) -> str:
+    """Return the settings in words; folds of unlike size differ in their ``updates`` only."""
+    rate = training.learning_rate
+    parts = [
+        f"recipe {training.recipe}",
+        training.optimizer,
+        f"learning rate {rate:g}" if isinstance(rate, float) else _rate(rate.model_dump(by_alias=True)),
+        f"batch {training.batch}",
+        f"crops of {training.patch}" if training.patch else "whole slices",
+        f"{training.epochs} × {updates} updates",  # noqa: RUF001
+        f"loss {training.loss}",
+        training.augmentation.replace("_", " and "),
+        training.precision,
+    ]
+    return ", ".join(parts)
+
+
+def _rate(values: Mapping[str, Any]) -> str:
+    return "learning rate " + " ".join(f"{key.replace('_', ' ')} {item}" for key, item in values.items())
+
+
+def slices(board: Scoreboard) -> Grid | None:
+    """Return how many slices each part has, fold by fold, and the hashes that stand for their names."""
+    if not board.plan.cells:
+        return None
+    rows = []
+    for data in board.plan.folds:
+        parts = [
+            label(f"{count}", words.count(data.patients[part], "patient") if data.patients_known else "")
+            for part, count in data.slices.items()
+        ]
+        fold = "all" if data.fold is None else f"{data.fold} of {data.folds}"
+        rows.append((label(fold), *parts, label(data.selection)))
+    data = board.plan.folds[0]
+    lead = (
+        f"Split {data.split} of source {data.source}, written out in split.csv beside the records. "
+        f"SHA-256 of that file: {data.split_sha256 or 'not recorded'}. Content of the source: {data.fingerprint}."
+    )
+    return Grid(
+        name="slices",
+        title="Slices",
+        headings=("Fold", *(part.capitalize() for part in data.slices), "Names"),
+        rows=tuple(rows),
+        lead=lead,
+        texts=(0, 4),
+    )
+
+
+def cells(board: Scoreboard) -> Grid:
+    """Return every planned cell and how it ended."""
+    rows = tuple((label(result.planned.id), _ended(result)) for result in board.results())
+    return Grid(name="cells", title="Cells", headings=("Cell", "Status"), rows=rows, texts=(0, 1))
+
+
+def _ended(result: Result) -> Entry:
+    record = result.record
+    if record is None:
+        return state("not run yet")
+    message = record.attempts[-1].message if record.attempts else ""
+    tries = f", attempt {len(record.attempts)}" if len(record.attempts) > 1 else ""
+    return label(describe(result) + tries, message)
+
+
+def earlier(board: Scoreboard) -> Grid | None:
+    """Return the cells on disk that are not of this plan, or None where there are none."""
+    if not board.earlier:
+        return None
+    return Grid(
+        name="earlier",
+        title="Records of earlier settings",
+        headings=("Cell",),
+        rows=tuple((label(name),) for name in board.earlier),
+        lead="On disk, but not part of this plan: made with other settings, in none of the tables above.",
+    )

@@ -1,0 +1,121 @@
+"""Every score of every slice as one data frame, and the means over slices, patients and seeds that follow from it.
+
+pandas groups; every mean is ``statistics.mean``, exactly rounded, so that no order of reading changes a printed digit
+(pandas' own mean depends on it).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bench.config.schema import INPUT
+from bench.records.store import TEXT_COLUMNS, Result
+from bench.report import statistics
+
+Place = tuple[str, str]  # condition, model
+SliceName = tuple[str, str]  # patient, slice
+
+
+class SliceScore(NamedTuple):
+    """One metric of one test slice; ``fold`` is 0 where there are none.
+
+    ``complete``: this seed has scores of all its folds. ``left_out``: the score of the untreated input on the same
+    slice is no finite number, so there is nothing that a network could gain.
+    """
+
+    cell: str
+    condition: str
+    model: str
+    seed: int
+    fold: int
+    patient: str
+    slice: str
+    metric: str
+    value: float
+    complete: bool = False
+    left_out: bool = False
+
+    @property
+    def name(self) -> SliceName:
+        """Patient and slice."""
+        return self.patient, self.slice
+
+
+def slice_scores(results: Iterable[Result]) -> pd.DataFrame:
+    """Return one row for each cell, test slice and metric, in the columns of ``SliceScore`` and ``counted``.
+
+    ``counted``: the score is a finite number and not left out, so it enters means.
+    """
+    results = list(results)
+    rows = [row for result in results for row in _rows(result)]
+    scores = pd.DataFrame(rows, columns=SliceScore._fields).astype({"value": float})
+    open_seeds = {_seed(result) for result in results if not finished(result)}
+    seeds = zip(scores["condition"], scores["model"], scores["seed"], strict=True)
+    slices = pd.MultiIndex.from_frame(scores[["condition", "metric", "patient", "slice"]])
+    finite = np.isfinite(scores["value"])
+    left_out = slices.isin(slices[~finite & (scores["model"] == INPUT)])
+    return scores.assign(
+        complete=np.array([seed not in open_seeds for seed in seeds], bool),
+        left_out=left_out,
+        counted=finite & ~left_out,
+    )
+
+
+def _rows(result: Result) -> Iterable[SliceScore]:
+    fold = result.planned.spec.dataset.data.fold or 0
+    for row in result.scores:
+        name = (str(row["patient"]), str(row["slice"]))
+        for metric, value in row.items():
+            if metric not in TEXT_COLUMNS:
+                yield SliceScore(result.planned.id, *_seed(result), fold, *name, metric, float(value))
+
+
+def finished(result: Result) -> bool:
+    """Return whether a cell has ended with scores."""
+    return result.record is not None and result.record.status == "finished"
+
+
+def _seed(result: Result) -> tuple[str, str, int]:
+    spec = result.planned.spec
+    return spec.dataset.condition, spec.model, spec.seed
+
+
+def means(scores: pd.DataFrame, *by: str) -> pd.Series:
+    """Return the mean of the scores that count for each value of the columns ``by``, sorted by them."""
+    return scores[scores["counted"]].groupby(list(by))["value"].agg(statistics.mean)
+
+
+@dataclass(frozen=True)
+class Means:
+    """The means of a model on a condition, by metric, over the seeds that are complete; and what is in none."""
+
+    seeds: dict[str, dict[int, float]] = field(default_factory=dict)  # over slices, those of all folds
+    patients: dict[str, dict[str, float]] = field(default_factory=dict)  # over slices, then over seeds
+    not_finite: list[SliceScore] = field(default_factory=list)  # of all seeds
+
+
+def means_of(scores: pd.DataFrame) -> dict[Place, Means]:
+    """Return the means of each condition and model."""
+    of_place: dict[Place, Means] = defaultdict(Means)
+    complete = scores[scores["complete"]]
+    for (*place, metric, seed), mean in means(complete, "condition", "model", "metric", "seed").items():
+        of_place[tuple(place)].seeds.setdefault(metric, {})[seed] = mean
+    by_seed: dict[tuple[str, str, str, str], list[float]] = defaultdict(list)
+    for (*who, _), mean in means(complete, "condition", "model", "metric", "patient", "seed").items():
+        by_seed[tuple(who)].append(mean)
+    for (*place, metric, patient), values in by_seed.items():
+        of_place[tuple(place)].patients.setdefault(metric, {})[patient] = statistics.mean(values)
+    for row in scores[~np.isfinite(scores["value"])][list(SliceScore._fields)].itertuples(index=False):
+        of_place[row.condition, row.model].not_finite.append(SliceScore(*row))
+    return dict(of_place)
+
+
+def slice_names(scores: Iterable[SliceScore]) -> list[SliceName]:
+    """Return the slices that ``scores`` are of, each once, sorted by patient and name."""
+    return sorted({score.name for score in scores})
