@@ -7,7 +7,6 @@ trains also ``state.npz``. The record is written last: a folder without one is n
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from bench import atomic
 from bench.csvtext import to_csv
 from bench.errors import BenchError
+from bench.names import nearest
 from bench.plan.cells import Plan, PlannedCell
 from bench.records import record
 from bench.records.record import Record
@@ -185,9 +185,10 @@ class RunStore:
             return Plan.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             remedy = f"run: bench run --all --profile {self.root.name}"
-            others = sorted(found.parent.name for found in self.root.parent.glob("*/plan.json"))
-            near = difflib.get_close_matches(self.root.name, others, n=1)
-            remedy = f"did you mean {near[0]}?" if near else remedy
+            near = nearest(
+                self.root.name, (found.parent.name for found in self.root.parent.glob("*/plan.json"))
+            )
+            remedy = f"did you mean {near}?" if near else remedy
             raise BenchError("no run here yet", file=path, remedy=remedy) from None
         except OSError as error:
             raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
