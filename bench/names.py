@@ -1,4 +1,4 @@
-"""Names of patients, slices, files and folders: one Unicode normal form (NFC) and one order for all.
+"""Names of patients, slices, files and folders: one Unicode normal form (NFC), one order, and which was meant.
 
 In one form what looks the same is the same: macOS and some archives write an ``ü`` as two characters (NFD), most
 other programs as one (NFC).
@@ -6,9 +6,12 @@ other programs as one (NFC).
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def nfc(text: str) -> str:
@@ -36,3 +39,17 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key: ``slice-2`` stands before ``slice-10``, and different texts never compare equal."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", text)
     return (*((0, int(p), "") if "0" <= p[0] <= "9" else (1, 0, p) for p in pieces), (-1, 0, text))
+
+
+def nearest(name: Any, known: Iterable[str], *, however_unlike: bool = False) -> str | None:
+    """Return the known name most like ``name``, or None where none is alike."""
+    cutoff = 0.0 if however_unlike else 0.6
+    close = difflib.get_close_matches(str(name), sorted(known), n=1, cutoff=cutoff)
+    return close[0] if close else None
+
+
+def suggestion(name: Any, known: Iterable[str]) -> str:
+    """Return ``did you mean X?``, or the list of known names where none is alike."""
+    known = list(known)
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else f"known: {', '.join(known) or 'none'}"

@@ -6,8 +6,6 @@ trains also ``state.npz``. The record is written last: a folder without one is n
 
 from __future__ import annotations
 
-import csv
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from bench import atomic
-from bench.csvtext import to_csv
+from bench import atomic, csvtext
 from bench.errors import BenchError
+from bench.names import nearest
 from bench.plan.cells import Plan, PlannedCell
 from bench.records import record
 from bench.records.record import Record
@@ -185,9 +183,10 @@ class RunStore:
             return Plan.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             remedy = f"run: bench run --all --profile {self.root.name}"
-            others = sorted(found.parent.name for found in self.root.parent.glob("*/plan.json"))
-            near = difflib.get_close_matches(self.root.name, others, n=1)
-            remedy = f"did you mean {near[0]}?" if near else remedy
+            near = nearest(
+                self.root.name, (found.parent.name for found in self.root.parent.glob("*/plan.json"))
+            )
+            remedy = f"did you mean {near}?" if near else remedy
             raise BenchError("no run here yet", file=path, remedy=remedy) from None
         except OSError as error:
             raise BenchError(f"cannot be read ({error.strerror})", file=path) from None
@@ -229,15 +228,16 @@ def _to_csv(rows: Iterable[Row]) -> str:
     values = (
         [float.__repr__(v) if isinstance(v := row[key], float) else v for key in columns] for row in rows
     )
-    return to_csv([columns, *values])
+    return csvtext.to_csv([columns, *values])
 
 
 def _from_csv(path: Path) -> list[dict[str, str | float]]:
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return [{k: v if k in TEXT_COLUMNS else float(v) for k, v in row.items()} for row in rows]
-    except FileNotFoundError:
+    if not path.exists():
         return []
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise BenchError(f"broken ({error})", file=path, remedy=_AGAIN) from None
+    try:
+        return [
+            {k: v if k in TEXT_COLUMNS else float(v) for k, v in line.values.items()}
+            for line in csvtext.read(path).lines
+        ]
+    except (BenchError, ValueError) as error:
+        raise BenchError(f"broken ({getattr(error, 'message', error)})", file=path, remedy=_AGAIN) from None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from bench.config import schema
 from bench.ct import PHYSICS_VERSION
 from bench.data.pairs import manifest
 from bench.data.pairs.manifest import Manifest, SliceName
-from bench.errors import BenchError
+from bench.errors import BenchError, InputChanged
 
 if TYPE_CHECKING:
     from bench.data.splits import Folds, Selection
@@ -155,7 +155,8 @@ def open_pairs(files: PairFiles, parts: Mapping[str, Iterable[SliceName]]) -> Pa
     Both arrays are read once and held against the SHA-256 of the manifest.
 
     Raises:
-        BenchError: an array is absent, cut short, changed or of another program, or a named slice is not in it.
+        InputChanged: an array is absent, cut short or changed.
+        BenchError: an array is of another program, or a named slice is not in it.
     """
     folder = Path(files.folder)
     described = _sound(folder, (files.degraded, files.reference))
@@ -180,12 +181,7 @@ def cache_lock(folder: Path) -> Iterator[None]:
     Raises:
         BenchError: another process holds it, or the folder may not be written.
     """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(atomic.lock(folder / "lock"))
-        except BenchError as error:
-            remedy = error.remedy if error.file else "wait for it or give another --cache"
-            raise BenchError(error.message, file=error.file or folder, remedy=remedy) from None
+    with atomic.lock(folder / "lock", busy="wait for it or give another --cache"):
         atomic.remove_leftovers(folder)
         yield
 
@@ -200,9 +196,9 @@ def _sound(folder: Path, names: Iterable[str]) -> Manifest:
     whole = {} if described is None else described.whole_in(folder)
     for name in names:
         if described is None or name not in whole:
-            raise BenchError("not built, or cut short", file=folder / name, remedy=_AGAIN)
+            raise InputChanged("not built, or cut short", file=folder / name, remedy=_AGAIN)
         if not manifest.is_sound(folder / name, described):
-            raise BenchError("its bytes have changed since it was built", file=folder / name, remedy=_AGAIN)
+            raise InputChanged("its bytes have changed since it was built", file=folder / name, remedy=_AGAIN)
     assert described is not None
     return described
 
