@@ -64,8 +64,7 @@ def data_export(into: Path, layout: str, fold: int | None, **options: Any) -> No
         source=prepared.source,
         selection=export.one_fold(prepared.folds, fold),
         files=prepared.files,
-        conditions={name: prepared.config.datasets.conditions[name] for name in prepared.files},
-        size=prepared.profile.size,
+        acquisition=prepared.acquisition,
     )
     export.check(asked, into)
     show(runner.build(prepared))
@@ -107,16 +106,19 @@ def data_audit(**options: Any) -> None:
     No slice is read, so the source need not be there. Writes audit.html with the verdicts and four pictures.
     """
     from bench import compiled
-    from bench.audit import asked, lines, page, suite
+    from bench.audit import lines, page, suite
+    from bench.audit.simulator import Setup
     from bench.config import load as config
+    from bench.config.schema import PairsSource
+    from bench.plan.acquisition import Acquisition
 
     wanted = request(**options)
     settings = config.load(wanted.datasets, wanted.experiments)
     profile = config.profile(settings, wanted.profile)
-    if not asked.simulated(settings, profile):
+    if isinstance(settings.datasets.sources[profile.source], PairsSource):
         say(f"source {profile.source} holds stored pairs: nothing is simulated, so there is nothing to audit")
         leave(DONE)
-    setup = asked.setup(settings, profile)
+    setup = Setup.of(Acquisition.of_profile(settings, profile))
     say(lines.head(wanted.profile, setup))
     checks = []
     for check in suite.run(setup):

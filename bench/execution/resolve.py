@@ -18,6 +18,7 @@ from bench.data.splits import Folds, choose, identities
 from bench.errors import BenchError, BenchErrors
 from bench.network_code import hashing
 from bench.plan import expand as plan
+from bench.plan.acquisition import Acquisition
 from bench.plan.cells import Plan, PlannedCell
 from bench.records.store import RunStore
 
@@ -49,6 +50,7 @@ class Prepared:
     chosen: tuple[PlannedCell, ...]
     source: SliceSource
     folds: Folds
+    acquisition: Acquisition
     files: dict[str, PairFiles]
     store: RunStore
     code_files: dict[str, dict[str, str]]  # by model: hash of each file of its code
@@ -78,19 +80,14 @@ def prepare(request: Request) -> Prepared:
         {"physics": PHYSICS_VERSION, "training": TRAINING_VERSION},
         leaky=folds.leaky,
     )
-    files = pairs.locate(
-        request.cache,
-        catalogue.fingerprint,
-        folds,
-        profile.size,
-        settings.datasets.geometry,
-        {name: settings.datasets.conditions[name] for name in planned.conditions},
-        profile.noise_seed,
-    )
+    acquisition = Acquisition.of_profile(settings, profile)
+    files = pairs.locate(request.cache, catalogue.fingerprint, folds, acquisition)
     chosen = tuple(planned.cells if only is None else plan.select(planned, only))
     store = RunStore(request.runs / request.profile)
     code_files = {name: hashing.file_hashes(found) for name, found in sources.items()}
-    return Prepared(request, settings, profile, planned, chosen, source, folds, files, store, code_files)
+    return Prepared(
+        request, settings, profile, planned, chosen, source, folds, acquisition, files, store, code_files
+    )
 
 
 def _folds(settings: config.Config, catalogue: Catalogue, profile: Profile) -> Folds:

@@ -10,6 +10,7 @@ from bench import atomic, devices, environment, report
 from bench.config.load import EXPERIMENTS
 from bench.config.precedence import ALL
 from bench.config.yaml_lines import KeyPath, dotted
+from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
@@ -67,16 +68,8 @@ def build(prepared: Prepared, conditions: set[str] | None = None) -> Generator[E
 
         if slow := compiled.remark():
             yield Message(slow)
-        yield from pairs_build.build(
-            prepared.source,
-            prepared.folds,
-            files,
-            prepared.profile.size,
-            prepared.config.datasets.geometry,
-            {name: prepared.config.datasets.conditions[name] for name in files},
-            prepared.profile.noise_seed,
-            threads=threads,
-        )
+        acquisition = prepared.acquisition.only(files)
+        yield from pairs_build.build(prepared.source, prepared.folds, files, acquisition, threads=threads)
 
 
 def _files(prepared: Prepared) -> Iterator[Message]:
@@ -167,7 +160,7 @@ def _run_cells(prepared: Prepared, todo: Sequence[PlannedCell], worker: Worker) 
 
 def _task(prepared: Prepared, cell: PlannedCell) -> Task:
     condition, fold = cell.spec.dataset.condition, cell.spec.dataset.data.fold or 1
-    photons = cell.spec.dataset.photons
+    dose = cell.spec.dataset.dose
     return Task(
         planned=cell,
         files=prepared.files[condition],
@@ -175,7 +168,9 @@ def _task(prepared: Prepared, cell: PlannedCell) -> Task:
         store=prepared.store.cell(cell.id),
         source=prepared.plan.source,
         leaky=prepared.plan.leaky,
-        deviation_factor=None if photons is None else deviation_factor(prepared.profile.size),
+        deviation_factor=None
+        if isinstance(dose.noise_model, Noiseless)
+        else deviation_factor(prepared.profile.size),
         code=_code(prepared, cell),
         configuration=prepared.plan.configuration,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
+from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
 from bench.records.store import Result
 from bench.report import cells as groups
@@ -71,7 +72,7 @@ def _facts(plan: Plan, patients_known: bool) -> tuple[tuple[str, str], ...]:
         patients = numbers.count(sum(data.patients.get("test", 0) for data in folds), "patient")
         who = patients if patients_known else "unknown patients"
         facts.append(("Tested on", f"{test} of {who}, {size} × {size} pixels"))  # noqa: RUF001
-        found = views.of_plan(plan)
+        found = views_of(plan)
         if found is not None:
             facts.append(("Scan", f"{views.in_words(found.scan)}, filter {found.scan.filter}"))
         if len(folds) > 1:

@@ -9,7 +9,9 @@ from typing import Any
 
 from bench.config.schema import FULL_SIZE, INPUT
 from bench.ct import views
+from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
+from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
 from bench.records.store import Result
 from bench.report import format as numbers
@@ -60,15 +62,13 @@ def row_label(plan: Plan, line: Line) -> Entry:
     if not cells:
         return label(text)
     dataset = cells[0].planned.spec.dataset
-    if dataset.photons is None:
+    if isinstance(dataset.dose.noise_model, Noiseless):
         return label(text)
     lowered = {r.record.effective_photons for r in cells if r.record} - {None}  # of physics version 1
     size = f"{dataset.size} × {dataset.size}"  # noqa: RUF001
     if lowered:
         return label(text, f"{numbers.whole(min(filter(None, lowered)))} photons per ray at {size}")
-    detail = f"{numbers.whole(dataset.photons)} photons per ray"
-    if dataset.electronic_noise:
-        detail += f", electronic noise {dataset.electronic_noise:.3g}"
+    detail = dataset.dose.noise_model.words(numbers.whole)
     if dataset.size != FULL_SIZE:
         detail += f", deviation × {deviation_factor(dataset.size):.3g} at {size}"  # noqa: RUF001
     return label(text, detail)
@@ -76,7 +76,7 @@ def row_label(plan: Plan, line: Line) -> Entry:
 
 def _with_views(plan: Plan, line: Line, entry: Entry) -> Entry:
     """Return the name of a sparse condition with its directions, and its views unless the name says them."""
-    found = views.of_plan(plan)
+    found = views_of(plan)
     count = found.sparse.get(line.condition) if found is not None else None
     if found is None or count is None:
         return entry
@@ -108,7 +108,7 @@ def scores(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid:
         f"PSNR in dB / SSIM, means over the test slices{_folds(plan)}. "
         "Bold: the best network of the row, for each metric; bold alone is no claim.",
     )
-    found = views.of_plan(plan)
+    found = views_of(plan)
     return made if found is None else replace(made, notes=found.remarks)
 
 
