@@ -21,7 +21,6 @@ import numpy as np
 from bench.audit.objects import Real
 
 _NODES = 2048
-_GAUSSIAN = 10_000.0  # photons from which a Poisson distribution is summed as a Gaussian one
 
 
 def window(name: str, f: Real) -> Real:
@@ -98,32 +97,3 @@ def edge_width(name: str, pitch: float, object_pixel: float) -> float:
     x, fallen = edge(name, pitch, object_pixel)
     first = int(np.flatnonzero(fallen > 0.75)[0]) + 1
     return 2.0 * float(np.interp(0.75, fallen[:first], x[:first]))
-
-
-def log_count_variance(expected: float, electronic: float = 0.0) -> float:
-    """Return the variance of ``ln max(N, 1)`` for N ~ Poisson(``expected``), with Gaussian noise added to N.
-
-    Near 1 / ``expected`` (plus ``(electronic / expected)^2``) for many photons, and more for few: summed here over both
-    distributions. Many photons are as good as Gaussian, and their spread then joins that of the electronics.
-    """
-    spread = 9.0 * math.sqrt(expected) + 9.0
-    if expected > _GAUSSIAN:
-        counts, share = np.array([expected]), np.ones(1)
-        electronic = math.hypot(electronic, math.sqrt(expected))
-    else:
-        first, last = max(0, math.floor(expected - spread)), math.ceil(expected + spread)
-        counts = np.arange(first, last + 1, dtype=np.float64)
-        share = poisson(counts, expected)
-    nodes = np.linspace(-8.0, 8.0, 1601) if electronic else np.zeros(1)
-    measured = np.log(np.maximum(counts[:, None] + electronic * nodes[None, :], 1.0))
-    weight = share[:, None] * np.exp(-(nodes[None, :] ** 2) / 2.0)
-    mean = float((weight * measured).sum() / weight.sum())
-    return float((weight * (measured - mean) ** 2).sum() / weight.sum())
-
-
-def poisson(counts: Real, expected: float) -> Real:
-    """Return the probability of each count."""
-    from scipy.special import gammaln
-
-    found: Real = np.exp(counts * math.log(expected) - expected - gammaln(counts + 1.0))
-    return found

@@ -12,14 +12,15 @@ from bench.audit.check import Check, between, within
 from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, disc
 from bench.audit.simulator import Setup, Simulator
-from bench.ct.dose import Condition
+from bench.ct.conditions import Condition
+from bench.ct.noise import Noise, Noiseless, Quanta
 from bench.ct.units import MU_WATER, deviation_factor
 
 
 def conditions(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     """Yield level of noise and number of spokes of every condition that has them."""
     for condition in setup.conditions:
-        if condition.photons is not None and _arriving(condition.photons) >= 1.0:
+        if not isinstance(condition.noise, Noiseless) and _arriving(condition.noise) >= 1.0:
             yield level(simulator, setup, condition)
         if condition.views is not None:
             scan = view_aliasing.scan_for(setup.geometry, condition.views)
@@ -29,8 +30,9 @@ def conditions(simulator: Simulator, setup: Setup) -> Iterator[Check]:
         yield from inheritance(simulator, setup)
 
 
-def _arriving(photons: float) -> float:
+def _arriving(model: Noise) -> float:
     """Return the photons expected behind the middle of the disc; fewer than one make a variance of rare counts."""
+    photons = model.photons if isinstance(model, Quanta) else math.inf
     return photons * math.exp(-2.0 * noise.RADIUS_CM * MU_WATER)
 
 
@@ -41,9 +43,9 @@ def level(simulator: Simulator, setup: Setup, condition: Condition) -> Check:
     views = condition.views or setup.geometry.views
     return between(
         f"noise.level[{condition.name}]", found / law, (0.85, 1.15), "of law",
-        f"the same with the {views} views and {condition.photons:g} photons of this condition, its "
-        f"electronic noise and {deviation_factor(setup.geometry.size):.3g}, the square of which this size multiplies "
-        "variances by, through the code that builds the pairs",
+        f"the same with the {views} views and the noise of this condition ({condition.noise.words()}) and "
+        f"{deviation_factor(setup.geometry.size):.3g}, the square of which this size multiplies variances by, through "
+        "the code that builds the pairs",
     )  # fmt: skip
 
 
@@ -51,7 +53,7 @@ def inheritance(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     """Yield how much of the reference's noise the degraded slices inherit."""
     photons = setup.reference.photons or 0.0
     whole = Condition("whole", views=setup.geometry.views)
-    low = Condition("low", photons=photons / 2.0)
+    low = Condition("low", noise=Quanta(photons=photons / 2.0))
     images = _water(simulator, setup, [whole, low])
     own = law_of(setup, whole)
     yield between(
@@ -69,10 +71,12 @@ def inheritance(simulator: Simulator, setup: Setup) -> Iterator[Check]:
 
 
 def law_of(setup: Setup, condition: Condition) -> float:
-    """Return the law's variance of a condition in 1/cm^2; a condition without photons has that of the full dose."""
+    """Return the law's variance of a condition in 1/cm^2; one without noise of its own has that of the full dose."""
     scan = setup.geometry.every(condition.stride(setup.geometry))
-    photons = condition.photons or setup.reference.photons or math.inf
-    return deviation_factor(scan.size) ** 2 * noise.law(scan, photons, condition.electronic)
+    model = condition.noise
+    if isinstance(model, Noiseless):
+        model = setup.reference.noise or model
+    return deviation_factor(scan.size) ** 2 * noise.law(scan, model)
 
 
 def _water(simulator: Simulator, setup: Setup, asked: Sequence[Condition]) -> dict[str, Image]:

@@ -7,26 +7,26 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.audit import closed_forms
 from bench.audit.check import Check, at_most, within
 from bench.audit.objects import Real
-from bench.audit.simulator import Simulator
+from bench.audit.simulator import Setup, Simulator
+from bench.ct.noise import Quanta
 
 RAYS = 200_000
 PHOTONS, EXPECTED = 2e4, 16.0  # few enough that a Poisson law is visibly no Gaussian one
 DEVIATIONS = 4.0  # standard errors; one sound simulator in 16,000 would fail
 
 
-def measured(simulator: Simulator, expected: float, photons: float, **noise: float) -> Real:
-    """Return the counts of many rays in which ``expected`` of ``photons`` arrive, computed back from the logarithm."""
-    flat = np.full(RAYS, math.log(photons / expected))
-    names = ("audit", "counts", round(1000 * expected), *noise)
-    return photons * np.exp(-simulator.add_noise(flat, photons, names, **noise).astype(np.float64))
+def measured(simulator: Simulator, expected: float, noise: Quanta) -> Real:
+    """Return the counts of many rays in which ``expected`` photons arrive, computed back from the logarithm."""
+    flat = np.full(RAYS, math.log(noise.photons / expected))
+    names = ("audit", "counts", round(1000 * expected), *(["electronic"] if noise.electronic else []))
+    return noise.photons * np.exp(-simulator.add_noise(flat, noise, names).astype(np.float64))
 
 
-def counts(simulator: Simulator) -> Iterator[Check]:
+def counts(simulator: Simulator, _: Setup) -> Iterator[Check]:
     """Yield what the counts of equal rays are distributed like."""
-    found = measured(simulator, EXPECTED, PHOTONS)
+    found = measured(simulator, EXPECTED, Quanta(photons=PHOTONS))
     yield within(
         "counts.mean", (found.mean() - EXPECTED) / math.sqrt(EXPECTED / RAYS), DEVIATIONS, "s.e.",
         f"mean of {RAYS} rays against I0 exp(-p) = {EXPECTED:g} photons, in standard errors",
@@ -47,7 +47,7 @@ def counts(simulator: Simulator) -> Iterator[Check]:
 def dark(simulator: Simulator) -> Check:
     """Return how a ray in which no photon arrives is measured."""
     with np.errstate(all="ignore"):
-        found = simulator.add_noise(np.full(100, 60.0), PHOTONS, ("audit", "dark"))
+        found = simulator.add_noise(np.full(100, 60.0), Quanta(photons=PHOTONS), ("audit", "dark"))
     gap = float(np.abs(found - math.log(PHOTONS)).max())
     return at_most(
         "counts.dark", gap, 1e-5, "",
@@ -58,7 +58,7 @@ def dark(simulator: Simulator) -> Check:
 def electronic(simulator: Simulator) -> Check:
     """Return the variance that electronic noise adds, as deviations from its square."""
     expected, deviation = 400.0, 20.0
-    found = measured(simulator, expected, PHOTONS, electronic=deviation)
+    found = measured(simulator, expected, Quanta(photons=PHOTONS, electronic=deviation))
     law = expected + deviation**2
     return within(
         "counts.electronic", (found.var() / law - 1.0) / math.sqrt(2.0 / RAYS), DEVIATIONS, "s.e.",
@@ -68,10 +68,12 @@ def electronic(simulator: Simulator) -> Check:
 
 def _chi_square(found: Real) -> float:
     """Return (chi-square - degrees of freedom) / sqrt(2 degrees of freedom); counts off whole numbers are lumped."""
+    from scipy.stats import poisson  # late: a second to load
+
     if not np.isfinite(found).all() or np.abs(found - np.rint(found)).max() > 0.05:
         return math.inf
     values = np.arange(math.ceil(EXPECTED * 4) + 1, dtype=np.float64)
-    law = RAYS * closed_forms.poisson(values, EXPECTED)
+    law = RAYS * poisson.pmf(values, EXPECTED)
     kept = law >= 25.0
     seen = np.bincount(np.rint(found).astype(np.int64), minlength=len(values))[: len(values)]
     rest = RAYS - law[kept].sum(), RAYS - seen[kept].sum()

@@ -11,7 +11,7 @@ from bench.audit import closed_forms
 from bench.audit.check import Check, at_most, between, within
 from bench.audit.objects import FINER, Image, Real, coordinates, disc, distance
 from bench.audit.rays import Rays
-from bench.audit.simulator import Simulator
+from bench.audit.simulator import Setup, Simulator
 from bench.ct.geometry import Geometry
 from bench.ct.units import mu_to_hu
 
@@ -55,8 +55,9 @@ def water_disc(simulator: Simulator, geometry: Geometry) -> Disc:
     return Disc(mu_to_hu(image), RADIUS * size, distance(size, *_ASIDE))
 
 
-def water(simulator: Simulator, geometry: Geometry) -> Iterator[Check]:
+def water(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     """Yield the CT numbers of a water disc: 0 HU everywhere, -1000 HU beside it."""
+    geometry = setup.geometry
     found = water_disc(simulator, geometry)
     inner, outer = found.radius - MARGIN, found.radius + MARGIN
     reach = Rays(geometry, pixel_cm(geometry.size)).reach
@@ -77,8 +78,9 @@ def water(simulator: Simulator, geometry: Geometry) -> Iterator[Check]:
     )  # fmt: skip
 
 
-def shape(simulator: Simulator, geometry: Geometry) -> Iterator[Check]:
+def shape(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     """Yield place, radius and sharpness of a disc away from the centre of rotation."""
+    geometry = setup.geometry
     size = geometry.size
     x, y, radius = (share * size for share in OFF_CENTRE)
     share = (reconstructed(simulator, geometry, disc(size, radius, x, y)) / 0.2).astype(np.float64)

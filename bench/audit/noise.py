@@ -14,8 +14,9 @@ from bench.audit.check import Check, at_most, between
 from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, Real, disc, distance
 from bench.audit.rays import Rays
-from bench.audit.simulator import Simulator
+from bench.audit.simulator import Setup, Simulator
 from bench.ct.geometry import Geometry
+from bench.ct.noise import Noise, Quanta
 from bench.ct.units import MU_WATER
 
 LEVELS = (1e4, 1e5, 1e6)  # photons per ray; deviations are not multiplied here
@@ -38,8 +39,9 @@ class Level:
     law: float
 
 
-def noise(simulator: Simulator, geometry: Geometry) -> Iterator[Check]:
+def noise(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     """Yield level, slope and spectrum of the noise."""
+    geometry = setup.geometry
     found = levels(simulator, geometry)
     ratios = [level.measured / level.law for level in found]
     worst = max(ratios, key=lambda ratio: abs(math.log(ratio)) if ratio > 0 else math.inf)
@@ -81,11 +83,12 @@ def levels(
     count = draws(size, samples)
     found = []
     for i0 in photons:
+        model = Quanta(photons=i0)
         noisy = [
-            simulator.add_noise(sinogram, i0, ("audit", "level", int(i0), draw)) for draw in range(count)
+            simulator.add_noise(sinogram, model, ("audit", "level", int(i0), draw)) for draw in range(count)
         ]
         images = simulator.reconstruct(np.stack(noisy), geometry, np.full(count, pixel))
-        found.append(Level(i0, variance(images), law(geometry, i0)))
+        found.append(Level(i0, variance(images), law(geometry, model)))
     return found
 
 
@@ -108,7 +111,9 @@ def spectrum(simulator: Simulator, geometry: Geometry) -> tuple[Real, Real, Real
     power = np.zeros((side, side))
     for first in range(0, math.ceil(_POWER_PIXELS / size**2), _BATCH):
         names = range(first, first + _BATCH)
-        noisy = np.stack([simulator.add_noise(flat, 1e5, ("audit", "power", name)) for name in names])
+        noisy = np.stack(
+            [simulator.add_noise(flat, Quanta(photons=1e5), ("audit", "power", name)) for name in names]
+        )
         images = simulator.reconstruct(noisy, geometry, np.full(_BATCH, pixel))[:, middle, middle]
         power += (np.abs(np.fft.fft2(images.astype(np.float64) * hann)) ** 2).sum(axis=0)
     law = closed_forms.noise_power(geometry.filter, side, Rays(geometry, pixel).pitches(side))
@@ -144,12 +149,12 @@ def variance(images: Image) -> float:
     return float(images[:, ring(images.shape[1])].astype(np.float64).var(axis=0, ddof=1).mean())
 
 
-def law(geometry: Geometry, photons: float, electronic: float = 0.0) -> float:
+def law(geometry: Geometry, model: Noise) -> float:
     """Return the law's variance, averaged over the rays through the ring of the disc."""
     size, pixel = geometry.size, pixel_cm(geometry.size)
     away = np.linspace(0.0, _RING[1] * size * pixel, 9)
     paths = 2.0 * MU_WATER * np.sqrt(RADIUS_CM**2 - away**2)
-    each = [closed_forms.log_count_variance(photons * math.exp(-path), electronic) for path in paths]
+    each = [model.variance(path) for path in paths]
     turn = np.cos((np.arange(64) + 0.5) * (math.pi / 128))
     ray = float(np.interp(np.outer(distance(size)[ring(size)] * pixel, turn), away, each).mean())
     return closed_forms.noise_variance(

@@ -10,8 +10,9 @@ from bench import atomic
 from bench.audit import pictures, view_aliasing
 from bench.audit.check import Check
 from bench.audit.simulator import Setup, Simulator
-from bench.ct.dose import Condition
+from bench.ct.conditions import Condition
 from bench.ct.geometry import Geometry
+from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
 from bench.ct.views import counted, in_words
 from bench.report.render import html, svg
@@ -65,21 +66,17 @@ def _facts(setup: Setup, size: int) -> list[tuple[str, str]]:
         ("audited at", audited),
         ("conditions", "; ".join(_words(condition, scan) for condition in setup.conditions)),
     ]
-    if setup.reference.photons is not None:
-        facts.append(
-            ("full dose", f"{setup.reference.photons:,.0f} photons per ray, inherited by every condition")
-        )
+    if setup.reference.noise is not None:
+        words = setup.reference.noise.words("{:,.0f}".format)
+        facts.append(("full dose", f"{words}, inherited by every condition"))
     return facts + [("remark", remark) for remark in setup.views.remarks]
 
 
 def _words(condition: Condition, scan: Geometry) -> str:
-    size, parts = scan.size, [counted(scan, condition.views)] if condition.views is not None else []
-    if condition.photons is not None:
-        parts.append(
-            f"{condition.photons:,.0f} photons per ray (deviation x {deviation_factor(size):.3g} at this size)"
-        )
-    if condition.electronic:
-        parts.append(f"electronic noise of {condition.electronic:g} photons")
+    parts = [counted(scan, condition.views)] if condition.views is not None else []
+    if not isinstance(condition.noise, Noiseless):
+        words = condition.noise.words("{:,.0f}".format)
+        parts.append(f"{words} (deviation x {deviation_factor(scan.size):.3g} at this size)")
     return f"{condition.name}: {', '.join(parts)}"
 
 

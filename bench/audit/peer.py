@@ -11,7 +11,7 @@ from bench.audit.check import Check, at_most
 from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, Real, blobs
 from bench.audit.rays import Rays
-from bench.audit.simulator import Simulator
+from bench.audit.simulator import Setup, Simulator
 from bench.ct.geometry import FanBeam, Geometry
 from bench.seeds import generator
 
@@ -22,8 +22,9 @@ _OVER = 6  # places over which a bin is averaged
 _BOUNDS = {"hann": 2e-2}
 
 
-def second(simulator: Simulator, geometry: Geometry) -> Iterator[Check]:
+def second(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     """Yield how far projection and reconstruction lie from scikit-image's; it has no fan beam to reconstruct."""
+    geometry = setup.geometry
     small = replace(geometry, size=SIZE, views=VIEWS)  # type: ignore[type-var]
     yield at_most(
         "second.projection", projection(simulator, small), 5e-3, "of peak",

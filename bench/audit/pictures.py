@@ -12,6 +12,7 @@ from bench.audit.objects import FINER, Real
 from bench.audit.rays import Rays
 from bench.audit.simulator import Setup, Simulator
 from bench.ct.geometry import Geometry
+from bench.ct.noise import Quanta
 from bench.ct.units import MU_WATER, deviation_factor
 from bench.report.render import svg
 from bench.report.render.png import slice_png
@@ -53,7 +54,8 @@ def noise_against_dose(simulator: Simulator, setup: Setup) -> str:
     """Return the standard deviation in the middle of a water disc against the photons per ray, as SVG."""
     geometry = setup.geometry
     scale = deviation_factor(geometry.size)
-    asked = sorted({c.photons for c in setup.conditions if c.photons is not None and c.views is None})
+    whole = [condition.noise for condition in setup.conditions if condition.views is None]
+    asked = sorted({noise.photons for noise in whole if isinstance(noise, Quanta)})
     middle = math.sqrt(asked[0] * asked[-1]) if asked else 1e5
     photons = [middle * 10.0 ** (step / 2.0) for step in range(-2, 4)]
     found = noise.levels(simulator, geometry, photons, _SAMPLES)

@@ -1,8 +1,9 @@
-"""Whose noise is alike: nobody's, except the same slice's under the same names, to the bit."""
+"""Random keys: no two slices have the same noise, and a slice has the same noise again, to the bit."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,11 +13,18 @@ from bench.audit.check import Check, at_most, between
 from bench.audit.discs import pixel_cm
 from bench.audit.objects import blobs
 from bench.audit.rays import Rays
-from bench.audit.simulator import Simulator
-from bench.ct.dose import Condition
+from bench.audit.simulator import Setup, Simulator
+from bench.ct.conditions import Condition
 from bench.ct.geometry import Geometry
+from bench.ct.noise import Quanta
 
-TWINS = (Condition("first", photons=1e7), Condition("second", photons=1e7))
+TWINS = tuple(Condition(name, noise=Quanta(photons=1e7)) for name in ("first", "second"))
+
+
+def draws(simulator: Simulator, setup: Setup) -> Iterator[Check]:
+    """Yield whether noise is independent of all other noise, and drawn alike once more."""
+    yield independence(simulator, setup.geometry)
+    yield regeneration(simulator, setup.geometry)
 
 
 def independence(simulator: Simulator, geometry: Geometry) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from bench.audit import conditions, counts, discs, noise, peer, random_keys, sinograms, symmetry
+from bench.audit import conditions, counts, discs, noise, peer, random_keys, sinograms
 from bench.audit.check import Check
 from bench.audit.simulator import Setup, Simulator
 
@@ -21,21 +21,16 @@ def run(
         yield from GROUPS[name](simulator, setup)
 
 
-def _draws(simulator: Simulator, setup: Setup) -> Iterator[Check]:
-    yield random_keys.independence(simulator, setup.geometry)
-    yield random_keys.regeneration(simulator, setup.geometry)
-
-
 Group = Callable[[Simulator, Setup], Iterator[Check]]
 GROUPS: dict[str, Group] = {
-    "sinogram": lambda simulator, setup: sinograms.sinograms(simulator, setup.geometry),
-    "second": lambda simulator, setup: peer.second(simulator, setup.geometry),
-    "water": lambda simulator, setup: discs.water(simulator, setup.geometry),
-    "disc": lambda simulator, setup: discs.shape(simulator, setup.geometry),
-    "object": lambda simulator, setup: symmetry.symmetry(simulator, setup.geometry),
-    "counts": lambda simulator, setup: counts.counts(simulator),
-    "noise": lambda simulator, setup: noise.noise(simulator, setup.geometry),
+    "sinogram": sinograms.sinograms,
+    "second": peer.second,
+    "water": discs.water,
+    "disc": discs.shape,
+    "object": sinograms.symmetry,
+    "counts": counts.counts,
+    "noise": noise.noise,
     "conditions": conditions.conditions,
-    "draws": _draws,
+    "draws": random_keys.draws,
 }
 """The checks by group, each yielding those of one file."""

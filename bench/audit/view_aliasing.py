@@ -11,7 +11,7 @@ from bench.audit.discs import pixel_cm
 from bench.audit.objects import Image, point
 from bench.audit.rays import Rays
 from bench.audit.simulator import Simulator
-from bench.ct.dose import Condition
+from bench.ct.conditions import Condition
 from bench.ct.geometry import Geometry
 
 PLANE = 1024  # samples a side of the Fourier plane

@@ -67,8 +67,7 @@ def data_export(request: Request, into: Path, layout: str, fold: int | None, thr
         source=resolved.reader,
         selection=export.one_fold(resolved.folds, fold),
         files=resolved.files,
-        conditions={name: resolved.config.datasets.conditions[name] for name in resolved.files},
-        size=resolved.profile.size,
+        acquisition=resolved.acquisition,
     )
     export.check(exported, into)
     show(runner.build(resolved))
@@ -110,15 +109,17 @@ def data_audit(request: Request, reports: Path) -> None:
     No slice is read, so the source need not be there. Writes audit.html with the verdicts and four pictures.
     """
     from bench import compiled
-    from bench.audit import asked, lines, page, suite
+    from bench.audit import lines, page, suite
+    from bench.audit.simulator import Setup
     from bench.config import load
+    from bench.plan.acquisition import Acquisition
 
     config = load.load(request.datasets, request.experiments)
     profile = load.profile(config, request.profile)
-    if not asked.simulated(config, profile):
+    if not config.datasets.sources[profile.source].simulated:
         say(f"source {profile.source} holds stored pairs: nothing is simulated, so there is nothing to audit")
         leave(DONE)
-    setup = asked.setup(config, profile)
+    setup = Setup.of(Acquisition.of_profile(config, profile))
     say(lines.head(request.profile, setup))
     checks = []
     for check in suite.run(setup):

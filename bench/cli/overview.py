@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from bench.config import precedence
 from bench.config.schema import INPUT
-from bench.ct import views
 from bench.ct.units import starved
 from bench.plan import expand
+from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan, PlannedCell
 from bench.records.store import Result, RunStore
 from bench.words import duration
@@ -134,7 +134,7 @@ def _split(resolved: ResolvedRun) -> str:
 
 def _views(plan: Plan) -> list[str]:
     """Return the views of the scan and of each sparse condition with their directions; nothing for stored pairs."""
-    found = views.of_plan(plan)
+    found = views_of(plan)
     return [] if found is None else found.lines
 
 

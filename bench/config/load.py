@@ -150,22 +150,21 @@ def profile(config: Config, name: str) -> schemas.Profile:
 
 
 def _check_photons(config: Config, name: str) -> None:
-    """Raise a ``BenchError`` where a condition of a profile asks for more photons than the full dose has."""
+    """Raise a ``BenchError`` where the noise of a condition of a profile cannot be a part of that of the full dose."""
     full = config.datasets.geometry.reference_photons
     profile = config.experiments.profiles[name]
     for condition in config.experiments.experiments[profile.experiment].conditions:
-        photons = config.datasets.conditions[condition].photons
-        if full is not None and photons is not None and photons > full:
-            path = ("conditions", condition, "photons")
+        dose = config.datasets.conditions[condition]
+        try:
+            if full is not None:
+                dose.noise_model.check_part_of(full)
+        except ValueError as error:
+            path = ("conditions", condition, "noise" if dose.photons is None else "photons")
             file, line = config.place(path)
-            raise BenchError(
-                f"{photons:g} are more than the {full:g} of geometry.reference_photons, of which a lower dose keeps "
-                "a part",
-                file=file,
-                line=line,
-                key=dotted(path),
-                remedy=f"take at most {full:g}, or raise geometry.reference_photons",
-            )
+            remedy = "leave out geometry.reference_photons"
+            if dose.photons is not None:
+                remedy = f"take at most {full:g}, or raise geometry.reference_photons"
+            raise BenchError(str(error), file=file, line=line, key=dotted(path), remedy=remedy) from None
 
 
 def _check_references(config: Config, name: str) -> None:

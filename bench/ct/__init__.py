@@ -1,4 +1,4 @@
-"""The CT physics: units, geometry, projection, reconstruction and dose. NumPy and Numba only."""
+"""The CT physics: units, geometry, projection, noise, reconstruction. NumPy and Numba; noise models are pydantic's."""
 
 from __future__ import annotations
 

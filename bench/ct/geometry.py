@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.ct.angles import cos_sin
 from bench.ct.filters import WINDOWS
-
-if TYPE_CHECKING:
-    from bench.config import schema
 
 
 class Geometry(Protocol):
@@ -51,14 +48,6 @@ class Geometry(Protocol):
 
     def central_directions(self, stride: int = 1) -> int:
         """Return how many different lines every ``stride``-th view draws through the isocentre."""
-
-
-def of_spec(asked: schema.Geometry, size: int) -> Geometry:
-    """Return the scan that ``datasets.yaml`` asks for, at ``size`` x ``size`` pixels."""
-    if asked.preset == "fan360":
-        return FanBeam(size, asked.views, asked.filter)
-    arc = {"parallel360": 360.0, "parallel180": 180.0}[asked.preset]
-    return ParallelBeam(size, asked.views, arc, asked.filter)
 
 
 @dataclass(frozen=True)

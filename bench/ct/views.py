@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from bench.ct.geometry import FanBeam, Geometry, of_spec
-
-if TYPE_CHECKING:
-    from bench.plan import cells
+from bench.ct.geometry import FanBeam, Geometry
 
 
 @dataclass(frozen=True)
@@ -32,15 +28,6 @@ class Views:
             return ()
         odd = {name: count for name, count in self.sparse.items() if count % 2}
         return tuple(f"{name}: {_odd(self.scan, count)}" for name, count in odd.items())
-
-
-def of_plan(plan: cells.Plan) -> Views | None:
-    """Return the views of a plan's conditions; None where nothing is planned or the slices are not simulated."""
-    datasets = [cell.spec.dataset for cell in plan.cells]
-    if not datasets or datasets[0].data.kind == "pairs":
-        return None
-    sparse = {dataset.condition: dataset.views for dataset in datasets if dataset.views is not None}
-    return Views(of_spec(datasets[0].geometry, datasets[0].size), sparse)
 
 
 def in_words(scan: Geometry) -> str:

@@ -19,6 +19,7 @@ from bench.data.splits import Folds, choose, identities
 from bench.errors import BenchError, BenchErrors
 from bench.network_code import hashing
 from bench.plan import expand
+from bench.plan.acquisition import Acquisition
 from bench.plan.cells import Plan, PlannedCell
 from bench.records.store import RunStore
 
@@ -51,6 +52,7 @@ class ResolvedRun:
     chosen: tuple[PlannedCell, ...]
     reader: SliceSource
     folds: Folds
+    acquisition: Acquisition
     files: dict[str, PairFiles]
     store: RunStore
     code_files: dict[str, dict[str, str]]  # by model: hash of each file of its code
@@ -79,15 +81,7 @@ def resolve(request: Request) -> ResolvedRun:
         {"physics": PHYSICS_VERSION, "training": TRAINING_VERSION},
         leaky=folds.leaky,
     )
-    files = pairs.locate(
-        request.cache,
-        catalogue.fingerprint,
-        folds,
-        profile.size,
-        config.datasets.geometry,
-        {name: config.datasets.conditions[name] for name in plan.conditions},
-        profile.noise_seed,
-    )
+    acquisition = Acquisition.of_profile(config, profile)
     return ResolvedRun(
         request=request,
         config=config,
@@ -96,7 +90,8 @@ def resolve(request: Request) -> ResolvedRun:
         chosen=tuple(expand.select(plan, only)),
         reader=reader,
         folds=folds,
-        files=files,
+        acquisition=acquisition,
+        files=pairs.locate(request.cache, catalogue.fingerprint, folds, acquisition),
         store=RunStore(request.runs / request.profile),
         code_files={name: hashing.file_hashes(files) for name, files in sources.items()},
     )

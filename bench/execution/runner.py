@@ -9,6 +9,7 @@ from bench import atomic, environment, report
 from bench.config.load import EXPERIMENTS
 from bench.config.precedence import ALL
 from bench.config.yaml_lines import KeyPath, dotted
+from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
@@ -61,16 +62,8 @@ def build(resolved: ResolvedRun, conditions: set[str] | None = None) -> Generato
 
         if slow := compiled.remark():
             yield Message(slow)
-        yield from pairs_build.build(
-            resolved.reader,
-            resolved.folds,
-            files,
-            resolved.profile.size,
-            resolved.config.datasets.geometry,
-            {name: resolved.config.datasets.conditions[name] for name in files},
-            resolved.profile.noise_seed,
-            threads=threads,
-        )
+        acquisition = resolved.acquisition.only(files)
+        yield from pairs_build.build(resolved.reader, resolved.folds, files, acquisition, threads=threads)
 
 
 def _files(resolved: ResolvedRun) -> Iterator[Message]:
@@ -156,7 +149,7 @@ def _of_params(resolved: ResolvedRun, model: str) -> KeyPath:
 
 def _task(resolved: ResolvedRun, cell: PlannedCell) -> Task:
     condition, fold = cell.spec.dataset.condition, cell.spec.dataset.data.fold or 1
-    photons = cell.spec.dataset.photons
+    noiseless = isinstance(cell.spec.dataset.dose.noise_model, Noiseless)
     return Task(
         planned=cell,
         files=resolved.files[condition],
@@ -164,7 +157,7 @@ def _task(resolved: ResolvedRun, cell: PlannedCell) -> Task:
         store=resolved.store.cell(cell.id),
         credit=resolved.plan.source,
         leaky=resolved.plan.leaky,
-        deviation_factor=None if photons is None else deviation_factor(resolved.profile.size),
+        deviation_factor=None if noiseless else deviation_factor(resolved.profile.size),
         code=_code(resolved, cell),
         configuration=resolved.plan.configuration,
     )

@@ -9,19 +9,20 @@ compare with numbers on scans. Values in HU: lung -890 to -790, fat -115 to -95,
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.phantom.anatomy import Anatomy, Label, anatomy
-from bench.phantom.nodule import Nodule
+from bench.phantom.anatomy import Anatomy, anatomy
+
+if TYPE_CHECKING:
+    from bench.phantom.lesions import Nodule as Nodule
 
 __all__ = [
     "PHANTOM_VERSION",
     "Anatomy",
-    "Label",
-    "Nodule",
     "anatomy",
-    "labels",
     "nodules",
     "patients",
     "render",
@@ -57,13 +58,6 @@ def render(patient: str, z: float, *, size: int, seed: int = 0) -> tuple[NDArray
 
     a = anatomy(patient, seed)
     return draw(a, _height(z), size).finish(a.blur), a.fov / size
-
-
-def labels(patient: str, z: float, *, size: int, seed: int = 0) -> NDArray[np.int8]:
-    """Return the tissue of every pixel as ``Label`` codes, int8 (size, size); 0 where tissues meet."""
-    from bench.phantom.drawing import draw
-
-    return draw(anatomy(patient, seed), _height(z), size, labelled=True).finish_labels()
 
 
 def nodules(patient: str, seed: int = 0) -> tuple[Nodule, ...]:

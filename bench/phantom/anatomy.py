@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
 from math import pi, sin
 
@@ -12,33 +11,10 @@ import numpy as np
 from bench.seeds import generator
 
 
-class Label(IntEnum):
-    """Tissue codes of ``labels``; MIXED stands for pixels that hold more than one tissue."""
-
-    MIXED = 0
-    AIR = 1
-    FAT = 2
-    MUSCLE = 3
-    LUNG = 4
-    BLOOD = 5
-    LIVER = 6
-    TRABECULAR = 7
-    CORTICAL = 8
-    SOFT = 9
-    GAS = 10
-    COUCH = 11
-    NODULE = 12
-    SPLEEN = 13
-    KIDNEY = 14
-    HEART = 15
-    LESION = 16
-
-
 @dataclass(frozen=True)
 class Tissue:
     """Mean in HU and the standard deviations in HU of its fine and its coarse texture."""
 
-    label: Label
     hu: float
     fine: float = 0.0
     coarse: float = 0.0
@@ -212,26 +188,26 @@ def _tissues(patient: str, seed: int, contrast: bool) -> Tissues:
     u = generator("phantom", seed, patient, "tissues").uniform
     blood = u(155.0, 295.0) if contrast else u(37.0, 48.0)
     return Tissues(
-        skin=Tissue(Label.SOFT, u(10.0, 40.0), 5.0),
-        fat=Tissue(Label.FAT, u(-113.0, -97.0), 4.0, 5.0),
-        muscle=Tissue(Label.MUSCLE, u(47.0, 63.0), 5.0, 5.0),
-        lung=Tissue(Label.LUNG, u(-875.0, -815.0), 22.0, 14.0),
-        blood=Tissue(Label.BLOOD, blood, 3.0, 2.0),
-        late_blood=Tissue(Label.BLOOD, max(152.0, blood * u(0.7, 0.9)) if contrast else blood, 3.0, 3.0),
-        myocardium=Tissue(Label.HEART, u(90.0, 120.0) if contrast else u(46.0, 54.0), 4.0, 4.0),
-        soft=Tissue(Label.SOFT, u(35.0, 55.0), 5.0, 4.0),
-        liver=Tissue(Label.LIVER, u(92.0, 128.0) if contrast else u(47.0, 68.0), 4.0, 3.5),
-        spleen=Tissue(Label.SPLEEN, u(100.0, 140.0) if contrast else u(45.0, 55.0), 4.0, 3.0),
-        kidney=Tissue(Label.KIDNEY, u(140.0, 200.0) if contrast else u(30.0, 38.0), 5.0, 4.0),
-        fluid=Tissue(Label.SOFT, u(5.0, 25.0), 3.0, 3.0),
-        bowel=Tissue(Label.SOFT, u(-40.0, 30.0), 60.0, 60.0),
-        gas=Tissue(Label.GAS, -985.0),
-        trabecular=Tissue(Label.TRABECULAR, u(135.0, 235.0), 32.0, 9.0),
-        cortical=Tissue(Label.CORTICAL, u(950.0, 1600.0), 60.0, 40.0),
-        cartilage=Tissue(Label.SOFT, u(75.0, 120.0), 10.0, 10.0),
-        endplate=Tissue(Label.TRABECULAR, u(230.0, 300.0), 40.0, 10.0),
-        gland=Tissue(Label.SOFT, u(5.0, 35.0), 8.0, 5.0),
-        plaque=Tissue(Label.CORTICAL, u(450.0, 900.0), 60.0),
-        couch=Tissue(Label.COUCH, u(0.0, 400.0)),
-        foam=Tissue(Label.COUCH, u(-960.0, -920.0)),
+        skin=Tissue(u(10.0, 40.0), 5.0),
+        fat=Tissue(u(-113.0, -97.0), 4.0, 5.0),
+        muscle=Tissue(u(47.0, 63.0), 5.0, 5.0),
+        lung=Tissue(u(-875.0, -815.0), 22.0, 14.0),
+        blood=Tissue(blood, 3.0, 2.0),
+        late_blood=Tissue(max(152.0, blood * u(0.7, 0.9)) if contrast else blood, 3.0, 3.0),
+        myocardium=Tissue(u(90.0, 120.0) if contrast else u(46.0, 54.0), 4.0, 4.0),
+        soft=Tissue(u(35.0, 55.0), 5.0, 4.0),
+        liver=Tissue(u(92.0, 128.0) if contrast else u(47.0, 68.0), 4.0, 3.5),
+        spleen=Tissue(u(100.0, 140.0) if contrast else u(45.0, 55.0), 4.0, 3.0),
+        kidney=Tissue(u(140.0, 200.0) if contrast else u(30.0, 38.0), 5.0, 4.0),
+        fluid=Tissue(u(5.0, 25.0), 3.0, 3.0),
+        bowel=Tissue(u(-40.0, 30.0), 60.0, 60.0),
+        gas=Tissue(-985.0),
+        trabecular=Tissue(u(135.0, 235.0), 32.0, 9.0),
+        cortical=Tissue(u(950.0, 1600.0), 60.0, 40.0),
+        cartilage=Tissue(u(75.0, 120.0), 10.0, 10.0),
+        endplate=Tissue(u(230.0, 300.0), 40.0, 10.0),
+        gland=Tissue(u(5.0, 35.0), 8.0, 5.0),
+        plaque=Tissue(u(450.0, 900.0), 60.0),
+        couch=Tissue(u(0.0, 400.0)),
+        foam=Tissue(u(-960.0, -920.0)),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bench.phantom.anatomy import Anatomy, Label, Tissue
+from bench.phantom.anatomy import Anatomy, Tissue
 from bench.phantom.fields import Array
 from bench.phantom.texture import SPACINGS, lattice_noise
 
@@ -40,14 +40,12 @@ class Canvas:
     one is enough: surfaces are drawn by the share of a pixel they cover, and the blur is wider than a pixel.
     """
 
-    def __init__(self, a: Anatomy, z: float, size: int, *, labelled: bool = False) -> None:
-        self.labelled = labelled
+    def __init__(self, a: Anatomy, z: float, size: int) -> None:
         self.factor = 1 if size >= FINE else max(2, ceil(256 / size))
         self.pixels = size * self.factor
         self.step = a.fov / self.pixels
         self.z = z
         self.hu: Array = np.full((self.pixels, self.pixels), AIR_HU)
-        self.label: NDArray[np.int8] = np.full((self.pixels, self.pixels), Label.AIR, np.int8)
         axis: Array = (np.arange(self.pixels, dtype=np.float64) + 0.5 - 0.5 * self.pixels) * self.step
         self.shift = a.shift(z)
         self.xs: Array = axis - self.shift[0]
@@ -85,10 +83,6 @@ class Canvas:
         if tissue.coarse:
             value += self.coarse[view.rows, view.columns] * tissue.coarse
         hu += cover * value
-        if self.labelled:
-            label = self.label[view.rows, view.columns]
-            label[cover > 0.02] = Label.MIXED
-            label[cover > 0.98] = tissue.label
 
     def finish(self, blur: float) -> NDArray[np.float32]:
         """Blur with a Gaussian of ``blur`` mm and average to the wanted grid, float32 HU, whole ``STEP_HU``."""
@@ -97,10 +91,3 @@ class Canvas:
         means: Array = soft.reshape(size, self.factor, size, self.factor).mean(axis=(1, 3))
         rounded: NDArray[np.float32] = (np.rint(means / STEP_HU) * STEP_HU).astype(np.float32)
         return rounded
-
-    def finish_labels(self) -> NDArray[np.int8]:
-        """The label of each pixel whose fine pixels all agree, else ``Label.MIXED``."""
-        size = self.pixels // self.factor
-        parts = self.label.reshape(size, self.factor, size, self.factor)
-        low, high = parts.min(axis=(1, 3)), parts.max(axis=(1, 3))
-        return np.where(low == high, low, np.int8(Label.MIXED)).astype(np.int8)

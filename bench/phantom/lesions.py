@@ -6,18 +6,17 @@ around them and no other texture is laid over them: the listed contrast is that 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.phantom.anatomy import Anatomy, Label, Tissue
+from bench.phantom.anatomy import Anatomy, Tissue
 from bench.phantom.canvas import Canvas, View
 from bench.phantom.fields import Array, step
 from bench.phantom.liver import liver_distance
-from bench.phantom.nodule import Nodule
 from bench.phantom.routes import airway, great_arteries, great_veins
 from bench.phantom.thorax import fluid_distance, gravity, lung_distance
 from bench.phantom.tubes import Segments, depths
@@ -29,6 +28,28 @@ _APART = 10.0  # mm between the surfaces of two lesions
 Points = NDArray[np.float64]
 Point = tuple[float, float, float]
 Shift = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Nodule:
+    """A sphere in the lung or the liver.
+
+    ``x_mm`` and ``y_mm`` count from the centre of the field, x to image right and y down; ``z_mm`` is the
+    height below the top slice. ``hu`` is its mean, ``contrast_hu`` its mean less that of the tissue around.
+    """
+
+    kind: str  # solid, ground-glass or liver
+    x_mm: float
+    y_mm: float
+    z_mm: float
+    diameter_mm: float
+    hu: float
+    contrast_hu: float
+
+    def diameter_at(self, z: float) -> float:
+        """Diameter in mm of the disc that the plane at height ``z`` mm cuts out; 0 where it passes by."""
+        half = (0.5 * self.diameter_mm) ** 2 - (z - self.z_mm) ** 2
+        return 2.0 * sqrt(max(0.0, half))
 
 
 def lung_points(a: Anatomy, what: str, side: float, count: int, depth: float) -> Points:
@@ -124,10 +145,9 @@ def _away(n: Nodule, view: View, z: float) -> Array:
 def _tissue(a: Anatomy, n: Nodule) -> Tissue:
     """A solid nodule has a texture of its own; the others keep that of the tissue they grow in."""
     if n.kind == "solid":
-        return Tissue(Label.NODULE, n.hu, 6.0, 6.0)
+        return Tissue(n.hu, 6.0, 6.0)
     around = a.tissues.liver if n.kind == "liver" else a.tissues.lung
-    label = Label.LESION if n.kind == "liver" else Label.NODULE
-    return Tissue(label, around.hu + n.contrast_hu, around.fine, around.coarse)
+    return Tissue(around.hu + n.contrast_hu, around.fine, around.coarse)
 
 
 def calm(a: Anatomy, canvas: Canvas) -> Array:

@@ -1,8 +1,9 @@
-"""Heart, mediastinum and lungs as smooth 3-D distance fields."""
+"""Heart, mediastinum and lungs as smooth 3-D distance fields, and the heart as it is painted."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from bench.phantom.fields import Array, Ellipsoid, smooth_max, smooth_min, step
 from bench.phantom.routes import airway, great_arteries, great_veins, gullet
 from bench.phantom.trunk import belly_distance, cage_distance, cage_frame, spine_centre
 from bench.phantom.tubes import Segments, smooth_chain, tubes_distance
+
+if TYPE_CHECKING:
+    from bench.phantom.section import Section
 
 HEART_Y = -0.22  # of the rib cage's half depth
 # left ventricle, right ventricle, right atrium, left atrium: place and semi-axes in scaled mm, yaw and pitch
@@ -42,6 +46,26 @@ def heart_distance(a: Anatomy, x: Array, y: Array, z: float | Array, fillet: flo
     cx, cy, cz = a.at(a.heart_x, HEART_Y, a.heart_t)
     middle = Ellipsoid((cx - 6.0 * k, cy + 1.0 * k, cz - 2.0 * k), (24.0 * k, 17.0 * k, 26.0 * k), -0.5)
     return smooth_min(smooth_min(left, right, fillet), middle.distance(x, y, z), 4.0)
+
+
+def paint_heart(s: Section) -> None:
+    """Muscle, four chambers of blood and fat in the grooves; flattened by the diaphragm."""
+    a, canvas, tissues = s.a, s.canvas, s.a.tissues
+    k = a.scale * a.heart_size
+    centre = a.at(a.heart_x, HEART_Y, a.heart_t)
+    if abs(s.z - centre[2]) > 80.0 * k:
+        return
+    view = canvas.window(centre[0], centre[1], 84.0 * k)
+    uneven = 1.5 * canvas.swell[view.rows, view.columns]
+    uneven = uneven + 0.8 * canvas.coarse[view.rows, view.columns]
+    heart = heart_distance(a, view.x, view.y, s.z, 4.0) + uneven
+    heart = smooth_max(heart, 2.0 - s.belly[view.rows, view.columns], 6.0)
+    heart = smooth_max(heart, s.cage[view.rows, view.columns] + 4.0, 4.0)
+    canvas.paint(view, canvas.cover(heart), tissues.myocardium)
+    for chamber in chambers(a):
+        if not chamber.misses(s.z):
+            room = smooth_max(chamber.distance(view.x, view.y, s.z) + uneven, heart + 2.5, 3.0)
+            canvas.paint(view, canvas.cover(room), tissues.blood)
 
 
 @lru_cache(maxsize=64)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from bench.config.schema.base import File, Frozen, Positive, digest
-from bench.config.schema.datasets import Geometry
+from bench.config.schema.datasets import Dose, Geometry
 from bench.config.schema.experiments import Augmentation, Guard, LearningRate, Loss, Precision, Published
 
 
@@ -55,16 +55,29 @@ class DataIdentity(Frozen):
 
 
 class Dataset(Frozen):
-    """A source through a condition."""
+    """A source through a condition. In JSON the keys of ``dose`` stand among the others, as ids hash them."""
 
     data: DataIdentity
     condition: str
-    views: int | None
-    photons: float | None  # per ray
-    electronic_noise: float = 0.0  # standard deviation in photons
+    dose: Dose
     geometry: Geometry
     size: int
     noise_seed: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dose_of_its_keys(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "dose" in value:
+            return value
+        dose = {key: value[key] for key in Dose.model_fields if key in value}
+        return {"dose": Dose(**dose)} | {key: one for key, one in value.items() if key not in dose}
+
+    @model_serializer(mode="wrap")
+    def _keys_of_the_dose(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        flat: dict[str, Any] = {}
+        for key, value in handler(self).items():
+            flat |= value if key == "dose" else {key: value}
+        return flat
 
 
 class Cell(Frozen):
@@ -115,7 +128,7 @@ class Plan(Frozen):
     @property
     def photons(self) -> dict[str, float | None]:
         """The photons per ray of each condition by its name, None where it has none or they are not known."""
-        return {cell.spec.dataset.condition: cell.spec.dataset.photons for cell in self.cells}
+        return {cell.spec.dataset.condition: cell.spec.dataset.dose.photons for cell in self.cells}
 
     @property
     def folds(self) -> tuple[DataIdentity, ...]:

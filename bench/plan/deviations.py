@@ -54,8 +54,10 @@ def _of_scan(data: schema.Datasets, conditions: Iterable[str]) -> list[str]:
         found.append("noise-free reconstructions instead of the original slices as reference")
     if asked.reference_photons is not None:
         found.append(f"reference with the noise of {asked.reference_photons:g} photons")
-    noisy = [name for name in conditions if data.conditions[name].electronic_noise]
-    return found + ([f"electronic noise in {', '.join(noisy)}"] if noisy else [])
+    noises = {name: data.conditions[name].noise_model.besides_quanta for name in conditions}
+    for words in dict.fromkeys(filter(None, noises.values())):
+        found.append(f"{words} in {', '.join(name for name in noises if noises[name] == words)}")
+    return found
 
 
 def of_training(

@@ -167,9 +167,7 @@ def _dataset(config: Config, profile: schema.Profile, name: str, data: cells.Dat
     return cells.Dataset(
         data=data,
         condition=name,
-        views=condition.views,
-        photons=condition.photons,
-        electronic_noise=condition.electronic_noise,
+        dose=schema.Dose(**{key: getattr(condition, key) for key in schema.Dose.model_fields}),
         geometry=config.datasets.geometry,
         size=profile.size,
         noise_seed=profile.noise_seed,

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from bench import words
 from bench.config.schema import FULL_SIZE, INPUT
 from bench.ct import views
+from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
+from bench.plan.acquisition import views_of
 from bench.records.store import Result
 from bench.report import format, identity, statistics
 from bench.report.board import Scoreboard
@@ -49,15 +51,16 @@ def dose(board: Scoreboard, row: Row) -> Entry:
 def _photons(row: Row) -> str:
     """Return the photons of a condition and what this size makes of their noise; nothing without photons."""
     cells = [result for group in row.groups.values() for result in group.results]
-    if not cells or (dataset := cells[0].planned.spec.dataset).photons is None:
+    if not cells:
+        return ""
+    dataset = cells[0].planned.spec.dataset
+    if isinstance(dataset.dose.noise_model, Noiseless):
         return ""
     size = f"{dataset.size} × {dataset.size}"  # noqa: RUF001
     lowered = {r.record.effective_photons for r in cells if r.record} - {None}  # of physics version 1
     if lowered:
         return f"{format.whole(min(filter(None, lowered)))} photons per ray at {size}"
-    texts = [f"{format.whole(dataset.photons)} photons per ray"]
-    if dataset.electronic_noise:
-        texts.append(f"electronic noise {dataset.electronic_noise:.3g}")
+    texts = [dataset.dose.noise_model.words(format.whole)]
     if dataset.size != FULL_SIZE:
         texts.append(f"deviation × {deviation_factor(dataset.size):.3g} at {size}")  # noqa: RUF001
     return ", ".join(texts)
@@ -65,7 +68,7 @@ def _photons(row: Row) -> str:
 
 def _views(board: Scoreboard, row: Row, name: str) -> str:
     """Return the directions of a sparse condition, and its views unless ``name`` says them."""
-    scan = views.of_plan(board.plan)
+    scan = views_of(board.plan)
     count = scan.sparse.get(row.condition) if scan is not None else None
     if scan is None or count is None:
         return ""

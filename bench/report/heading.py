@@ -8,6 +8,7 @@ from bench import words
 from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
+from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
 from bench.report import not_finite
 from bench.report.board import Scoreboard
@@ -37,7 +38,7 @@ def _data(board: Scoreboard) -> Facts:
     patients = words.count(sum(data.patients.get("test", 0) for data in folds), "patient")
     who = patients if board.patients_known else "unknown patients"
     yield "Tested on", f"{slices} of {who}, {size} × {size} pixels"  # noqa: RUF001
-    scan = views.of_plan(plan)
+    scan = views_of(plan)
     if scan is not None:
         yield "Scan", f"{views.in_words(scan.scan)}, filter {scan.scan.filter}"
     if len(folds) > 1:

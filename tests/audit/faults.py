@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from bench.audit.simulator import Simulator
-from bench.ct.dose import Condition
+from bench.ct.conditions import Condition
 from bench.ct.geometry import FanBeam, ParallelBeam
+from bench.ct.noise import Noise, Quanta
 from bench.ct.units import deviation_factor
 from bench.seeds import Name, generator
 
@@ -51,8 +52,9 @@ def keyed(change: Callable[[int, Sequence[Any]], tuple[Any, ...]]) -> Simulator:
 def counted(measure: Callable[..., np.ndarray]) -> Simulator:
     """A simulator whose noise is ``measure(line integrals, photons, random, electronic)``."""
 
-    def add_noise(values: Any, photons: float, names: Sequence[Name], electronic: float = 0.0) -> np.ndarray:
-        found = measure(np.asarray(values, np.float64), photons, generator(*names), electronic)
+    def add_noise(values: Any, noise: Quanta, names: Sequence[Name]) -> np.ndarray:
+        integrals = np.asarray(values, np.float64)
+        found = measure(integrals, noise.photons, generator(*names), noise.electronic)
         return np.asarray(found, np.float32)
 
     return replace(REAL, add_noise=add_noise)
@@ -104,6 +106,11 @@ def same_noise_for_conditions() -> Simulator:
     return replace(REAL, degrade=degrade)
 
 
+def brighter(noise: Noise, times: float) -> Noise:
+    """The same noise of so many times the photons."""
+    return Quanta(photons=noise.photons * times) if isinstance(noise, Quanta) else noise
+
+
 def deviation_not_scaled() -> Simulator:
     """Deviations of line integrals that are not raised where slices are smaller."""
 
@@ -111,7 +118,7 @@ def deviation_not_scaled() -> Simulator:
         objects: Any, pixel: Any, geometry: Any, conditions: Sequence[Condition], keys: Any
     ) -> dict[str, Image]:
         square = deviation_factor(geometry.size) ** 2  # as many photons more have as much less noise
-        raised = [replace(c, photons=c.photons and c.photons * square) for c in conditions]
+        raised = [replace(c, noise=brighter(c.noise, square)) for c in conditions]
         return REAL.degrade(objects, pixel, geometry, raised, keys)
 
     return replace(REAL, degrade=degrade)

@@ -8,14 +8,15 @@ import pytest
 
 from bench.audit import suite
 from bench.audit.simulator import Setup
-from bench.ct.dose import Condition, Reference
+from bench.ct.conditions import Condition, Reference
+from bench.ct.noise import Quanta
 from tests.audit.setups import BEAMS, beam
 from tests.audit.test_faults import FAULTS
 
 CONDITIONS = (
     Condition("sparse", views=20),
-    Condition("low", photons=7e4),
-    Condition("both", 60, 2e5),
+    Condition("low", noise=Quanta(photons=7e4)),
+    Condition("both", 60, Quanta(photons=2e5)),
 )
 
 
@@ -40,7 +41,7 @@ def test_every_filter_has_its_own_law(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("kind", BEAMS)
 def test_noise_of_the_full_dose_is_inherited(kind: str) -> None:
-    low = Condition("low", photons=1e6, electronic=300.0)
+    low = Condition("low", noise=Quanta(photons=1e6, electronic=300.0))
     setup = Setup(beam(kind), [low], 1, Reference(photons=2e6))
     found = {check.name: check for check in suite.run(setup, only=["conditions"])}
     assert set(found) == {"noise.level[low]", "noise.level[reference]", "noise.inherited"}
@@ -50,7 +51,9 @@ def test_noise_of_the_full_dose_is_inherited(kind: str) -> None:
 @pytest.mark.parametrize(("photons", "told"), [(10, False), (40, True)])  # 0.9 and 3.6 arrive
 def test_noise_of_a_condition_is_told_where_photons_arrive(photons: float, told: bool) -> None:
     found = list(
-        suite.run(Setup(beam("parallel360"), [Condition("low", photons=photons)]), only=["conditions"])
+        suite.run(
+            Setup(beam("parallel360"), [Condition("low", noise=Quanta(photons=photons))]), only=["conditions"]
+        )
     )
     assert [check.name for check in found] == ["noise.level[low]"] * told
     assert all(check.passed for check in found)

@@ -12,8 +12,9 @@ from bench.audit import lines as listing
 from bench.audit import page
 from bench.audit.check import Check, at_most, between, within
 from bench.audit.simulator import Setup
-from bench.ct.dose import Condition
+from bench.ct.conditions import Condition
 from bench.ct.geometry import ParallelBeam
+from bench.ct.noise import Quanta
 from tests import tiny
 
 
@@ -110,7 +111,9 @@ def test_long_names_keep_the_page() -> None:
 
 
 def test_an_odd_number_of_views_is_remarked_on(tmp_path: Path) -> None:
-    setup = Setup(ParallelBeam(64, 90), (Condition("fifteen", views=15), Condition("noisy", photons=1e5)))
+    setup = Setup(
+        ParallelBeam(64, 90), (Condition("fifteen", views=15), Condition("noisy", noise=Quanta(photons=1e5)))
+    )
     text = listing.head("tiny", setup)
     assert "  fifteen: 15 views (15 directions)\nremark: fifteen: 15 views (15 directions) leave" in text
     assert max(map(len, text.splitlines())) <= 80

@@ -9,14 +9,15 @@ import pytest
 
 from bench.audit import suite
 from bench.audit.simulator import Setup, Simulator
-from bench.ct.dose import Condition, Reference
+from bench.ct.conditions import Condition, Reference
+from bench.ct.noise import Quanta
 from tests.audit import faults, plain
 from tests.audit.faults import counted, imaged, keyed, measured, projected
 from tests.audit.setups import BEAMS, beam
 
 FLAT, HALF, FAN = ("parallel360", "parallel180"), ("parallel180",), ("fan360",)
 ALL = tuple(BEAMS)
-CONDITIONS = (Condition("sparse", views=20), Condition("low", photons=7e4))
+CONDITIONS = (Condition("sparse", views=20), Condition("low", noise=Quanta(photons=7e4)))
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ def test_plain_reconstruction_passes_so_that_only_its_faults_are_red() -> None:
     ],
 )
 def test_planted_fault_of_the_full_dose_turns_its_check_red(simulator: Simulator, red: str) -> None:
-    setup = Setup(beam("parallel360"), [Condition("low", photons=1e6)], 1, Reference(photons=2e6))
+    setup = Setup(
+        beam("parallel360"), [Condition("low", noise=Quanta(photons=1e6))], 1, Reference(photons=2e6)
+    )
     found = {check.name: check for check in suite.run(setup, simulator, ["conditions"])}
     assert not found[red].passed, found[red]

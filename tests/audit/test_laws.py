@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from bench.audit import closed_forms
 from bench.audit.rays import Rays
 from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
+from bench.ct.noise import Quanta
 from bench.seeds import generator
 from tests.audit.setups import BEAMS, beam
 
@@ -55,13 +56,14 @@ def test_variance_of_the_logarithm_of_counts(expected: float, electronic: float)
     random = generator("laws", int(expected), int(electronic))
     counts = random.poisson(expected, 400_000) + random.normal(0.0, electronic, 400_000)
     found = np.log(np.maximum(counts, 1.0)).var()
-    assert closed_forms.log_count_variance(expected, electronic) == pytest.approx(found, rel=0.02)
+    noise = Quanta(photons=math.e * expected, electronic=electronic)
+    assert noise.variance(1.0) == pytest.approx(found, rel=0.02)
 
 
 def test_variance_of_the_logarithm_for_many_photons() -> None:
     for expected in (1e5, 1e8):  # summed, and beyond what is summed
-        assert closed_forms.log_count_variance(expected) == pytest.approx(1 / expected, rel=1e-3)
-    assert closed_forms.log_count_variance(1e8, 1e4) == pytest.approx(2e-8, rel=1e-3)
+        assert Quanta(photons=expected).variance(0.0) == pytest.approx(1 / expected, rel=1e-3)
+    assert Quanta(photons=1e8, electronic=1e4).variance(0.0) == pytest.approx(2e-8, rel=1e-3)
 
 
 def test_noise_power_rises_like_the_ramp_and_a_wider_pitch_lowers_its_frequencies() -> None:

@@ -186,8 +186,9 @@ def test_plan_names_only_the_points_that_all_models_share(prepared: resolve.Reso
 
 def test_plan_and_data_check_say_where_rays_are_starved(prepared: resolve.ResolvedRun) -> None:
     def dimmed(cell: PlannedCell) -> PlannedCell:
-        photons = cell.spec.dataset.photons and 1e3
-        dataset = cell.spec.dataset.model_copy(update={"photons": photons})
+        dose = cell.spec.dataset.dose
+        dose = dose.model_copy(update={"photons": dose.photons and 1e3})
+        dataset = cell.spec.dataset.model_copy(update={"dose": dose})
         return cell.model_copy(update={"spec": cell.spec.model_copy(update={"dataset": dataset})})
 
     plan = prepared.plan.model_copy(update={"cells": [dimmed(cell) for cell in prepared.plan.cells]})

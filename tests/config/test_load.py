@@ -13,8 +13,9 @@ from bench import metrics
 from bench.config import load as config
 from bench.config import schema
 from bench.config.packaged import packaged
-from bench.ct.geometry import FanBeam, of_spec
+from bench.ct.geometry import FanBeam
 from bench.errors import BenchError, BenchErrors
+from bench.plan.acquisition import scan_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,12 +133,12 @@ def test_a_sound_pair_of_files(folder: Path) -> None:
 @pytest.mark.parametrize("preset", ["parallel360", "parallel180", "fan360"])
 def test_the_views_of_a_preset_are_those_of_its_scan(folder: Path, preset: str) -> None:
     found = load(folder, DATASETS + f"geometry: {{preset: {preset}}}\n").datasets.geometry
-    scan = of_spec(found, 64)
+    scan = scan_of(found, 64)
     assert scan.views == type(scan)(64).views == found.views
     assert scan.arc_degrees == float(preset[-3:])
     assert isinstance(scan, FanBeam) == preset.startswith("fan")
     few = schema.Geometry(preset=preset, views=90, filter="hann")
-    assert (of_spec(few, 64).views, of_spec(few, 64).filter) == (90, "hann")
+    assert (scan_of(few, 64).views, scan_of(few, 64).filter) == (90, "hann")
 
 
 # one planted fault each: file, text to replace, its replacement, the whole expected line
@@ -422,8 +423,9 @@ def test_more_photons_than_the_full_dose_are_refused_where_they_are_asked_for(fo
     assert config.profile(found, "small").source == "fake"
     found = load(folder, DATASETS + "geometry:\n  reference_photons: 6.9e4\n")
     line = (
-        r"d\.yaml:16: conditions\.dim\.photons: 70000 are more than the 69000 of geometry\.reference_photons, of "
-        r"which a lower dose keeps a part; take at most 69000, or raise geometry\.reference_photons"
+        r"d\.yaml:16: conditions\.dim\.photons: 70000 photons are more than the 69000 of the reference "
+        r"\(reference_photons\), of which a lower dose keeps a part; take at most 69000, or raise "
+        r"geometry\.reference_photons"
     )
     with pytest.raises(BenchError, match=line):
         config.profile(found, "small")

@@ -11,15 +11,17 @@ import sys
 import numpy as np
 
 from bench import phantom
-from bench.ct.dose import Condition, Reference, scan
+from bench.ct.conditions import Condition, Reference
+from bench.ct.dose import scan
 from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
+from bench.ct.noise import Quanta
 from bench.ct.resample import local_mean
 from bench.ct.units import hu_to_mu
 from bench.environment import instructions
 
 SIZE, SLICES = 64, (("P001", 0.2), ("P005", 0.5))
-LOW = Condition("ldct_7e4", photons=7e4)
-CONDITIONS = (Condition("sv60", 60), LOW, Condition("electronics", photons=2e4, electronic=5.0))
+LOW = Condition("ldct_7e4", noise=Quanta(photons=7e4))
+CONDITIONS = (Condition("sv60", 60), LOW, Condition("electronics", noise=Quanta(photons=2e4, electronic=5.0)))
 
 
 def made() -> dict[str, np.ndarray]:

@@ -12,8 +12,10 @@ from scipy import stats
 from bench.audit import closed_forms
 from bench.audit.objects import disc
 from bench.ct import PHYSICS_VERSION
-from bench.ct.dose import Condition, Reference, add_noise, degrade, scan
+from bench.ct.conditions import Condition, Reference
+from bench.ct.dose import add_noise, degrade, scan
 from bench.ct.geometry import FanBeam, Geometry, ParallelBeam
+from bench.ct.noise import Quanta
 from bench.ct.projector import project, reconstruct
 from bench.ct.resample import local_mean
 
@@ -26,12 +28,16 @@ def golden_case() -> dict[str, np.ndarray]:
     soft = 0.2 * np.clip(12 - 60 * (x**2 + 1.7 * y**2), 0, 1) + 0.2 * np.exp(-80 * ((x - 0.2) ** 2 + y**2))
     objects = np.stack([soft, soft.T[::-1]]).astype(np.float32)
     beam, widths = ParallelBeam(32, 24), [0.9, 1.1]
-    conditions = [Condition("sparse", views=8), Condition("quanta", photons=1e7), Condition("both", 12, 1e6)]
+    conditions = [
+        Condition("sparse", views=8),
+        Condition("quanta", noise=Quanta(photons=1e7)),
+        Condition("both", 12, Quanta(photons=1e6)),
+    ]
     found = degrade(objects, widths, beam, conditions, [("golden", 0), ("golden", 1)])
     found |= {"sinogram": project(objects, beam, widths)[:, :12]}
     fan = FanBeam(32, 24, "shepp-logan")
     found |= {"fan_sinogram": project(objects, fan, widths)[:, ::3]}
-    read = Condition("fan_read", photons=1e6, electronic=100.0)
+    read = Condition("fan_read", noise=Quanta(photons=1e6, electronic=100.0))
     return found | degrade(
         objects, widths, fan, [Condition("fan_sparse", views=12), read], [("fan", 0), ("fan", 1)]
     )
@@ -70,7 +76,7 @@ def test_noise_keeps_its_level_at_another_size(kind: type[ParallelBeam] | type[F
             np.repeat(disc(size, 0.3 * size), 6, axis=0),
             np.full(6, pixel),
             beam,
-            [Condition("clean", views=90), Condition("noisy", photons=1e7)],
+            [Condition("clean", views=90), Condition("noisy", noise=Quanta(photons=1e7))],
             [("size", size, draw) for draw in range(6)],
         )
         x = (np.arange(size) - (size - 1) / 2) / size
@@ -88,7 +94,7 @@ def test_noise_behind_a_trunk_is_that_of_the_stated_photons(size: int) -> None:
     """
     beam, pixel, count = ParallelBeam(size, 180), 40.0 / size, 24
     objects, keys = np.repeat(disc(size, 15.0 / pixel), count, axis=0), [(draw,) for draw in range(count)]
-    asked = [Condition("low", photons=7e4), Condition("clean", views=180)]
+    asked = [Condition("low", noise=Quanta(photons=7e4)), Condition("clean", views=180)]
     found = degrade(objects, np.full(count, pixel), beam, asked, keys)
     x = (np.arange(size) - (size - 1) / 2) * pixel
     centre = np.hypot(x[:, None], x) < 4.0
@@ -113,14 +119,15 @@ def test_noise_behind_a_trunk_is_that_of_the_stated_photons(size: int) -> None:
 
 def test_electronic_noise_adds_its_variance_to_the_quanta() -> None:
     p, photons, sigma = np.full(400_000, 3.0), 2e4, 25.0
-    read = photons * np.exp(-add_noise(p, photons, ("read",), sigma).astype(np.float64))
+    read = photons * np.exp(
+        -add_noise(p, Quanta(photons=photons, electronic=sigma), ("read",)).astype(np.float64)
+    )
     expected = photons * np.exp(-3.0)
     assert read.mean() == pytest.approx(expected, rel=1e-3)
     assert read.var() == pytest.approx(expected + sigma**2, rel=1e-2)
-    quanta = add_noise(p, photons, ("read",))
-    assert np.array_equal(add_noise(p, photons, ("read",), 0.0), quanta)
-    assert not np.array_equal(add_noise(p, photons, ("read",), 1e-3), quanta)
-    starved = add_noise(np.full(1000, 50.0), 100.0, ("dark",), 25.0)
+    quanta = add_noise(p, Quanta(photons=photons), ("read",))
+    assert not np.array_equal(add_noise(p, Quanta(photons=photons, electronic=1e-3), ("read",)), quanta)
+    starved = add_noise(np.full(1000, 50.0), Quanta(photons=100.0, electronic=25.0), ("dark",))
     assert np.isfinite(starved).all()
     assert starved.max() == pytest.approx(np.log(100.0))  # less than one photon counts as one
 
@@ -128,9 +135,10 @@ def test_electronic_noise_adds_its_variance_to_the_quanta() -> None:
 def test_electronic_noise_is_seen_in_the_image() -> None:
     beam, image, key = ParallelBeam(64, 60), disc(64, 22.0), [("share",)]
     clean = degrade(image, [0.6], beam, [Condition("clean", views=60)], key)["clean"]
+    noises = (Quanta(photons=1e5, electronic=sigma) for sigma in (0.0, 500.0))
     quiet, loud = (
-        (degrade(image, [0.6], beam, [Condition("a", photons=1e5, electronic=sigma)], key)["a"] - clean).std()
-        for sigma in (0.0, 500.0)
+        (degrade(image, [0.6], beam, [Condition("a", noise=noise)], key)["a"] - clean).std()
+        for noise in noises
     )
     assert loud > 2 * quiet
 
@@ -166,7 +174,7 @@ def test_a_low_dose_keeps_its_own_noise_under_a_noisy_reference() -> None:
     """Half of the full dose's photons: variance 1 / I0, of which the full dose's noise is a half, by covariance."""
     beam, count = ParallelBeam(64, 90), 12
     objects, keys = np.repeat(disc(64, 20.0), count, axis=0), [("sum", index) for index in range(count)]
-    low, clean = Condition("low", photons=2e7), Condition("clean", views=90)
+    low, clean = Condition("low", noise=Quanta(photons=2e7)), Condition("clean", views=90)
     x = np.arange(64) - 31.5
     centre = np.hypot(x[:, None], x) < 8
 
@@ -185,7 +193,7 @@ def test_a_low_dose_keeps_its_own_noise_under_a_noisy_reference() -> None:
 
 def test_more_photons_than_the_full_dose_are_refused() -> None:
     beam, image = ParallelBeam(32, 24), disc(32, 10.0)
-    low = Condition("low", photons=2e5)
+    low = Condition("low", noise=Quanta(photons=2e5))
     with pytest.raises(ValueError, match=r"low: 200000 photons are more than the 100000 of the reference"):
         degrade(image, [0.5], beam, [low], [("a",)], reference=Reference(photons=1e5))
     degrade(image, [0.5], beam, [low], [("a",)], reference=Reference(photons=2e5))
@@ -194,7 +202,7 @@ def test_more_photons_than_the_full_dose_are_refused() -> None:
 def test_degradation_falls_with_dose() -> None:
     beam, image = ParallelBeam(64), disc(64, 22.0)
     levels = [Condition("sv60", 60), Condition("sv90", 90), Condition("sv180", 180)]
-    quanta = [Condition(f"{i0:g}", photons=i0) for i0 in (7e4, 1e5, 2e5)]
+    quanta = [Condition(f"{i0:g}", noise=Quanta(photons=i0)) for i0 in (7e4, 1e5, 2e5)]
     found = degrade(image, [0.6], beam, levels + quanta, [("order",)])
     assert list(found) == ["sv60", "sv90", "sv180", "70000", "100000", "200000"]
     errors = [float(((image_ - local_mean(image, 2)) ** 2).mean()) for image_ in found.values()]
@@ -203,19 +211,23 @@ def test_degradation_falls_with_dose() -> None:
 
 def test_noise_depends_on_names_only() -> None:
     beam, images = ParallelBeam(32, 24), np.repeat(disc(32, 10.0), 10, axis=0)
-    low, lower = Condition("low", photons=1e7), Condition("lower", photons=1e6)
+    low, lower = Condition("low", noise=Quanta(photons=1e7)), Condition("lower", noise=Quanta(photons=1e6))
     keys = [(1, "patient", str(index)) for index in range(10)]
     batch = degrade(images, np.full(10, 0.5), beam, [low, lower], keys)
     alone = degrade(images[:1], [0.5], beam, [lower], [keys[7]])
     assert np.array_equal(alone["lower"][0], batch["lower"][7])
     assert not np.array_equal(batch["lower"][6], batch["lower"][7])
-    renamed = degrade(images[:1], [0.5], beam, [Condition("again", photons=1e6)], [keys[7]])["again"]
+    renamed = degrade(images[:1], [0.5], beam, [Condition("again", noise=Quanta(photons=1e6))], [keys[7]])[
+        "again"
+    ]
     assert not np.array_equal(renamed[0], batch["lower"][7])
 
 
 def test_views_and_photons_together_use_the_fewer_views() -> None:
     beam, image, key = ParallelBeam(32, 24), disc(32, 10.0), ("both",)
-    found = degrade(image, [0.5], beam, [Condition("both", 6, 1e14), Condition("views", 6)], [key])
+    found = degrade(
+        image, [0.5], beam, [Condition("both", 6, Quanta(photons=1e14)), Condition("views", 6)], [key]
+    )
     assert (
         np.abs(found["both"] - found["views"]).max() < 1e-3
     )  # with this many photons only the streaks are left
@@ -233,14 +245,9 @@ def test_local_mean_by_hand() -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ({"name": "x"}, "views, photons or both"),
         ({"name": "", "views": 1}, "name"),
         ({"name": "x", "views": 0}, "views"),
         ({"name": "x", "views": 60.0}, "views"),
-        ({"name": "x", "photons": 0.0}, "photons"),
-        ({"name": "x", "photons": float("nan")}, "photons"),
-        ({"name": "x", "views": 60, "electronic": 5.0}, "needs photons"),
-        ({"name": "x", "photons": 1e5, "electronic": -1.0}, "electronic noise"),
     ],
 )
 def test_impossible_conditions_are_refused(arguments: dict[str, object], word: str) -> None:
@@ -248,7 +255,7 @@ def test_impossible_conditions_are_refused(arguments: dict[str, object], word: s
         Condition(**arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("photons", [0.0, -1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("photons", [0.0, 0.5, float("inf"), float("nan")])
 def test_impossible_references_are_refused(photons: float) -> None:
     with pytest.raises(ValueError, match="reference photons"):
         Reference(photons=photons)

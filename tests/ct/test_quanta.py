@@ -8,6 +8,7 @@ from scipy import stats
 
 from bench.ct import quanta
 from bench.ct.dose import add_noise
+from bench.ct.noise import Quanta
 from bench.seeds import derive
 
 NAMES = ("test", "quanta")
@@ -95,18 +96,21 @@ def test_a_changed_rate_changes_its_own_ray_only() -> None:
     """The fault of one stream for all rays: a last bit here gave other counts to every ray behind it."""
     rays = np.linspace(0.0, 5.0, 4000, dtype=np.float32).reshape(40, 100)
     for photons in (2e3, 7e4):
-        before = add_noise(rays, photons, NAMES, 3.0)
+        noise = Quanta(photons=photons, electronic=3.0)
+        before = add_noise(rays, noise, NAMES)
         for row, column in ((0, 0), (17, 40), (39, 99)):
             changed = rays.copy()
             changed[row, column] += np.float32(0.5)
-            differing = np.argwhere(add_noise(changed, photons, NAMES, 3.0) != before)
+            differing = np.argwhere(add_noise(changed, noise, NAMES) != before)
             assert differing.tolist() == [[row, column]]
 
 
 def test_a_last_bit_of_the_rate_seldom_changes_a_count() -> None:
     rays = np.linspace(0.0, 12.0, 200_000, dtype=np.float32).reshape(400, 500)
-    before = 7e4 * np.exp(-add_noise(rays, 7e4, NAMES).astype(float))
-    after = 7e4 * np.exp(-add_noise(np.nextafter(rays, np.float32(99)), 7e4, NAMES).astype(float))
+    before = 7e4 * np.exp(-add_noise(rays, Quanta(photons=7e4), NAMES).astype(float))
+    after = 7e4 * np.exp(
+        -add_noise(np.nextafter(rays, np.float32(99)), Quanta(photons=7e4), NAMES).astype(float)
+    )
     moved = np.rint(before) != np.rint(after)
     assert moved.mean() < 2e-3  # about lambda times the change of 1e-7 p, over all rays
     assert (
@@ -116,11 +120,12 @@ def test_a_last_bit_of_the_rate_seldom_changes_a_count() -> None:
 
 def test_a_view_draws_alike_in_a_sparse_and_in_the_whole_scan() -> None:
     rays = np.linspace(0.0, 9.0, 1200, dtype=np.float32).reshape(24, 50)
-    whole = add_noise(rays, 7e4, NAMES, 5.0)
-    assert np.array_equal(add_noise(rays[::4], 7e4, NAMES, 5.0, stride=4), whole[::4])
+    noise = Quanta(photons=7e4, electronic=5.0)
+    whole = add_noise(rays, noise, NAMES)
+    assert np.array_equal(add_noise(rays[::4], noise, NAMES, stride=4), whole[::4])
 
 
 def test_deviations_are_multiplied() -> None:
     rays = np.full((4, 500), 3.0, np.float32)
-    once, eight = (add_noise(rays, 7e4, NAMES, factor=factor) - rays for factor in (1.0, 8.0))
+    once, eight = (add_noise(rays, Quanta(photons=7e4), NAMES, factor=factor) - rays for factor in (1.0, 8.0))
     assert eight == pytest.approx(8.0 * once, abs=1e-5)

@@ -9,7 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from bench.ct import dose
+from bench.ct.conditions import Condition
 from bench.ct.geometry import ParallelBeam
+from bench.ct.noise import Quanta
 from bench.ct.units import MU_WATER, hu_to_mu, mu_to_hu
 from bench.leaks import descriptors
 from bench.leaks.search import Leak, search
@@ -57,7 +59,7 @@ def low_dose(image: Image, rng: np.random.Generator, photons: float = 7e4, pixel
         np.repeat(np.repeat(image, 2, 0), 2, 1)[None].astype(np.float32),
         np.array([pixel_cm * 512 / n]),
         ParallelBeam(n, 720),
-        [dose.Condition("low", None, photons)],
+        [Condition("low", None, Quanta(photons=photons))],
         [(int(rng.integers(1 << 30)), "planted", "copy")],
     )
     return done["low"][0]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from bench import phantom
-from bench.phantom import Label, Nodule
-from bench.phantom.lesions import lead_around
+from bench.phantom.lesions import Nodule, lead_around
 from bench.phantom.tubes import depths
 from bench.phantom.vessels import vessels
+from tests.phantom.labels import MIXED, Label, labels
 
 PEOPLE = phantom.patients(12)
 
@@ -29,8 +29,8 @@ class Measured:
         disc = ((hu - around) / self.contrast > 0.5) & (away < radius + 2.5)
         self.diameter = 2.0 * np.sqrt(disc.sum() / np.pi) * pixel
         self.place = (np.where(disc, x, 0.0).sum() / disc.sum(), np.where(disc, y, 0.0).sum() / disc.sum())
-        label = phantom.labels(patient, height, size=256).repeat(2, axis=0).repeat(2, axis=1)
-        self.inside, self.outside = set(label[core]) - {Label.MIXED}, label[ring]
+        label = labels(patient, height, size=256).repeat(2, axis=0).repeat(2, axis=1)
+        self.inside, self.outside = set(label[core]) - {MIXED}, label[ring]
 
 
 def test_place_size_and_contrast_are_those_of_the_list() -> None:

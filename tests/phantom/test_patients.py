@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 
 from bench import phantom
-from bench.phantom import Label
 from bench.phantom.anatomy import WIDEST
+from tests.phantom.labels import Label, labels
 
 PEOPLE = phantom.patients(40)
 
@@ -25,7 +25,7 @@ def lung(patient: str) -> np.ndarray:
     """HU well inside the lungs, at three heights."""
     found = []
     for z in (0.2, 0.4, 0.62):
-        code = phantom.labels(patient, z, size=192)
+        code = labels(patient, z, size=192)
         found.append(phantom.render(patient, z, size=192)[0][ndimage.binary_erosion(code == Label.LUNG)])
     return np.concatenate(found)
 
@@ -68,7 +68,7 @@ def test_disease_changes_the_lung(disease: str, low: float, high: float) -> None
 
 def test_an_effusion_lies_behind_the_lung() -> None:
     patient = next(of("effusion"))
-    code = phantom.labels(patient, 0.55, size=128)
+    code = labels(patient, 0.55, size=128)
     a = phantom.anatomy(patient, 0)
     hu = phantom.render(patient, 0.55, size=128)[0]
     fluid = (code == Label.SOFT) & (np.abs(hu - a.tissues.fluid.hu) < 12.0)

@@ -10,12 +10,12 @@ import pytest
 from scipy import ndimage
 
 from bench import phantom
-from bench.phantom import Label
 from bench.phantom.canvas import Canvas
 from bench.phantom.fields import Ellipsoid, capsule, smooth_min
 from bench.phantom.texture import lattice_noise
 from bench.phantom.thorax import lung_distance
 from bench.phantom.tubes import tree, tube_cover
+from tests.phantom.labels import Label, labels
 
 PEOPLE = phantom.patients(8)
 HEIGHTS = (0.1, 0.4, 0.6, 0.85)
@@ -56,7 +56,7 @@ def test_names_and_shape() -> None:
 def test_other_process_other_order_other_threads_same_bits() -> None:
     jobs = [("P001", 0.2, 64), ("P002", 0.8, 64), ("P001", 0.7, 64), ("P003", 0.5, 128)]
     code = (
-        "import hashlib\nfrom bench.ct import phantom\n"
+        "import hashlib\nfrom bench import phantom\n"
         f"for p, z, n in {jobs[::-1]!r}:\n"
         "    bits = phantom.render(p, z, size=n)[0].tobytes()\n"
         "    print(hashlib.sha256(bits).hexdigest())\n"
@@ -82,7 +82,7 @@ def sampled() -> dict[str, dict[Label, np.ndarray]]:
     for patient in PEOPLE[:4]:
         parts: dict[Label, list[np.ndarray]] = {label: [] for label in RANGES}
         for z in HEIGHTS:
-            hu, code = image(patient, z, 256), phantom.labels(patient, z, size=256)
+            hu, code = image(patient, z, 256), labels(patient, z, size=256)
             for label in RANGES:
                 depth = 1 if label is Label.TRABECULAR else 2
                 parts[label].append(hu[ndimage.binary_erosion(code == label, iterations=depth)])
@@ -133,7 +133,7 @@ def test_lungs_fill_the_chest_and_leave_the_belly() -> None:
 def test_sides() -> None:
     """Liver on the image's left, spleen on its right, spine in the middle and behind the liver."""
     for patient in PEOPLE[:4]:
-        code = np.stack([phantom.labels(patient, z, size=128) for z in (0.81, 0.84, 0.87, 0.9)])
+        code = np.stack([labels(patient, z, size=128) for z in (0.81, 0.84, 0.87, 0.9)])
         liver, spleen, bone = (
             np.argwhere(code == label)[:, 1:].mean(axis=0)
             for label in (Label.LIVER, Label.SPLEEN, Label.TRABECULAR)

@@ -144,7 +144,8 @@ def test_the_plan_carries_labels_source_and_the_published_table(tmp_path: Path) 
 def test_datasets_of_cells(tmp_path: Path) -> None:
     made = expand(read(tmp_path), "small", folds=[identity("phantom")])
     few, dim = (cell.spec.dataset for cell in made.cells[:2])
-    assert (few.views, few.photons, dim.views, dim.photons) == (60, None, None, 70000.0)
+    assert (few.dose.views, few.dose.photons) == (60, None)
+    assert (dim.dose.views, dim.dose.photons) == (None, 70000.0)
     assert (few.size, few.noise_seed, few.geometry.views) == (64, 1, 720)
 
 

@@ -236,7 +236,7 @@ def test_stored_pairs_have_no_scan_of_ours(filled: Callable[..., Any]) -> None:
 def test_electronic_noise_at_this_size_stands_in_the_row(filled: Callable[..., Any]) -> None:
     made = grid(build(filled(electronic=20.0)), "scores").rows
     assert made[1][0].detail == (
-        "70,000 photons per ray, electronic noise 20, deviation × 8 at 64 × 64"  # noqa: RUF001
+        "70,000 photons per ray, electronic noise of 20 photons, deviation × 8 at 64 × 64"  # noqa: RUF001
     )
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from bench.config.schema.base import FULL_SIZE, Frozen, Positive
 from bench.config.schema.formats import FileKind
+from bench.ct.noise import Deviation, Noise, Noiseless, Photons, Quanta
 
-Photons = Annotated[float, Field(ge=1, le=1e15)]  # per ray; what a generator of Poisson numbers can draw
+AnyNoise = Annotated[Noiseless | Quanta, Field(discriminator="kind")]
+"""The noise models by their kind. A condition names one under ``noise``; these two have keys of their own instead."""
 
 
 def _one_group(value: str) -> str:
@@ -157,29 +165,60 @@ class Geometry(Frozen):
         return {"views": views, **value} if views else value
 
 
-class Condition(Frozen):
-    """One way of lowering the dose. ``photons`` leave for each ray, at every size.
+class Dose(Frozen):
+    """What lowers the dose: fewer ``views``, noise in each ray, or both.
 
-    ``electronic_noise`` is a standard deviation in photons. At n x n pixels the deviation that both cause in a line
-    integral is multiplied by 512/n, which keeps the level of the noise. ``measured``: not
-    simulated here; the slices come with a source of pairs, and views or photons are not known.
+    ``photons`` leave for each ray, at every size; ``electronic_noise`` is a standard deviation in photons. Any other
+    noise model stands under ``noise``, by its kind. At n x n pixels the deviation that the noise causes in a line
+    integral is multiplied by 512/n, which keeps its level.
+    """
+
+    views: Positive | None = None
+    photons: Photons | None = None
+    electronic_noise: Deviation = 0.0
+    noise: AnyNoise | None = None  # absent from JSON while it is None: older hashes hold
+
+    @model_validator(mode="after")
+    def _has_one_noise(self) -> Self:
+        if self.electronic_noise and self.photons is None:
+            raise ValueError("electronic_noise needs photons")
+        if isinstance(self.noise, Noiseless | Quanta):
+            raise ValueError(
+                "noise is for other kinds: counted photons have the keys photons and electronic_noise"
+            )
+        if self.noise is not None and self.photons is not None:
+            raise ValueError("give photons or noise, not both")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_noise(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return {key: value for key, value in fields.items() if key != "noise" or value is not None}
+
+    @property
+    def noise_model(self) -> Noise:
+        """The noise of a ray, whichever key names it."""
+        if self.photons is not None:
+            return Quanta(photons=self.photons, electronic=self.electronic_noise)
+        return self.noise or Noiseless()
+
+
+class Condition(Dose):
+    """One way of lowering the dose, with its ``label`` in tables.
+
+    ``measured``: not simulated here; the slices come with a source of pairs, and views or photons are not known.
     """
 
     label: str = ""
-    views: Positive | None = None
-    photons: Photons | None = None
-    electronic_noise: Annotated[float, Field(ge=0, le=1e15)] = 0.0
     measured: bool = False
 
     @model_validator(mode="after")
-    def _does_something(self) -> Condition:
-        simulated = self.views is not None or self.photons is not None
+    def _does_something(self) -> Self:
+        simulated = self.views is not None or not isinstance(self.noise_model, Noiseless)
         if self.measured and simulated:
             raise ValueError("a measured condition has neither views nor photons")
         if not (self.measured or simulated):
             raise ValueError("a condition needs views or photons, or measured: true")
-        if self.electronic_noise and self.photons is None:
-            raise ValueError("electronic_noise needs photons")
         return self
 
 

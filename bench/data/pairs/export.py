@@ -18,6 +18,7 @@ import numpy as np
 from bench import atomic
 from bench.config import schema
 from bench.csvtext import to_csv
+from bench.ct.noise import Noiseless
 from bench.data.files.patients import TABLE
 from bench.data.pairs.pairs import PairFiles, open_pairs
 from bench.data.sources.catalogue import SliceRef
@@ -27,6 +28,7 @@ from bench.data.splits import PARTS, Folds, Selection
 from bench.data.splits.selection import COLUMNS
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
+from bench.plan.acquisition import Acquisition
 
 SPLIT, NOTE = "split.csv", "README.txt"
 _ELSEWHERE = "name a folder on a larger disk with --into"
@@ -34,27 +36,26 @@ _ELSEWHERE = "name a folder on a larger disk with --into"
 
 @dataclass(frozen=True)
 class Export:
-    """What is written: the pairs of ``selection`` in ``files``, (size, size) each, by condition."""
+    """What is written: the pairs of ``selection`` in ``files``, by condition."""
 
     profile: str
     source: SliceSource
     selection: Selection
     files: Mapping[str, PairFiles]
-    conditions: Mapping[str, schema.Condition]
-    size: int
+    acquisition: Acquisition
 
     @property
     def places(self) -> dict[str, str]:
         """The folder of each condition."""
         return {
-            name: f"{'sparseview' if value.views and not value.photons else 'images'}/{name}"
-            for name, value in self.conditions.items()
+            name: f"{'sparseview' if value.views and isinstance(value.noise_model, Noiseless) else 'images'}/{name}"
+            for name, value in self.acquisition.conditions.items()
         }
 
     @property
     def slices(self) -> int:
         """How many files are written: each slice once as reference and once for each condition."""
-        return len(self.selection.refs) * (1 + len(self.conditions))
+        return len(self.selection.refs) * (1 + len(self.acquisition.conditions))
 
 
 def one_fold(folds: Folds, fold: int | None) -> Selection:
@@ -74,7 +75,7 @@ def check(asked: Export, into: Path) -> None:
         raise BenchError("exists already", file=into, remedy="remove it or name another folder with --into")
     if STUDY_REFERENCE in asked.places.values():
         raise BenchError(f"a condition has the name of the reference, {STUDY_REFERENCE}", remedy="rename it")
-    needed = asked.slices * 4 * asked.size**2
+    needed = asked.slices * 4 * asked.acquisition.size**2
     atomic.require_space(into, needed, purpose="the files", elsewhere=_ELSEWHERE)
 
 
@@ -89,7 +90,7 @@ def study(asked: Export, into: Path) -> Generator[Event, None, None]:
     files = _names(asked)
     done = 0
     with atomic.replace_folder(
-        into, needed_bytes=asked.slices * 4 * asked.size**2, elsewhere=_ELSEWHERE
+        into, needed_bytes=asked.slices * 4 * asked.acquisition.size**2, elsewhere=_ELSEWHERE
     ) as folder:
         for condition, place in asked.places.items():
             pairs = open_pairs(asked.files[condition], {"all": [(ref.patient, ref.name) for ref in refs]})
@@ -137,14 +138,14 @@ def _tables(asked: Export, files: Mapping[SliceRef, str]) -> dict[str, str]:
 
 
 def _note(asked: Export) -> str:
-    source = asked.source.spec
+    source, size = asked.source.spec, asked.acquisition.size
     known = asked.source.catalogue().patients_known
-    matrix = "" if asked.size == schema.FULL_SIZE else f"\n      matrix: {asked.size}"
+    matrix = "" if size == schema.FULL_SIZE else f"\n      matrix: {size}"
     patients = f"\n      patients: {TABLE}" if known else ""
     places = ",\n".join(asked.places.values())
     return f"""Pairs of profile {asked.profile} in the layout of the published study.
 
-A file is one slice of {asked.size} x {asked.size} pixels: raw little-endian float32, column by column, attenuation in
+A file is one slice of {size} x {size} pixels: raw little-endian float32, column by column, attenuation in
 1/cm (air 0, water 0.2). images/ndct holds the references; the same slices degraded are in
 {places}.
 The slices of the validation part lie under train; {SPLIT} names the part of each slice.

@@ -5,7 +5,7 @@
 physics version, the source's fingerprint, the slices' names, size, geometry and noise seed; a file's name one
 of its condition. What a slice is used for is not in the names, so another split needs no other arrays, and a
 changed number needs other names: nothing stale can be read. An array counts once the folder's manifest names
-it and only with the bytes it states (``bench.data.pairs.manifest``); ``pairs_build`` writes both.
+it and only with the bytes it states (``bench.data.pairs.manifest``); ``build`` writes both.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from bench import atomic
 from bench.config import schema
-from bench.ct import PHYSICS_VERSION
 from bench.data.pairs import manifest
 from bench.data.pairs.manifest import Manifest, SliceName
 from bench.errors import BenchError, InputChanged
+from bench.plan.acquisition import Acquisition
 
 if TYPE_CHECKING:
     from bench.data.splits import Folds, Selection
 
+REFERENCE = ""  # the name of the reference where a condition's may stand; no condition has an empty one
 _AGAIN = "run the same command again: it is built anew"
 
 
@@ -83,10 +84,7 @@ def locate(
     cache: Path | str,
     source_fingerprint: str,
     selection: Folds | Selection,
-    size: int,
-    geometry: schema.Geometry,
-    conditions: Mapping[str, schema.Condition],
-    noise_seed: int,
+    acquisition: Acquisition,
 ) -> dict[str, PairFiles]:
     """Return where the pairs of each condition lie or will lie. Nothing is read or written.
 
@@ -98,30 +96,18 @@ def locate(
     if twice:
         patient, name = twice[0]
         raise BenchError(f"patient {patient} has two slices of the name {name}", remedy="rename one")
-    asked = identity(source_fingerprint, size, geometry, noise_seed) | {"slices": names}
-    folder = f"{geometry.preset}-{size}px-{geometry.views}views-{len(names)}slices-{schema.digest(asked, 16)}"
+    shaped_by = acquisition.identity() | {"source": source_fingerprint, "slices": names}
+    scan = f"{acquisition.geometry.preset}-{acquisition.size}px-{acquisition.geometry.views}views"
+    folder = Path(cache) / f"{scan}-{len(names)}slices-{schema.digest(shaped_by, 16)}"
     return {
-        name: PairFiles(str(Path(cache) / folder), "reference.npy", _degraded_name(name, condition), name)
-        for name, condition in conditions.items()
+        name: PairFiles(str(folder), "reference.npy", _degraded_name(name, acquisition), name)
+        for name in acquisition.conditions
     }
 
 
-def identity(
-    source_fingerprint: str, size: int, geometry: schema.Geometry, noise_seed: int
-) -> dict[str, Any]:
-    """Return what shapes every array of a folder besides the slices in it, fit for JSON."""
-    return {
-        "physics": PHYSICS_VERSION,
-        "source": source_fingerprint,
-        "size": size,
-        "geometry": geometry.model_dump(mode="json"),
-        "noise_seed": noise_seed,
-    }
-
-
-def _degraded_name(name: str, condition: schema.Condition) -> str:
-    dose = {"name": name} | condition.model_dump(mode="json", exclude={"label"})
-    return f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', name)[:60]}-{schema.digest(dose)}.npy"
+def _degraded_name(condition: str, acquisition: Acquisition) -> str:
+    digest = schema.digest(acquisition.condition_identity(condition))
+    return f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', condition)[:60]}-{digest}.npy"
 
 
 def missing(files: Mapping[str, PairFiles]) -> list[str]:
@@ -136,17 +122,17 @@ def missing(files: Mapping[str, PairFiles]) -> list[str]:
     return [name for name, at in files.items() if at.degraded_path in gone or at.reference_path in gone]
 
 
-def absent(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
-    """Return the arrays that are not there yet, or cut short, each with its condition, None for the reference."""
-    found = arrays(files)
-    whole = {folder: manifest.whole(folder) for folder in {path.parent for path in found}}
-    return {path: key for path, key in found.items() if path.name not in whole[path.parent]}
+def absent(files: Mapping[str, PairFiles]) -> dict[Path, str]:
+    """Return the arrays that are not there yet, or cut short, each with its condition or ``REFERENCE``."""
+    every = arrays(files)
+    whole = {folder: manifest.whole(folder) for folder in {path.parent for path in every}}
+    return {path: name for path, name in every.items() if path.name not in whole[path.parent]}
 
 
-def arrays(files: Mapping[str, PairFiles]) -> dict[Path, str | None]:
-    """Return each array once with its condition; the reference comes first, with None."""
-    found: dict[Path, str | None] = {at.reference_path: None for at in files.values()}
-    return found | {at.degraded_path: name for name, at in files.items()}
+def arrays(files: Mapping[str, PairFiles]) -> dict[Path, str]:
+    """Return each array once with its condition; the reference comes first, as ``REFERENCE``."""
+    references = {at.reference_path: REFERENCE for at in files.values()}
+    return references | {at.degraded_path: name for name, at in files.items()}
 
 
 def open_pairs(files: PairFiles, parts: Mapping[str, Iterable[SliceName]]) -> PairSet:

@@ -24,7 +24,7 @@ _MARK = np.dtype([("pixel_cm", "<f8"), ("done", "<u8")])  # 16 bytes: no mark li
 _DONE = 1 << 32  # plus the CRC-32 of the row's bytes; 0: not done
 
 
-class Filling:
+class PartialArray:
     """An array (rows, size, size) of float32 at ``path`` that is not whole yet. Use it as a context manager.
 
     Entering it continues what lies there or starts anew. All methods may raise ``OSError``; what was written
@@ -55,7 +55,7 @@ class Filling:
             return self.file_bytes
         return int(np.count_nonzero(marks["done"] == 0)) * self.row_bytes
 
-    def __enter__(self) -> Filling:
+    def __enter__(self) -> PartialArray:
         marks = self._read_marks()
         if marks is None:
             self._start()

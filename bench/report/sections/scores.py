@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bench.ct import views
+from bench.plan.acquisition import views_of
 from bench.report import entries, not_finite
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
@@ -16,7 +16,7 @@ from bench.report.values import Entry, Grid, value
 
 def scores(board: Scoreboard) -> Grid:
     """Return PSNR / SSIM of the input and of each network on each condition."""
-    scan = views.of_plan(board.plan)
+    scan = views_of(board.plan)
     return replace(
         _scored(board, (PSNR, SSIM), entries.dose),
         name="scores",

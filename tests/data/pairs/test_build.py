@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,15 @@ import pytest
 from bench import atomic, seeds
 from bench.config import schema
 from bench.ct import dose
-from bench.ct.geometry import ParallelBeam, of_spec
+from bench.ct.conditions import Condition, Reference
+from bench.ct.geometry import ParallelBeam
 from bench.data.pairs import build as pairs_build
 from bench.data.pairs import manifest, pairs, partial_array, repair, simulate
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Selection
 from bench.errors import BenchError
 from bench.events import Message
+from bench.plan.acquisition import Acquisition, scan_of
 from tests.tiny import flip
 
 GEOMETRY = schema.Geometry(views=24)
@@ -109,25 +112,21 @@ def degrade(monkeypatch: pytest.MonkeyPatch) -> Degrade:
     return fake
 
 
-def locate(cache: Path, selection: Selection, conditions=CONDITIONS, **changed) -> dict[str, pairs.PairFiles]:
-    asked = {"size": SIZE, "geometry": GEOMETRY, "noise_seed": NOISE_SEED, "fingerprint": "f"} | changed
-    return pairs.locate(
-        cache,
-        asked["fingerprint"],
-        selection,
-        asked["size"],
-        asked["geometry"],
-        conditions,
-        asked["noise_seed"],
-    )
+def acquisition(conditions=CONDITIONS, **changed) -> Acquisition:
+    return replace(Acquisition(SIZE, GEOMETRY, conditions, NOISE_SEED), **changed)
+
+
+def locate(
+    cache: Path, selection: Selection, conditions=CONDITIONS, fingerprint: str = "f", **changed
+) -> dict[str, pairs.PairFiles]:
+    return pairs.locate(cache, fingerprint, selection, acquisition(conditions, **changed))
 
 
 def build(cache: Path, source=None, selection=None, conditions=CONDITIONS, threads=2, size=SIZE):
     selection = selection or choose(make_refs())
     files = locate(cache, selection, conditions, size=size)
-    events = pairs_build.build(
-        source or Slices(), selection, files, size, GEOMETRY, conditions, NOISE_SEED, threads=threads
-    )
+    asked = acquisition(conditions, size=size)
+    events = pairs_build.build(source or Slices(), selection, files, asked, threads=threads)
     return files, list(events)
 
 
@@ -146,7 +145,7 @@ def test_each_row_equals_its_slice_simulated_alone(tmp_path: Path) -> None:
     source, beam = Slices(), ParallelBeam(16, 24)
     for name, condition in CONDITIONS.items():
         opened = pairs.open_pairs(four[name], pairs.parts_of(selection))
-        asked = dose.Condition(name, condition.views, condition.photons)
+        asked = Condition(name, condition.views, condition.noise_model)
         for part in ("train", "validation", "test"):
             for ref, row in zip(selection.parts[part], opened.parts[part], strict=True):
                 fine, reference, pixel_cm = source.object(ref, 16)
@@ -265,7 +264,7 @@ def test_an_interrupted_build_continues_without_doing_anything_again(
 def test_a_closed_generator_keeps_what_is_done(tmp_path: Path, degrade: Degrade) -> None:
     selection, source = choose(make_refs()), Slices()
     files = locate(tmp_path, selection)
-    arguments = (selection, files, SIZE, GEOMETRY, CONDITIONS, NOISE_SEED)
+    arguments = (selection, files, acquisition())
     events = pairs_build.build(source, *arguments, threads=1)
     assert [next(events).done for _ in range(4)] == [0, 3, 6, 9]
     events.close()
@@ -385,20 +384,17 @@ def test_too_small_a_disk_is_named_before_anything_is_computed(
     tmp_path: Path, degrade: Degrade, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needed = 4 * COUNT * SIZE * SIZE * 4 + 4 * 128  # four arrays of float32 and their headers
-    files = locate(tmp_path, choose(make_refs()))
-    assert pairs_build.free_space_needed(files, COUNT, SIZE) == needed
     with monkeypatch.context() as patched:
         usage = type("Usage", (), {"free": 1000})
         patched.setattr(atomic.shutil, "disk_usage", lambda _: usage)
         source = Slices()
         with pytest.raises(
             BenchError,
-            match=r"pairs need 0\.\d MB and 67\.1 MB to spare, .*--cache DIR or BENCH_CACHE",
+            match=rf"pairs need {needed / 1e6:.1f} MB and 67\.1 MB to spare, .*--cache DIR or BENCH_CACHE",
         ):
             build(tmp_path, source)
     assert source.asked == []
     build(tmp_path)
-    assert pairs_build.free_space_needed(files, COUNT, SIZE) == 0
 
 
 def test_a_disk_that_fills_up_is_one_error_and_loses_nothing(
@@ -475,18 +471,18 @@ def test_every_scan_gives_the_same_bits_on_any_number_of_threads(
     made = []
     for threads in (1, 2):
         files = locate(tmp_path / str(threads), selection, conditions, geometry=geometry)
-        list(pairs_build.build(Slices(), selection, files, SIZE, geometry, conditions, 3, threads=threads))
+        asked = acquisition(conditions, geometry=geometry)
+        list(pairs_build.build(Slices(), selection, files, asked, threads=threads))
         made.append(contents(files))
     assert made[0] == made[1]
     opened = pairs.open_pairs(files["few"], pairs.parts_of(selection))
     ref, row = selection.parts["test"][1], opened.parts["test"][1]
     fine, original, pixel_cm = Slices().object(ref, SIZE)
-    reference = dose.Reference(geometry.reference == "fbp", geometry.reference_photons)
-    alone = dose.scan(
-        fine[None], [pixel_cm], of_spec(geometry, SIZE), [(3, ref.patient, ref.name)], reference
-    )
+    reference = Reference(geometry.reference == "fbp", geometry.reference_photons)
+    beam = scan_of(geometry, SIZE)
+    alone = dose.scan(fine[None], [pixel_cm], beam, [(3, ref.patient, ref.name)], reference)
     assert np.array_equal(opened.reference[row], alone.references(original[None])[0])
-    few = dose.Condition("few", views=6)
+    few = Condition("few", views=6)
     assert np.array_equal(opened.degraded[row], alone.degraded([few])["few"][0])
     arrays = json.loads((Path(files["few"].folder) / "manifest.json").read_text())["arrays"]
     words = arrays[files["few"].reference]["content"]
@@ -495,7 +491,7 @@ def test_every_scan_gives_the_same_bits_on_any_number_of_threads(
     assert words["reference"] == made_from + full
     assert arrays[files["few"].degraded]["content"].get("inherited", "") == full.removeprefix(", ")
     read = arrays[files["read"].degraded]["content"]["noise"]
-    assert read == "1e+08 photons per ray, deviation x 64, electronic noise of 100"
+    assert read == "1e+08 photons per ray, electronic noise of 100 photons, deviation x 64"
 
 
 def test_a_field_that_reaches_the_source_is_an_error_of_one_line(tmp_path: Path) -> None:
@@ -503,7 +499,7 @@ def test_a_field_that_reaches_the_source_is_an_error_of_one_line(tmp_path: Path)
     selection = Selection({"train": tuple(refs), "validation": (), "test": ()}, "hash")
     files = locate(tmp_path, selection, geometry=geometry)
     with pytest.raises(BenchError, match=r"slices a to a of patient P: a field of 120\.0 cm reaches"):
-        list(pairs_build.build(Slices(), selection, files, SIZE, geometry, CONDITIONS, 3, threads=1))
+        list(pairs_build.build(Slices(), selection, files, acquisition(geometry=geometry), threads=1))
 
 
 def test_a_damaged_manifest_vouches_for_nothing(tmp_path: Path, degrade: Degrade) -> None:

@@ -41,11 +41,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> export.Export:
 def built(here: Path, profile: str) -> export.Export:
     prepared = resolve.resolve(tiny.request(here, profile))
     list(runner.build(prepared))
-    conditions = {name: prepared.config.datasets.conditions[name] for name in prepared.files}
     selection = prepared.folds.selections[0]
-    return export.Export(
-        profile, prepared.reader, selection, prepared.files, conditions, prepared.profile.size
-    )
+    return export.Export(profile, prepared.reader, selection, prepared.files, prepared.acquisition)
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import pytest
 
 from bench.config import schema
 from bench.data.pairs import manifest, pairs
-from bench.data.pairs.partial_array import Filling
+from bench.data.pairs.partial_array import PartialArray
 from bench.data.sources.catalogue import SliceRef
 from bench.data.splits import Selection
 from bench.errors import BenchError
+from bench.plan.acquisition import Acquisition
 from tests.tiny import flip
 
 GEOMETRY = schema.Geometry(views=24)
@@ -36,17 +37,14 @@ def choose(refs: list[SliceRef], train: int = 12, test: int = 4) -> Selection:
     return Selection({part: tuple(members) for part, members in parts.items()}, "hash")
 
 
-def locate(cache: Path, selection: Selection, conditions=CONDITIONS, **changed) -> dict[str, pairs.PairFiles]:
-    asked = {"size": SIZE, "geometry": GEOMETRY, "noise_seed": NOISE_SEED, "fingerprint": "f"} | changed
-    return pairs.locate(
-        cache,
-        asked["fingerprint"],
-        selection,
-        asked["size"],
-        asked["geometry"],
-        conditions,
-        asked["noise_seed"],
-    )
+def acquisition(conditions=CONDITIONS, **changed) -> Acquisition:
+    return replace(Acquisition(SIZE, GEOMETRY, conditions, NOISE_SEED), **changed)
+
+
+def locate(
+    cache: Path, selection: Selection, conditions=CONDITIONS, fingerprint: str = "f", **changed
+) -> dict[str, pairs.PairFiles]:
+    return pairs.locate(cache, fingerprint, selection, acquisition(conditions, **changed))
 
 
 def test_names_do_not_depend_on_the_split_or_the_order_of_the_slices(tmp_path: Path) -> None:
@@ -77,7 +75,7 @@ def test_slices_and_physics_rename_the_folder(tmp_path: Path, monkeypatch: pytes
     assert locate(tmp_path, choose(make_refs(COUNT - 1)))["few"].folder != before
     moved = [replace(make_refs()[0], patient="P9"), *make_refs()[1:]]
     assert locate(tmp_path, choose(moved))["few"].folder != before
-    monkeypatch.setattr(pairs, "PHYSICS_VERSION", pairs.PHYSICS_VERSION + 1)
+    monkeypatch.setattr("bench.plan.acquisition.PHYSICS_VERSION", 99)
     assert locate(tmp_path, choose(make_refs()))["few"].folder != before
 
 
@@ -115,7 +113,7 @@ def store(cache: Path) -> dict[str, pairs.PairFiles]:
     folder.mkdir()
     entries = {}
     for path, more in ((files["few"].reference_path, 0.0), (files["few"].degraded_path, 0.5)):
-        with Filling(path, COUNT, SIZE) as array:
+        with PartialArray(path, COUNT, SIZE) as array:
             for row in range(COUNT):
                 array.write(
                     row, np.full((SIZE, SIZE), row + more, np.float32), np.nan if row == 2 else row / 10
@@ -166,7 +164,7 @@ def test_a_cut_array_is_missing(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_array_cannot_be_finished(tmp_path: Path) -> None:
-    with Filling(tmp_path / "a.npy", 2, SIZE) as array:
+    with PartialArray(tmp_path / "a.npy", 2, SIZE) as array:
         array.write(1, np.zeros((SIZE, SIZE), np.float32), 0.1)
         with pytest.raises(ValueError, match="not whole"):
             array.finish({})
