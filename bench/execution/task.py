@@ -58,7 +58,7 @@ def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: An
         scaled=task.planned.scaled,
         status=status,
         attempts=attempts,
-        metrics=metrics.definitions(metrics.METRICS),
+        metrics=metrics.definitions(),
         scoring_version=metrics.SCORING_VERSION,
         source=task.source,
         leaky=task.leaky,

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from bench.metrics import PSNR, SSIM
 from bench.plan.cells import Plan
 from bench.report import format as numbers
 from bench.report import rows as gather
 from bench.report import statistics
 from bench.report.cells import Group
-from bench.report.rows import PSNR, SSIM, Line
+from bench.report.rows import Line
 from bench.report.sections.scores import Definitions, definition
 from bench.report.statistics import FEWEST_PATIENTS, FEWEST_TRAININGS, SIGNIFICANT, Floats
 

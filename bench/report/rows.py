@@ -15,8 +15,6 @@ from bench.records.store import Result
 from bench.report import format as numbers
 from bench.report.cells import Group, LeftOut
 
-PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
-
 
 @dataclass(frozen=True)
 class Line:

@@ -41,6 +41,7 @@ def build(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> 
         scores.scores(plan, lines, known),
         scores.gain(plan, lines, known),
         scores.rmse(plan, lines, known),
+        *([further] if (further := scores.further(plan, lines, known)) is not None else []),
         spread.spread(plan, lines, known, patients_known),
         leads.grid(plan, lines, known, claimed),
         cost.cost(plan, lines),

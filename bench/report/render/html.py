@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.config.schema import INPUT
+from bench.metrics import PSNR, SSIM
 from bench.plan.cells import Plan
 from bench.records.store import Result
 from bench.report import cells as groups
@@ -165,7 +166,7 @@ def _panels(
 def _slice_scores(group: Group, name: str) -> str:
     for row in group.finished[0].scores if group.finished else ():
         if name in (f"{row['patient']}/{row['slice']}", row["slice"]):
-            known = [metric for metric in (gather.PSNR, gather.SSIM) if metric in row]
+            known = [metric for metric in (PSNR, SSIM) if metric in row]
             return " / ".join(numbers.score(float(row[m]), m, scores.definition({}, m)) for m in known)
     return ""
 

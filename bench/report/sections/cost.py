@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bench.metrics import PSNR
 from bench.plan.cells import Plan, Training, batch_area
 from bench.records.store import Result
 from bench.report import cells as groups
@@ -183,17 +184,18 @@ def worse_than_input(plan: Plan, lines: Sequence[Line], known: scores.Definition
     for line in lines:
         for model in plan.models:
             group = line.groups[model]
-            gain = gather.gain(line, group, gather.PSNR)
+            gain = gather.gain(line, group, PSNR)
             if gain is None or gain > 0:
                 continue
             ended = [result.record for run in group.finished for result in run.results]
             updates = [record.attempts[-1].updates for record in ended if record and record.attempts]
             if len(plan.folds) > 1:
                 updates = sorted({min(updates), max(updates)}) if updates else []
-            gap = numbers.score(gain, gather.PSNR, scores.definition(known, gather.PSNR), signed=True)
+            meaning = scores.definition(known, PSNR)
+            gap, unit = numbers.score(gain, PSNR, meaning, signed=True), meaning["unit"]
             after = f" after {' and '.join(f'{count:,}' for count in updates)} updates" if updates else ""
             found.append(
                 f"{shown[model]} does not beat the untreated input on "
-                f"{plan.conditions[line.condition] or line.condition}: {gap} dB{after}."
+                f"{plan.conditions[line.condition] or line.condition}: {gap} {unit}{after}."
             )
     return tuple(found)

@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench import metrics
 from bench.config.schema import FULL_SIZE, INPUT
 from bench.ct import views
 from bench.ct.units import deviation_factor
+from bench.metrics import PSNR, RMSE, SSIM
 from bench.plan.cells import Plan
 from bench.records.store import Result
 from bench.report import format as numbers
 from bench.report import identity
 from bench.report import rows as gather
 from bench.report.cells import Group
-from bench.report.rows import PSNR, RMSE, SSIM, Line
+from bench.report.rows import Line
 from bench.report.sections import unscored
 from bench.report.values import Entry, Grid, label, state, value
 
@@ -45,12 +47,8 @@ def names(plan: Plan) -> dict[str, str]:
 
 
 def definition(known: Definitions, metric: str) -> Mapping[str, Any]:
-    """Return the definition of a metric, or what holds for all of its kind where no record has one."""
-    fallback = {
-        "unit": {PSNR: "dB", RMSE: "HU"}.get(metric, ""),
-        "direction": "lower" if metric == RMSE else "higher",
-    }
-    return known.get(metric, fallback)
+    """Return the definition of a metric; where no record has one, or only a part, as this program has it."""
+    return metrics.definition(metric, known.get(metric))
 
 
 def row_label(plan: Plan, line: Line) -> Entry:
@@ -132,23 +130,51 @@ def _scored(
     lead: str,
 ) -> Grid:
     foot = Footnotes([])
-    rows = []
-    for line in lines:
-        best = {metric: gather.winners(line, metric, definition(known, metric)) for metric in metrics}
-
-        def draw(group: Group, marks: tuple[int, ...], best: Mapping[str, frozenset[str]] = best) -> Entry:
-            found = [(metric, group.mean(metric)) for metric in metrics]
-            texts = [
-                numbers.score(m, k, definition(known, k)) if m is not None else group.without(k)
-                for k, m in found
-            ]
-            marks += foot.mark(unscored.cell_note(group, metrics, known))
-            return value(*texts, best=tuple(group.model in best[metric] for metric in metrics), marks=marks)
-
-        first, *cells = _row(plan, line, foot, draw, detail=name == "scores")
-        left_out = foot.mark(unscored.row_note(line, metrics, known))
-        rows.append((replace(first, marks=left_out), *cells))
+    rows = [_scores_row(plan, line, known, metrics, foot, detail=name == "scores") for line in lines]
     return Grid(name, title, ("Condition", *names(plan).values()), tuple(rows), lead, (), tuple(foot.texts))
+
+
+def _scores_row(
+    plan: Plan,
+    line: Line,
+    known: Definitions,
+    metrics: tuple[str, ...],
+    foot: Footnotes,
+    *,
+    detail: bool = False,
+) -> tuple[Entry, ...]:
+    """Return the condition and the mean scores of the input and of each network, the best of them marked."""
+    best = {metric: gather.winners(line, metric, definition(known, metric)) for metric in metrics}
+
+    def draw(group: Group, marks: tuple[int, ...]) -> Entry:
+        means = [(metric, group.mean(metric)) for metric in metrics]
+        texts = [
+            numbers.score(mean, metric, definition(known, metric))
+            if mean is not None
+            else group.without(metric)
+            for metric, mean in means
+        ]
+        marks += foot.mark(unscored.cell_note(group, metrics, known))
+        return value(*texts, best=tuple(group.model in best[metric] for metric in metrics), marks=marks)
+
+    first, *cells = _row(plan, line, foot, draw, detail=detail)
+    left_out = foot.mark(unscored.row_note(line, metrics, known))
+    return (replace(first, marks=left_out), *cells)
+
+
+def further(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid | None:
+    """Return the scores of all metrics without a table of their own, metric by metric; None where there are none."""
+    foot, rows = Footnotes([]), []
+    for metric in (metric for metric in known if metric not in (PSNR, SSIM, RMSE)):
+        name = label(numbers.metric_name(metric, definition(known, metric)))
+        for line in lines:
+            first, *cells = _scores_row(plan, line, known, (metric,), foot)
+            rows.append((name, first, *cells))
+    if not rows:
+        return None
+    heads = ("Metric", "Condition", *names(plan).values())
+    lead = f"Means over the test slices{_folds(plan)}; which way is better stands above, with the metric's definition."
+    return Grid("further", "Further scores", heads, tuple(rows), lead, (), tuple(foot.texts), (0, 1))
 
 
 def _row(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.metrics import PSNR, SSIM
 from bench.plan.cells import Plan
 from bench.report import format as numbers
 from bench.report import identity, statistics
 from bench.report.cells import Group
-from bench.report.rows import PSNR, SSIM, Line
+from bench.report.rows import Line
 from bench.report.sections.scores import Definitions, definition, names, row_label_short
 from bench.report.values import Entry, Grid, Part, label, state, value
 
@@ -37,7 +38,8 @@ def spread(plan: Plan, lines: Sequence[Line], known: Definitions, patients_known
         f"mean, right where patients are roughly normal. {RESAMPLED}"
     )
     lead += _OVER_FOLDS if len(plan.folds) > 1 else ""
-    heads = ("Condition", "Network", "PSNR (dB)", "SSIM", "Patients")
+    named = [numbers.metric_name(metric, definition(known, metric)) for metric in (PSNR, SSIM)]
+    heads = ("Condition", "Network", *named, "Patients")
     return Grid("spread", "Spread over patients", heads, tuple(rows), lead, (), (), (0, 1))
 
 
