@@ -28,6 +28,16 @@ class Attempt(Frozen):
     message: str = ""
 
 
+class Rescoring(Frozen):
+    """A later scoring of a finished cell from its weights and pairs; nothing else in the record is of that time."""
+
+    at: str  # date and time in UTC
+    metrics: tuple[str, ...]  # the ids that were computed then
+    scoring_version: int
+    environment: dict[str, Any]  # libraries, device, threads, commit
+    scores_sha256: str = ""  # of scores.csv as it was written then
+
+
 class Record(Frozen):
     """One finished, failed or diverged cell. Times are seconds; ``metrics`` holds each score's definition."""
 
@@ -50,6 +60,8 @@ class Record(Frozen):
     deviation_factor: float | None = (
         None  # what deviations of line integrals were multiplied by; None: no photons
     )
+    weights_sha256: str = ""  # of weights.npz; empty: no network, or a record before it
+    rescored: tuple[Rescoring, ...] = ()  # scored again by ``bench score``, the last time last
     effective_photons: float | None = None  # before physics version 2: the photons per ray that were drawn
     configuration: dict[
         str, File
