@@ -40,6 +40,10 @@ def _rebuild(kind: type[BenchError], message: str, file: str, line: int, key: st
     return kind(message, file=file, line=line, key=key, remedy=remedy)
 
 
+class InputChanged(BenchError):
+    """A cell's pairs or code are not what was planned or built: the cell stays open, and running again mends it."""
+
+
 class BenchErrors(BenchError):
     """Several faults of one input, reported together: ``errors`` holds one ``BenchError`` for each."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CELL_STAGES = ("train", "score")  # stages of one cell; the others are of a source
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -18,6 +20,11 @@ class Progress:
     done: int
     total: int
     note: str = ""
+
+    @property
+    def cell(self) -> str | None:
+        """The id of the cell at work; None for a stage of a source."""
+        return self.subject if self.stage in CELL_STAGES else None
 
 
 @dataclass(frozen=True)

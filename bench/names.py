@@ -1,12 +1,15 @@
-"""Names of patients, slices, files and folders in one Unicode normal form (NFC), so that what looks the same is.
+"""Names as people write them: in one Unicode normal form (NFC), so that equal names are equal, and misspelt.
 
 macOS and some archives write an ``ü`` as two characters (NFD), most other programs as one (NFC).
 """
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def nfc(text: str) -> str:
@@ -28,3 +31,17 @@ def on_disk(path: Path) -> Path:
     except OSError:
         return path
     return same[0] if same else parent / path.name
+
+
+def nearest(name: Any, known: Iterable[str], *, however_unlike: bool = False) -> str | None:
+    """Return the known name most like ``name``, or None where none is alike."""
+    cutoff = 0.0 if however_unlike else 0.6
+    close = difflib.get_close_matches(str(name), sorted(known), n=1, cutoff=cutoff)
+    return close[0] if close else None
+
+
+def suggestion(name: Any, known: Iterable[str]) -> str:
+    """Return ``did you mean X?``, or the list of known names where none is alike."""
+    known = list(known)
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else f"known: {', '.join(known) or 'none'}"

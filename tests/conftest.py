@@ -151,7 +151,7 @@ def make_task(
         files=files,
         parts={part: list(names) for part, names in parts.items()},
         store=CellStore(folder),
-        source={"title": "Test discs"},
+        credit={"title": "Test discs"},
         deviation_factor=None,
         code=Planned(str(base), described.code),
     )

@@ -16,8 +16,7 @@ from bench.data.pairs import pairs
 from bench.data.splits import choose
 from bench.errors import BenchError
 from bench.events import RunEnded
-from bench.execution import resolve as preparing
-from bench.execution import runner
+from bench.execution import resolve, runner
 from bench.plan import expand as plan
 from bench.records import golden as verify
 from bench.records.store import RunStore
@@ -44,7 +43,7 @@ def names(cells: list[str]) -> list[str]:
 
 
 def test_one_cell_per_fold_from_one_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     tasks: list[Any] = []
     written = tiny.write_cell
     monkeypatch.setattr(tiny, "write_cell", lambda work: tasks.append(work) or written(work))
@@ -62,7 +61,7 @@ def test_one_cell_per_fold_from_one_cache(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_records_and_report_name_the_split_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder, "folds")
     store = RunStore(folder / "runs" / "folds")
     content = (store.root / "split.csv").read_bytes()
@@ -82,13 +81,13 @@ def test_records_and_report_name_the_split_file(folder: Path, monkeypatch: pytes
 
 
 def test_only_takes_every_fold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     run(folder, "folds", only=("unet:noisy",))
     assert names(fake.ran) == ORDER[6:]
 
 
 def test_a_failed_fold_is_told_in_status_and_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny.use_fake_worker(monkeypatch, failing=["unet-noisy-f2"])
+    tiny.use_fake_executor(monkeypatch, failing=["unet-noisy-f2"])
     assert run(folder, "folds")[-1] == RunEnded(7, 1)
     text = overview.of_run(RunStore(folder / "runs" / "folds"))
     assert "unet   noisy      2     1     failed" in text
@@ -96,7 +95,7 @@ def test_a_failed_fold_is_told_in_status_and_table(folder: Path, monkeypatch: py
 
 
 def test_golden_metrics_tell_folds_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder, "folds")
     store = RunStore(folder / "runs" / "folds")
     results = store.read_all(store.read_plan())
@@ -113,11 +112,11 @@ def test_golden_metrics_tell_folds_apart(folder: Path, monkeypatch: pytest.Monke
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> preparing.Prepared:
-    return preparing.prepare(tiny.request(tiny.write(tmp_path_factory.mktemp("folds")), "folds"))
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> resolve.ResolvedRun:
+    return resolve.resolve(tiny.request(tiny.write(tmp_path_factory.mktemp("folds")), "folds"))
 
 
-def test_plan_shows_folds(prepared: preparing.Prepared) -> None:
+def test_plan_shows_folds(prepared: resolve.ResolvedRun) -> None:
     lines = overview.of_plan(prepared).splitlines()
     start = lines.index("profile folds") + 1
     assert lines[start : start + 3] == [
@@ -133,7 +132,7 @@ def test_plan_shows_folds(prepared: preparing.Prepared) -> None:
     assert lines[-10] == "model  condition  fold  seed  updates  epochs  status"
 
 
-def test_data_check_shows_each_fold(prepared: preparing.Prepared) -> None:
+def test_data_check_shows_each_fold(prepared: resolve.ResolvedRun) -> None:
     text = overview.of_data(prepared)
     assert "1     train       4       1         the others" in text
     assert text.endswith("no patient is in two parts of a fold")
@@ -146,16 +145,16 @@ def test_updates_follow_the_training_slices_of_the_fold(tmp_path: Path) -> None:
     tiny.write(tmp_path, experiments=tiny.EXPERIMENTS.replace(
         "split: folds, size: 32, budget: {slices_seen: 96, checks: 2}", "split: folds, size: 32"
     ))  # fmt: skip
-    made = preparing.prepare(tiny.request(tmp_path, "folds")).plan
+    made = resolve.resolve(tiny.request(tmp_path, "folds")).plan
     updates = [cell.spec.training.updates_per_epoch for cell in made.cells if cell.spec.training]
     assert updates == [4, 8, 4, 8]
 
 
-def test_cell_ids_hang_on_members_and_not_on_order(prepared: preparing.Prepared, tmp_path: Path) -> None:
-    found = prepared.source.catalogue()
+def test_cell_ids_hang_on_members_and_not_on_order(prepared: resolve.ResolvedRun, tmp_path: Path) -> None:
+    found = prepared.reader.catalogue()
     split = Split(rule="kfold", folds=2, validation=0.3)
     ids = [cell.id for cell in prepared.plan.cells]
-    again = preparing.prepare(tiny.request(tiny.write(tmp_path), "folds"))
+    again = resolve.resolve(tiny.request(tiny.write(tmp_path), "folds"))
     assert [cell.id for cell in again.plan.cells] == ids
     other = choose(found, split.model_copy(update={"seed": 3}), Counts())
     assert other.sha256 != prepared.folds.sha256
@@ -166,9 +165,9 @@ def test_cell_ids_hang_on_members_and_not_on_order(prepared: preparing.Prepared,
 def test_a_leaky_split_is_told_by_every_command_and_record(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     why = "as others cut it (patient P004 is in train and test)"
-    prepared = preparing.prepare(tiny.request(folder, "cut"))
+    prepared = resolve.resolve(tiny.request(folder, "cut"))
     for text in (overview.of_plan(prepared), overview.of_data(prepared)):
         assert f"leaky: {why}" in " ".join(text.split()) or f"leaky, as declared: {why}" in " ".join(
             text.split()
@@ -189,11 +188,11 @@ def test_the_split_file_can_be_shown_written_and_given_back(folder: Path) -> Non
     assert content.decode() == shown.stdout
     digest = hashlib.sha256(content).hexdigest()
     assert written.stdout == f"wrote mine.csv, SHA-256 {digest}\n"
-    before = preparing.prepare(tiny.request(folder, "folds"))
+    before = resolve.resolve(tiny.request(folder, "folds"))
     rule = "folds: {rule: kfold, folds: 2, validation: 0.3}"
     assert rule in tiny.DATASETS
     tiny.write(folder, tiny.DATASETS.replace(rule, "folds: {rule: list, file: mine.csv}"))
-    again = preparing.prepare(tiny.request(folder, "folds"))
+    again = resolve.resolve(tiny.request(folder, "folds"))
     assert again.folds.sha256 == digest
     assert [cell.id for cell in again.plan.cells] == [cell.id for cell in before.plan.cells]
 
@@ -211,7 +210,7 @@ def test_a_split_that_does_not_fit_its_source_is_named_with_file_line_and_key(fo
     ):
         tiny.write(folder, tiny.DATASETS.replace(rule, changed))
         with pytest.raises(BenchError) as caught:
-            preparing.prepare(tiny.request(folder, "folds"))
+            resolve.resolve(tiny.request(folder, "folds"))
         place = caught.value.file
         assert place is not None and place.endswith("datasets.yaml")
         assert str(caught.value).startswith(f"{place}:{line}: {expected}")

@@ -7,15 +7,14 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from bench import atomic
 from bench.events import CellEnded, Event, Progress
-from bench.execution import resolve as preparing
-from bench.execution import runner, task
-from bench.execution.task import Task
+from bench.execution import attempt, executor, resolve, runner, task
+from bench.execution.task import NetworkCheck, NetworkFault, Task
 from bench.metrics import METRICS, definitions
 from bench.plan.cells import Plan, PlannedCell
 from bench.records import golden
@@ -67,7 +66,7 @@ def write(folder: Path, datasets: str = DATASETS, experiments: str = EXPERIMENTS
     return folder
 
 
-def request(folder: Path, profile: str = "tiny", **changes: Any) -> preparing.Request:
+def request(folder: Path, profile: str = "tiny", **changes: Any) -> resolve.Request:
     """Return a request whose files and results are in ``folder``."""
     settings: dict[str, Any] = {
         "profile": profile,
@@ -78,11 +77,46 @@ def request(folder: Path, profile: str = "tiny", **changes: Any) -> preparing.Re
         "reports": folder / "reports",
         "threads": 1,
     }
-    return preparing.Request(**{**settings, **changes})
+    return resolve.Request(**{**settings, **changes})
 
 
-class FakeWorker:
-    """In place of a worker process: no training, scores drawn by the cell's id, and a note of what it ran."""
+class InProcess:
+    """An executor that runs the cells in this process, where a fault can be planted."""
+
+    def __init__(self, threads: int) -> None:
+        self.check: NetworkCheck | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begin(self, check: NetworkCheck) -> None:
+        """Note which networks are to be built."""
+        self.check = check
+
+    def faults(self) -> Generator[Event, None, list[NetworkFault]]:
+        """Build each network once and return those that cannot be built."""
+        yield from ()
+        assert self.check is not None
+        return attempt.check_networks(self.check)
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
+        """Run the tasks one after another."""
+        for number, work in enumerate(tasks, start=1):
+            yield task.started(work, number, len(tasks))
+            yield from self.cell(work)
+
+    def cell(self, work: Task) -> Iterator[Event]:
+        """Run one cell."""
+        events: list[Event] = []
+        ended = attempt.attempt(work, events.append)
+        yield from (*events, ended)
+
+
+class FakeExecutor(InProcess):
+    """An executor without networks: no training, made-up scores, and a note of what it ran."""
 
     started = 0
     ran: list[str] = []  # noqa: RUF012
@@ -90,33 +124,27 @@ class FakeWorker:
     unbuildable: tuple[tuple[str, str], ...] = ()
     failing: tuple[str, ...] = ()
 
-    def __init__(self, threads: int, gpu: int | None = None) -> None:
+    def __init__(self, threads: int) -> None:
         type(self).started += 1
 
-    def __enter__(self) -> FakeWorker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def begin(self, check: task.Check) -> None:
+    def begin(self, check: NetworkCheck) -> None:
         """Note which networks would be built."""
         type(self).built.append(tuple(network.model for network in check.networks))
 
-    def checked(self) -> list[tuple[str, str]]:
+    def faults(self) -> Generator[Event, None, list[NetworkFault]]:
         """Return the planted faults of networks."""
-        return list(type(self).unbuildable)
+        yield from ()
+        return [NetworkFault(*fault) for fault in type(self).unbuildable]
 
-    def run(self, work: Task) -> Iterator[Event]:
+    def cell(self, work: Task) -> Iterator[Event]:
         """Write what a cell would leave."""
-        name = work.planned.id
-        type(self).ran.append(name)
-        yield Progress("score", name, 1, 1)
-        if name.startswith(self.failing) and self.failing:
+        type(self).ran.append(work.id)
+        yield Progress("score", work.id, 1, 1)
+        if work.id.startswith(self.failing) and self.failing:
             ended = task.fail(work, "planted failure")
         else:
             ended = write_cell(work)
-        yield CellEnded(name, ended.status, ended.attempts[-1].message if ended.attempts else "", 1.0)
+        yield CellEnded(work.id, ended.status, ended.attempts[-1].message if ended.attempts else "", 1.0)
 
 
 def write_cell(work: Task) -> Record:
@@ -136,13 +164,13 @@ def write_cell(work: Task) -> Record:
         if work.planned.spec.training is None
         else (Attempt(seed=1, updates=2, epochs=2, ended="finished"),)
     )
-    return task.end(work, "finished", attempts)
+    return task.end(work, task.Outcome("finished", attempts))
 
 
-def use_fake_worker(
+def use_fake_executor(
     monkeypatch: Any, failing: Sequence[str] = (), unbuildable: Sequence[tuple[str, str]] = ()
-) -> type[FakeWorker]:
-    """Let ``runner`` run cells in a fresh ``FakeWorker`` class and return it."""
+) -> type[FakeExecutor]:
+    """Let runs use a fresh ``FakeExecutor`` class and return it."""
     fresh = {
         "started": 0,
         "ran": [],
@@ -150,9 +178,14 @@ def use_fake_worker(
         "failing": tuple(failing),
         "unbuildable": tuple(unbuildable),
     }
-    kind = type("Fake", (FakeWorker,), fresh)
-    monkeypatch.setattr(runner, "Worker", kind)
+    kind = type("Fake", (FakeExecutor,), fresh)
+    use_executor(monkeypatch, kind)
     return kind
+
+
+def use_executor(monkeypatch: Any, kind: Any) -> None:
+    """Let runs that name no executor use this one."""
+    monkeypatch.setitem(executor.EXECUTORS, "one-worker", kind)
 
 
 def flip(path: Path, place: int) -> None:
@@ -191,7 +224,7 @@ def bench(
 
 def planned(folder: Path) -> Plan:
     """Return the plan of the profile ``tiny``."""
-    return preparing.prepare(request(write(folder))).plan
+    return resolve.resolve(request(write(folder))).plan
 
 
 def record_of(cell: PlannedCell, status: str = "finished", **changes: Any) -> Record:
@@ -216,15 +249,15 @@ def record_of(cell: PlannedCell, status: str = "finished", **changes: Any) -> Re
     return Record(**{**values, **changes})
 
 
-def unaudited(prepared: preparing.Prepared) -> Generator[Event, None, preparing.Prepared]:
+def unaudited(prepared: resolve.ResolvedRun) -> Generator[Event, None, resolve.ResolvedRun]:
     """In place of the leak audit of a run: nothing is looked at, nothing is found."""
     yield from ()
     return prepared
 
 
 def finish(folder: Path, patch: Any) -> None:
-    """Let a ``FakeWorker`` end every cell of ``tiny`` in ``folder``, without pairs, and write ``golden.json``."""
-    use_fake_worker(patch)
+    """Let a ``FakeExecutor`` end every cell of ``tiny`` in ``folder``, without pairs, and write ``golden.json``."""
+    use_fake_executor(patch)
     patch.setattr(runner, "build", lambda *_: iter(()))
     patch.setattr(runner, "_audited", unaudited)
     for _ in runner.run(request(folder)):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, request, say, show
+from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, say, show
 from bench.cli.data import data
 from bench.cli.options import File, inputs, profile_option, reports_option, runs_option, threads_option
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.execution.resolve import Request
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -34,8 +38,19 @@ def cli() -> None:
 @threads_option
 @click.option("--force", is_flag=True, help="Run the cells anew, also those that have ended.")
 @click.option("--retry-failed", is_flag=True, help="Try failed and diverged cells once more.")
+@click.option("--executor", default="one-worker", show_default=True, help="What runs the cells.")
 @click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
-def run(everything: bool, only: tuple[str, ...], more: tuple[str, ...], **options: Any) -> None:
+def run(
+    request: Request,
+    everything: bool,
+    only: tuple[str, ...],
+    more: tuple[str, ...],
+    reports: Path,
+    threads: int,
+    force: bool,
+    retry_failed: bool,
+    executor: str,
+) -> None:
     """Train and score what has not ended yet, then write the tables.
 
     Stop it with Ctrl-C at any time: the same command continues from the last finished epoch.
@@ -45,17 +60,26 @@ def run(everything: bool, only: tuple[str, ...], more: tuple[str, ...], **option
         raise click.UsageError("give --all, or --only MODEL:CONDITION (several may follow)")
     from bench.execution import runner
 
-    leave(SOME_FAILED if show(runner.run(request(only=cells, **options))) else DONE)
+    request = replace(
+        request,
+        only=cells,
+        reports=reports,
+        threads=threads,
+        force=force,
+        retry_failed=retry_failed,
+        executor=executor,
+    )
+    leave(SOME_FAILED if show(runner.run(request)) else DONE)
 
 
 @cli.command()
 @inputs
-def plan(**options: Any) -> None:
+def plan(request: Request) -> None:
     """Show the cells of a profile, their budget, and which have ended. Nothing is trained."""
     from bench.cli import overview
-    from bench.execution import resolve as preparing
+    from bench.execution.resolve import resolve
 
-    say(overview.of_plan(preparing.prepare(request(**options))))
+    say(overview.of_plan(resolve(request)))
 
 
 @cli.command()
@@ -91,11 +115,11 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
 
     What differs is told by its likely cause: the run, the data, the scoring, the simulation or the training.
     """
-    from bench.config import load as config
+    from bench.config.packaged import packaged
     from bench.records import golden as golden_runs
     from bench.records.store import RunStore
 
-    wanted = golden_runs.read(golden or config.packaged("tests/golden/smoke.json"))
+    wanted = golden_runs.read(golden or packaged("smoke.json"))
     store = RunStore(runs / profile)
     differences = golden_runs.compare(wanted, store.read_all(store.read_plan()))
     for line in golden_runs.told(differences):

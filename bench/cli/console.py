@@ -1,4 +1,4 @@
-"""What all commands do with their options and with the events they get: the only code that prints or exits."""
+"""The terminal: events, lines of text and exit codes of all commands; the only code that prints or exits."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import closing
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
+
+from bench.events import Event, RunEnded
+
+Value = TypeVar("Value")
 
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-def request(**options: Any) -> Any:
-    """Return what a person asked for, from the options of a command."""
-    from bench.execution.resolve import Request
-
-    return Request(**{"reports": Path("reports"), **options})
-
-
-def show(events: Generator[Any, None, None]) -> int:
+def show(events: Generator[Event, None, object]) -> int:
     """Show every event and return how many cells did not finish; the events end with this call, however it ends."""
     from bench.cli.display import Bars, Lines
-    from bench.events import RunEnded
 
     bad = 0
     with Bars() if sys.stdout.isatty() else Lines(say) as display, closing(events):
@@ -35,15 +30,15 @@ def show(events: Generator[Any, None, None]) -> int:
     return bad
 
 
-def result(events: Generator[Any, None, Any]) -> Any:
-    """Show every event and return what the events end with."""
-    kept = []
+def result(events: Generator[Event, None, Value]) -> Value:
+    """Show every event and return the value that the events end with."""
+    values: list[Value] = []
 
-    def keep() -> Generator[Any, None, None]:
-        kept.append((yield from events))
+    def keep() -> Generator[Event, None, None]:
+        values.append((yield from events))
 
     show(keep())
-    return kept[0]
+    return values[0]
 
 
 def say(text: str) -> None:
@@ -55,7 +50,7 @@ def say(text: str) -> None:
 
 
 def mute() -> None:
-    """Write to nobody from here on: who read our output has gone, and a training goes on without."""
+    """Send all further output to the null device: its reader has gone, and a training goes on without."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

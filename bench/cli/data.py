@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.console import DONE, SOME_FAILED, leave, request, result, say, show
+from bench.cli.console import DONE, SOME_FAILED, leave, result, say, show
 from bench.cli.options import File, cache_option, datasets_option, inputs, reports_option, threads_option
+
+if TYPE_CHECKING:
+    from bench.execution.resolve import Request
 
 
 @click.group()
@@ -25,25 +29,24 @@ def data() -> None:
 def data_fetch(source: str, into: Path | None, datasets: Path | None, cache: Path) -> None:
     """Download the pinned series of a public collection; an interrupted fetch continues."""
     from bench.cli import overview
-    from bench.config import load as config
+    from bench.config import load
     from bench.data import fetch
 
-    asked = fetch.order(config.load(datasets), source, into)
-    show(fetch.fetch(asked))
-    say(overview.of_source(asked.catalogue(cache / "index.json"), asked.source))
+    order = fetch.order(load.load(datasets), source, into)
+    show(fetch.fetch(order))
+    say(overview.of_source(order.catalogue(cache / "index.json"), order.source))
 
 
 @data.command("build")
 @inputs
 @threads_option
-def data_build(**options: Any) -> None:
+def data_build(request: Request, threads: int) -> None:
     """Build the pairs of a profile into the cache; an interrupted build continues."""
-    from bench.execution import resolve as preparing
     from bench.execution import runner
+    from bench.execution.resolve import resolve
 
-    prepared = preparing.prepare(request(**options))
-    show(runner.build(prepared))
-    say(f"all pairs of profile {prepared.request.profile} are in {options['cache']}")
+    show(runner.build(resolve(replace(request, threads=threads))))
+    say(f"all pairs of profile {request.profile} are in {request.cache}")
 
 
 @data.command("export")
@@ -52,24 +55,24 @@ def data_build(**options: Any) -> None:
 @click.option("--into", type=File, required=True, metavar="DIR", help="A folder that is not there yet.")
 @click.option("--layout", type=click.Choice(["study"]), default="study", show_default=True)
 @click.option("--fold", type=int, help="Which fold of a split with several, from 1.")
-def data_export(into: Path, layout: str, fold: int | None, **options: Any) -> None:
+def data_export(request: Request, into: Path, layout: str, fold: int | None, threads: int) -> None:
     """Write the pairs of a profile as files in the published study's layout."""
     from bench.data.pairs import export
-    from bench.execution import resolve as preparing
     from bench.execution import runner
+    from bench.execution.resolve import resolve
 
-    prepared = preparing.prepare(request(**options))
-    asked = export.Export(
-        profile=prepared.request.profile,
-        source=prepared.source,
-        selection=export.one_fold(prepared.folds, fold),
-        files=prepared.files,
-        conditions={name: prepared.config.datasets.conditions[name] for name in prepared.files},
-        size=prepared.profile.size,
+    resolved = resolve(replace(request, threads=threads))
+    exported = export.Export(
+        profile=request.profile,
+        source=resolved.reader,
+        selection=export.one_fold(resolved.folds, fold),
+        files=resolved.files,
+        conditions={name: resolved.config.datasets.conditions[name] for name in resolved.files},
+        size=resolved.profile.size,
     )
-    export.check(asked, into)
-    show(runner.build(prepared))
-    show(export.study(asked, into))
+    export.check(exported, into)
+    show(runner.build(resolved))
+    show(export.study(exported, into))
 
 
 @data.command("check")
@@ -78,51 +81,50 @@ def data_export(into: Path, layout: str, fold: int | None, **options: Any) -> No
 @click.option(
     "--no-leaks", is_flag=True, help="Do not look for copies and neighbours of slices across parts."
 )
-def data_check(no_leaks: bool, **options: Any) -> None:
+def data_check(request: Request, no_leaks: bool, threads: int) -> None:
     """Show which slices and patients a profile uses, what was refused, and what leaks.
 
     Exit 1 where slices of one patient, or copies, are in two parts of a split that is not declared as leaky.
     """
     from bench.cli import overview
-    from bench.execution import resolve as preparing
+    from bench.execution.resolve import resolve
 
-    prepared = preparing.prepare(request(**options))
-    say(overview.of_data(prepared))
+    resolved = resolve(replace(request, threads=threads))
+    say(overview.of_data(resolved))
     if no_leaks:
         return
     from bench.execution import leak_gate
 
     began = time.monotonic()
-    verdict = result(leak_gate.audit(prepared))
-    say("\n" + overview.of_leaks(verdict, prepared, time.monotonic() - began))
-    leave(SOME_FAILED if verdict.count and not prepared.folds.leaky else DONE)
+    verdict = result(leak_gate.audit(resolved))
+    say("\n" + overview.of_leaks(verdict, resolved, time.monotonic() - began))
+    leave(SOME_FAILED if verdict.count and not resolved.folds.leaky else DONE)
 
 
 @data.command("audit")
 @inputs
 @reports_option
-def data_audit(**options: Any) -> None:
+def data_audit(request: Request, reports: Path) -> None:
     """Hold the simulator of a profile against closed forms; exit 1 where one is missed.
 
     No slice is read, so the source need not be there. Writes audit.html with the verdicts and four pictures.
     """
     from bench import compiled
     from bench.audit import asked, lines, page, suite
-    from bench.config import load as config
+    from bench.config import load
 
-    wanted = request(**options)
-    settings = config.load(wanted.datasets, wanted.experiments)
-    profile = config.profile(settings, wanted.profile)
-    if not asked.simulated(settings, profile):
+    config = load.load(request.datasets, request.experiments)
+    profile = load.profile(config, request.profile)
+    if not asked.simulated(config, profile):
         say(f"source {profile.source} holds stored pairs: nothing is simulated, so there is nothing to audit")
         leave(DONE)
-    setup = asked.setup(settings, profile)
-    say(lines.head(wanted.profile, setup))
+    setup = asked.setup(config, profile)
+    say(lines.head(request.profile, setup))
     checks = []
     for check in suite.run(setup):
         checks.append(check)
         say(lines.row(check))
-    say(f"\nwrote {page.write(wanted.reports / wanted.profile, wanted.profile, profile.size, setup, checks)}")
+    say(f"\nwrote {page.write(reports / request.profile, request.profile, profile.size, setup, checks)}")
     say(lines.foot(checks))
     if slow := compiled.remark():
         say(slow)
@@ -132,15 +134,15 @@ def data_audit(**options: Any) -> None:
 @data.command("split")
 @inputs
 @click.option("--into", type=File, help="Write it to this file instead of showing it.")
-def data_split(into: Path | None, **options: Any) -> None:
+def data_split(request: Request, into: Path | None) -> None:
     """Show the split of a profile as CSV: part, fold, patient and slice.
 
     The file can be given back to a split with rule: list.
     """
     from bench import atomic
-    from bench.execution import resolve as preparing
+    from bench.execution.resolve import resolve
 
-    folds = preparing.prepare(request(**options)).folds
+    folds = resolve(request).folds
     if into is None:
         say(folds.text.removesuffix("\n"))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol
@@ -100,8 +101,17 @@ class Lines:
         return f"{VERBS[event.stage]} {event.subject}: {event.done} of {event.total} slices"
 
 
+@dataclass
+class _Bar:
+    """The bar of one cell at work, or of a stage of a source."""
+
+    key: tuple[str, str]  # stage and subject
+    bar: Any  # rich's TaskID
+    trained: float = 0.0  # share of the cell's training
+
+
 class Bars:
-    """A bar for all cells and one for the stage at work, each with the time left, below the lines of events."""
+    """A bar for all cells and one for each that is at work, with the time left, below the lines of events."""
 
     def __init__(self, console: Any = None) -> None:
         from rich.console import Console
@@ -121,8 +131,7 @@ class Bars:
         )
         self._all: Any = None
         self._ended = 0
-        self._stage: Any = None
-        self._key: tuple[str, str] | None = None
+        self._working: dict[str | None, _Bar] = {}  # by cell; None: a stage of a source
 
     def __enter__(self) -> Bars:
         self._bars.start()
@@ -131,7 +140,8 @@ class Bars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._drop_stage()
+        for cell in list(self._working):
+            self._drop(cell)
         self._bars.stop()
 
     def show(self, event: Event) -> None:
@@ -140,29 +150,37 @@ class Bars:
         if text is not None:
             self._console.print(text, markup=False, soft_wrap=True)
         if isinstance(event, CellStarted):
-            self._drop_stage()
+            self._drop(None)
             if self._all is None:
                 self._all = self._bars.add_task("all cells", total=event.count)
-            self._ended = event.number - 1
-        elif isinstance(event, CellEnded) and self._all is not None:
-            self._drop_stage()
-            self._bars.update(self._all, completed=self._ended + 1)
+        elif isinstance(event, CellEnded):
+            self._drop(event.cell)
+            self._ended += 1
+            self._move_all()
         elif isinstance(event, Progress):
             self._move(event)
 
     def _move(self, event: Progress) -> None:
-        if (event.stage, event.subject) != self._key:
-            self._drop_stage()
-            self._key = (event.stage, event.subject)
-            subject = short(event.subject) if event.stage in ("train", "score") else event.subject
-            self._stage = self._bars.add_task(
-                f"{VERBS[event.stage]} {subject}", total=event.total, completed=event.done
-            )
-        self._bars.update(self._stage, completed=event.done)
+        cell, key = event.cell, (event.stage, event.subject)
+        working = self._working.get(cell)
+        if working is None or working.key != key:
+            self._drop(cell)
+            name = event.subject if cell is None else short(cell)
+            bar = self._bars.add_task(f"{VERBS[event.stage]} {name}", total=event.total, completed=event.done)
+            trained = 1.0 if event.stage == "score" else 0.0
+            working = self._working[cell] = _Bar(key, bar, trained)
+        self._bars.update(working.bar, completed=event.done)
         if event.stage == "train":
-            self._bars.update(self._all, completed=self._ended + event.done / event.total)
+            working.trained = event.done / event.total
+        self._move_all()
 
-    def _drop_stage(self) -> None:
-        if self._stage is not None:
-            self._bars.remove_task(self._stage)
-        self._stage = self._key = None
+    def _move_all(self) -> None:
+        """Let the bar of all cells stand at those that have ended and the shares that the others have trained."""
+        if self._all is not None:
+            at_work = sum(working.trained for working in self._working.values())
+            self._bars.update(self._all, completed=self._ended + at_work)
+
+    def _drop(self, cell: str | None) -> None:
+        working = self._working.pop(cell, None)
+        if working is not None:
+            self._bars.remove_task(working.bar)

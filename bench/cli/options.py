@@ -1,24 +1,19 @@
-"""The options that several commands share."""
+"""The options that several commands share; those that say what is planned reach a command as one ``Request``."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Concatenate
 
 import click
 
+if TYPE_CHECKING:
+    from bench.execution.resolve import Request
+
 CACHE = ".bench-cache"
 File = click.Path(path_type=Path)
-
-
-def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 profile_option = click.option(
@@ -51,4 +46,23 @@ reports_option = click.option(
 threads_option = click.option(
     "--threads", type=click.IntRange(min=0), default=0, envvar="BENCH_THREADS", help="Per cell; 0: all cores."
 )
-inputs = _options(profile_option, _experiments, datasets_option, runs_option, cache_option)
+
+
+def inputs(command: Callable[Concatenate[Request, ...], None]) -> Callable[..., None]:
+    """Give a command the options that say what is planned, and call it with them as one ``Request``."""
+
+    @profile_option
+    @_experiments
+    @datasets_option
+    @runs_option
+    @cache_option
+    @functools.wraps(command)
+    def with_request(
+        profile: str, experiments: Path | None, datasets: Path | None, runs: Path, cache: Path, **own: Any
+    ) -> None:
+        from bench.execution.resolve import Request  # late: a help needs nothing of it
+
+        request = Request(profile=profile, datasets=datasets, experiments=experiments, runs=runs, cache=cache)
+        command(request, **own)
+
+    return with_request

@@ -12,14 +12,14 @@ from bench.config import precedence
 from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
+from bench.plan import expand
 from bench.plan.cells import Plan, PlannedCell
-from bench.plan.expand import resolved
 from bench.records.store import Result, RunStore
 
 if TYPE_CHECKING:
     from bench.config.schema import Source
     from bench.data.sources.catalogue import Catalogue, SliceRef
-    from bench.execution.resolve import Prepared
+    from bench.execution.resolve import ResolvedRun
     from bench.leaks import Verdict
 
 REFUSED_SHOWN = 20
@@ -27,29 +27,29 @@ PAGE, GAP = 80, "  "
 MANY_TIMES = 10  # a budget of so many times the others' median is remarked on
 
 
-def of_plan(prepared: Prepared) -> str:
+def of_plan(resolved: ResolvedRun) -> str:
     """Return the cells of a profile with their budget and what is on disk of them."""
-    folds = prepared.plan.folds
+    folds = resolved.plan.folds
     data = folds[0]
-    trained = [cell for cell in prepared.plan.cells if cell.spec.model != INPUT]
+    trained = [cell for cell in resolved.plan.cells if cell.spec.model != INPUT]
     slices = ", ".join(f"{_span(fold.slices[part] for fold in folds)} {part}" for part in data.slices)
     head = [
-        *(f"{name}: {file.words}" for name, file in prepared.plan.configuration.items()),
-        f"profile {prepared.plan.profile}: {prepared.plan.description}".rstrip(": "),
-        f"source {data.source}, {prepared.profile.size} x {prepared.profile.size} pixels; slices: {slices}",
-        f"split {data.split}: {_split(prepared)}",
+        *(f"{name}: {file.words}" for name, file in resolved.plan.configuration.items()),
+        f"profile {resolved.plan.profile}: {resolved.plan.description}".rstrip(": "),
+        f"source {data.source}, {resolved.profile.size} x {resolved.profile.size} pixels; slices: {slices}",
+        f"split {data.split}: {_split(resolved)}",
         f"{len(trained)} cells to train, and the untreated input scored on each of "
-        f"{len(prepared.plan.conditions)} datasets",
+        f"{len(resolved.plan.conditions)} datasets",
     ]
     head.append(_scaled(trained))
-    head += _views(prepared.plan)
-    remarks = (*starved(prepared.plan.photons), *_origins(prepared), *_budgets(prepared, trained))
+    head += _views(resolved.plan)
+    remarks = (*starved(resolved.plan.photons), *_origins(resolved), *_budgets(resolved, trained))
     head += [f"remark: {text}" for text in remarks]
     rows = [
-        (*_name(cell, prepared.plan), *_budget(cell), _status(result))
-        for cell, result in zip(prepared.plan.cells, prepared.store.read_all(prepared.plan), strict=True)
+        (*_name(cell, resolved.plan), *_budget(cell), _status(result))
+        for cell, result in zip(resolved.plan.cells, resolved.store.read_all(resolved.plan), strict=True)
     ]
-    table = _table((*_heads(prepared.plan), "updates", "epochs", "status"), rows)
+    table = _table((*_heads(resolved.plan), "updates", "epochs", "status"), rows)
     return "\n".join([*(_fold(line) for line in head), "", table])
 
 
@@ -71,19 +71,19 @@ def of_run(store: RunStore) -> str:
     return "\n".join(lines)
 
 
-def of_data(prepared: Prepared) -> str:
+def of_data(resolved: ResolvedRun) -> str:
     """Return who is in which part, and what was refused and why."""
-    catalogue = prepared.source.catalogue()
+    catalogue = resolved.reader.catalogue()
     patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
     lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
     lines += [
-        _fold(f"split {prepared.profile.split}: {_split(prepared)}"),
-        *map(_fold, _views(prepared.plan)),
+        _fold(f"split {resolved.profile.split}: {_split(resolved)}"),
+        *map(_fold, _views(resolved.plan)),
     ]
-    several = len(prepared.folds.selections) > 1
+    several = len(resolved.folds.selections) > 1
     rows = [
         (*((str(one.fold),) if several else ()), *_part(part, refs, by_name=not several or part != "train"))
-        for one in prepared.folds.selections
+        for one in resolved.folds.selections
         for part, refs in one.parts.items()
     ]
     heads = (*(("fold",) if several else ()), "part", "slices", "patients", "who")
@@ -94,22 +94,22 @@ def of_data(prepared: Prepared) -> str:
         lines += [_fold(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
         if len(refused) > REFUSED_SHOWN:
             lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
-    lines += _skipped(catalogue) + _remarks([*catalogue.remarks, *starved(prepared.plan.photons)])
-    if prepared.folds.leaky:
-        return "\n".join([*lines, "", _fold(f"leaky, as declared: {prepared.folds.leaky}")])
+    lines += _skipped(catalogue) + _remarks([*catalogue.remarks, *starved(resolved.plan.photons)])
+    if resolved.folds.leaky:
+        return "\n".join([*lines, "", _fold(f"leaky, as declared: {resolved.folds.leaky}")])
     clean = f"no patient is in two parts{' of a fold' if several else ''}"
     return "\n".join([*lines, "", clean if catalogue.patients_known else "patients may be in two parts"])
 
 
-def of_leaks(verdict: Verdict, prepared: Prepared, seconds: float) -> str:
+def of_leaks(verdict: Verdict, resolved: ResolvedRun, seconds: float) -> str:
     """Return what the leak audit found: a line where there is nothing, else each leak and what to do."""
     from bench.leaks.verdict import LEAK_REMEDY
 
     lines = [f"{verdict.words} in {duration(seconds)}", *(_fold(text) for text in verdict.told)]
     if verdict.count > len(verdict.told):
         lines.append(f"and {verdict.count - len(verdict.told)} more")
-    if verdict.count and not prepared.folds.leaky:
-        lines.append(_fold(f"splits.{prepared.profile.split}: {LEAK_REMEDY}"))
+    if verdict.count and not resolved.folds.leaky:
+        lines.append(_fold(f"splits.{resolved.profile.split}: {LEAK_REMEDY}"))
     return "\n".join(lines)
 
 
@@ -119,15 +119,15 @@ def _part(part: str, refs: Sequence[SliceRef], by_name: bool) -> tuple[str, str,
     return part, f"{len(refs)}", f"{len(names)}", ", ".join(names) if by_name else "the others"
 
 
-def _split(prepared: Prepared) -> str:
+def _split(resolved: ResolvedRun) -> str:
     """Return what a split is, in a line."""
-    folds, known = len(prepared.folds.selections), prepared.plan.folds[0].patients_known
+    folds, known = len(resolved.folds.selections), resolved.plan.folds[0].patients_known
     words = [
-        f"{folds}-fold by {'patient' if known and not prepared.folds.leaky else 'slice'}"
+        f"{folds}-fold by {'patient' if known and not resolved.folds.leaky else 'slice'}"
         if folds > 1
         else "",
-        f"split file {prepared.folds.sha256[:16]} (SHA-256)",
-        f"leaky: {prepared.folds.leaky}" if prepared.folds.leaky else "",
+        f"split file {resolved.folds.sha256[:16]} (SHA-256)",
+        f"leaky: {resolved.folds.leaky}" if resolved.folds.leaky else "",
     ]
     return "; ".join(word for word in words if word)
 
@@ -173,13 +173,13 @@ def _scaled(trained: Sequence[PlannedCell]) -> str:
     return f"scaled: {'; '.join(shared) or 'each model in its own points'}"
 
 
-def _origins(prepared: Prepared) -> Iterator[str]:
+def _origins(resolved: ResolvedRun) -> Iterator[str]:
     """Yield what each network takes from ``training.all`` in another way than the profile's own networks do."""
-    profile, experiments = prepared.profile, prepared.config.experiments
+    profile, experiments = resolved.profile, resolved.config.experiments
     if precedence.ALL not in profile.training:
         return
     for name in experiments.experiments[profile.experiment].models:
-        found = resolved(prepared.config, profile, name)
+        found = expand.resolved(resolved.config, profile, name)
         words = []
         if name not in profile.training:
             taken = [key for key, setting in found.recipe.items() if setting.origin == "all"]
@@ -194,7 +194,7 @@ def _origins(prepared: Prepared) -> Iterator[str]:
             yield f"{name}{where} {'; '.join(words)}"
 
 
-def _budgets(prepared: Prepared, trained: Sequence[PlannedCell]) -> Iterator[str]:
+def _budgets(resolved: ResolvedRun, trained: Sequence[PlannedCell]) -> Iterator[str]:
     """Yield each network whose cells see many times the slices that the others' see, crops counted by area."""
     seen: dict[str, float] = {}
     for cell in trained:
@@ -206,7 +206,7 @@ def _budgets(prepared: Prepared, trained: Sequence[PlannedCell]) -> Iterator[str
         if others and slices > MANY_TIMES * statistics.median(others):
             yield (
                 f"a cell of {name} sees {slices:,.0f} slices, {slices / statistics.median(others):,.0f} times the "
-                f"median of the other networks; set profiles.{prepared.plan.profile}.training.{name}.budget "
+                f"median of the other networks; set profiles.{resolved.plan.profile}.training.{name}.budget "
                 "where that is not meant"
             )
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.config import params, profile_checks, schema
-from bench.config.faults import Fault, suggestion
+from bench.config.faults import Fault
 from bench.config.precedence import ALL, RECIPE_KEYS, Settings, settings
 from bench.config.yaml_lines import KeyPath
 from bench.errors import BenchError
 from bench.metrics import METRICS
+from bench.names import suggestion
 from bench.network_code.signature import BuildInfo, build_info
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

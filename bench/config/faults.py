@@ -6,7 +6,6 @@ one fault, for the member that was meant, not one for each.
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from bench.config.yaml_lines import Document, KeyPath
+from bench.names import nearest, suggestion
 
 _SCALARS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Any: "a value"}
 _BOUNDS = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
@@ -38,19 +38,6 @@ class _Found:
     message: str
     union: int | None = None  # depth of a union on the way, and which of its members complains
     member: str = ""
-
-
-def nearest(name: Any, known: Iterable[str]) -> str | None:
-    """Return the known name most like ``name``, or None where none is alike."""
-    close = difflib.get_close_matches(str(name), sorted(known), n=1)
-    return close[0] if close else None
-
-
-def suggestion(name: Any, known: Iterable[str]) -> str:
-    """Return ``did you mean X?``, or the list of known names where none is alike."""
-    known = list(known)
-    close = nearest(name, known)
-    return f"did you mean {close}?" if close else f"known: {', '.join(known) or 'none'}"
 
 
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[Fault]:

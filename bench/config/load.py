@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import bench
 from bench.config import crosschecks, extends
 from bench.config import schema as schemas
-from bench.config.faults import Fault, suggestion
+from bench.config.faults import Fault
+from bench.config.packaged import packaged
 from bench.config.partial import validate
 from bench.config.yaml_lines import Document, KeyPath, dotted, read
 from bench.errors import BenchError, BenchErrors
+from bench.names import suggestion
 from bench.network_code.signature import BuildInfo
 
 DATASETS = "datasets.yaml"
@@ -189,13 +190,6 @@ def _chosen(given: Mapping[str, Path | None]) -> dict[str, Path]:
         name: file or (beside / name if (beside / name).is_file() else packaged(name))
         for name, file in given.items()
     }
-
-
-def packaged(name: str) -> Path:
-    """Return a file that comes with this program: in ``bench/defaults`` where installed."""
-    package = Path(bench.__file__).resolve().parent
-    installed = package / "defaults" / Path(name).name
-    return installed if installed.is_file() else package.parent / name
 
 
 def resolve_path(

@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.config.faults import Fault, describe, members, nearest, suggestion
+from bench.config.faults import Fault, describe, members
 from bench.config.yaml_lines import KeyPath
+from bench.names import nearest, suggestion
 from bench.network_code.signature import BuildInfo
 
 

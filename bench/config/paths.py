@@ -6,11 +6,11 @@ from pathlib import Path
 
 from bench.config import load as config
 from bench.config import schema
+from bench.config.packaged import packaged, packaged_tables
 from bench.errors import BenchError, BenchErrors
 from bench.names import on_disk
 
 TRY_SMOKE = "or try --profile smoke, which needs no data"
-LISTS = Path(__file__).parents[1] / "defaults" / "splits"  # of the lists that come with this program
 
 
 def filled(settings: config.Config, name: str, other_way: str, *, instead: str = "") -> schema.AnySource:
@@ -59,13 +59,11 @@ def located_split(settings: config.Config, name: str) -> schema.Split:
         return split
     (file, line), key = settings.place(path), ".".join(path)
     named = config.resolve_path(split.file, file, line, key)
-    packaged = LISTS / named.name
+    with_program = packaged(f"splits/{named.name}")
     place = on_disk(settings.datasets_file.parent / named)
-    if not place.is_file() and named == Path(named.name) and packaged.is_file():
-        place = packaged
+    if not place.is_file() and named == Path(named.name) and with_program.is_file():
+        place = with_program
     if not place.is_file():
-        known = ", ".join(sorted(path.name for path in LISTS.glob("*.csv")))
-        raise BenchError(
-            f"{place} is no file", file=file, line=line, key=key, remedy=f"packaged are: {known}"
-        )
+        remedy = f"packaged are: {packaged_tables('splits')}"
+        raise BenchError(f"{place} is no file", file=file, line=line, key=key, remedy=remedy)
     return split.model_copy(update={"file": str(place)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,49 +12,50 @@ from bench.ct.units import MU_WATER
 from bench.data.pairs.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Progress
-from bench.execution.task import Task, earlier_attempts, end, next_seed
+from bench.execution.task import Outcome, Task, earlier_attempts, end, next_seed, with_attempt
 from bench.network_code.importing import CodeChanged
-from bench.records.record import Attempt, Record
+from bench.records.record import Record
 from bench.training import evaluate, networks, random_layers
-from bench.training import fit as train
 from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import State, load_state
-from bench.training.divergence import Divergence
+from bench.training.fit import Emit, FitTask, fit, fresh_state
 
 
-def run(task: Task, bench: networks.Workbench, report: train.Report) -> Record:
+def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     """Train and score one cell, write its files, the record last, and return the record."""
     if task.planned.spec.versions.get("training", TRAINING_VERSION) != TRAINING_VERSION:
         raise CodeChanged("this program has changed since the plan was made", remedy="run again")
     pairs = open_pairs(task.files, task.parts)
     evaluate.check(pairs)
-    attempts = earlier_attempts(task)
+    outcome = Outcome("finished", earlier_attempts(task), data=pairs.sha256, ranges=_ranges(pairs))
     if task.planned.spec.build is None:
-        return _finish(task, pairs, evaluate.untreated, report, attempts, {"timings": {}})
-    model = bench.model(task.planned.spec, task.code)
-    state = _start(task, model, attempts)
-    divergence = _fit(task, pairs, state, report).run(model, state)
-    attempts = (*attempts, _attempt(task, state, divergence))
+        return _finish(task, pairs, evaluate.untreated, emit, outcome)
+    model = cache.model(task.planned.spec, task.code)
+    state = _start(task, model)
+    divergence = fit(model, state, _fit_task(task, pairs, state, emit))
     task.store.write_history(state.history)
-    results: dict[str, Any] = {
-        "timings": {"train_s": sum(row["seconds"] for row in state.history)},
-        "parameters": _parameters(model),
-        "best_epoch": state.best_epoch,
-    }
+    outcome = replace(
+        outcome,
+        timings={"train_s": sum(row["seconds"] for row in state.history)},
+        parameters=_parameters(model),
+        best_epoch=state.best_epoch,
+    )
     if divergence is not None:
-        record = end(task, "diverged", attempts, **_identity(pairs), **results)
+        attempts = with_attempt(task, "diverged", divergence.message, epoch=divergence.epoch)
+        record = end(task, replace(outcome, status="diverged", attempts=attempts))
         task.store.state.unlink(missing_ok=True)
         return record
     model.set_weights(state.best)
     random_layers.assign(model, random_layers.start(model, state.seed, "scoring"))
     task.store.write_weights([variable.path for variable in model.weights], networks.values(model.weights))
-    return _finish(task, pairs, evaluate.predictor(model), report, attempts, results)
+    outcome = replace(outcome, attempts=with_attempt(task, "finished"))
+    return _finish(task, pairs, evaluate.predictor(model), emit, outcome)
 
 
-def _start(task: Task, model: Any, attempts: tuple[Attempt, ...]) -> State:
+def _start(task: Task, model: Any) -> State:
     """Return the saved state of this attempt, or a fresh one. A new attempt after a divergence has its own seed."""
-    seed = next_seed(task, attempts)
-    fresh, saved = train.fresh_state(model, seed), load_state(task.store.state)
+    seed = next_seed(task, earlier_attempts(task))
+    fresh, saved = fresh_state(model, seed), load_state(task.store.state)
     if saved is None or saved.seed != seed:
         return fresh
     if not saved.fits(fresh):
@@ -62,68 +64,43 @@ def _start(task: Task, model: Any, attempts: tuple[Attempt, ...]) -> State:
     return saved
 
 
-def _fit(task: Task, pairs: PairSet, state: State, report: train.Report) -> train.Fit:
+def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
     training = task.planned.spec.training
     assert training is not None
     rows = pairs.parts["validation"]
 
-    def report_and_keep(event: Event) -> None:
+    def keep_and_emit(event: Event) -> None:
         if not isinstance(event, Progress):
             task.store.write_history(state.history)
-        report(event)
+        emit(event)
 
-    return train.Fit(
-        cell=task.planned.id,
+    return FitTask(
+        cell=task.id,
         training=training,
         batches=TrainingBatches(pairs, training, seed=state.seed),
         validate=lambda model: evaluate.mean_psnr(pairs, rows, evaluate.predictor(model)),
         psnr_input=evaluate.mean_psnr(pairs, rows, evaluate.untreated),
         path=task.store.state,
-        report=report_and_keep,
+        emit=keep_and_emit,
     )
 
 
-def _finish(
-    task: Task,
-    pairs: PairSet,
-    predict: evaluate.Predict,
-    report: train.Report,
-    attempts: tuple[Attempt, ...],
-    results: dict[str, Any],
-) -> Record:
+def _finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, outcome: Outcome) -> Record:
+    """Score the test slices, write scores and samples and then the record."""
     rows, timings = evaluate.score(
-        pairs, predict, lambda done, total: report(Progress("score", task.planned.id, done, total))
+        pairs, predict, lambda done, total: emit(Progress("score", task.id, done, total))
     )
     task.store.write_scores(rows)
     task.store.write_samples(*evaluate.samples(pairs, predict))
-    results = {**results, "timings": {**results["timings"], **timings}}
-    record = end(task, "finished", attempts, **_identity(pairs), **results)
+    record = end(task, replace(outcome, timings={**outcome.timings, **timings}))
     task.store.state.unlink(missing_ok=True)
     return record
 
 
-def _attempt(task: Task, state: State, divergence: Divergence | None) -> Attempt:
-    training = task.planned.spec.training
-    assert training is not None
-    epochs = len(state.history)
-    return Attempt(
-        seed=state.seed,
-        updates=epochs * training.updates_per_epoch,
-        epochs=epochs,
-        micro_batch=training.batch,
-        ended="finished" if divergence is None else "diverged",
-        epoch=None if divergence is None else divergence.epoch,
-        message="" if divergence is None else divergence.message,
-    )
-
-
 def _parameters(model: Any) -> dict[str, int]:
+    """Return how many numbers a network has: all of its weights, and those that a training changes."""
     trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     return {"total": int(model.count_params()), "trainable": trainable}
-
-
-def _identity(pairs: PairSet) -> dict[str, Any]:
-    return {"data": pairs.sha256, "ranges": _ranges(pairs)}
 
 
 def _ranges(pairs: PairSet) -> dict[str, list[float]]:

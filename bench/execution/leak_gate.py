@@ -1,58 +1,54 @@
-"""The leak audit of a run: what is let through to the training, and what the tables say of it."""
+"""The leak audit of a run: what is let through to the training, and what the plan of a leaky split says of it."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench import environment
 from bench.data.pairs import pairs
-from bench.events import Event, Message
+from bench.events import Event
 from bench.leaks import verdict as verdicts
 from bench.leaks.verdict import Verdict
+from bench.plan.cells import Plan
 
 if TYPE_CHECKING:
     from bench.data.pairs.pairs import PairFiles
-    from bench.execution.resolve import Prepared
+    from bench.execution.resolve import ResolvedRun
 
 
-def audit(prepared: Prepared) -> Generator[Event, None, Verdict]:
-    """Look for copies and neighbours of slices across the parts, in the pairs where they are built."""
-    threads = prepared.request.threads or environment.cores()
-    files, size = _built(prepared), prepared.profile.size
-    return (yield from verdicts.audit(prepared.source, prepared.folds, files, size, threads=threads))
+def audit(resolved: ResolvedRun) -> Generator[Event, None, Verdict]:
+    """Return how many copies and neighbours of slices lie across the parts; read in the pairs where they are built."""
+    threads = resolved.request.threads or environment.cores()
+    files, size = _built(resolved), resolved.profile.size
+    return (yield from verdicts.audit(resolved.reader, resolved.folds, files, size, threads=threads))
 
 
-def passed(prepared: Prepared) -> Generator[Event, None, Prepared]:
-    """Refuse slices that leak, unless the split is declared as leaky: then its plan says how many do.
+def known(resolved: ResolvedRun) -> Verdict | None:
+    """Return the verdict of an earlier audit, if it is on disk."""
+    return verdicts.read(_built(resolved), resolved.folds)
+
+
+def refuse(resolved: ResolvedRun, verdict: Verdict) -> None:
+    """Let a run go on where nothing leaks, or its split is declared as leaky.
 
     Raises:
         BenchError: a leak, with both slices named.
     """
-    verdict = yield from audit(prepared)
-    yield Message(verdict.words)
-    if not prepared.folds.leaky:
-        verdict.refuse(prepared.config.datasets_file, prepared.profile.split)
-    return counted(prepared, verdict)
+    if not resolved.folds.leaky:
+        verdict.refuse(resolved.config.datasets_file, resolved.profile.split)
 
 
-def known(prepared: Prepared) -> Verdict | None:
-    """Return the verdict of an earlier audit, if it is on disk."""
-    return verdicts.read(_built(prepared), prepared.folds)
+def plan_with(resolved: ResolvedRun, verdict: Verdict | None) -> Plan:
+    """Return the plan; that of a leaky split says how many slices leak, where an audit has counted them."""
+    if verdict is None or not resolved.folds.leaky:
+        return resolved.plan
+    return resolved.plan.model_copy(
+        update={"leaky": f"{resolved.folds.leaky}; the leak audit: {verdict.words}"}
+    )
 
 
-def counted(prepared: Prepared, verdict: Verdict | None) -> Prepared:
-    """Write into the plan of a leaky split what the audit has found in it; None: it has not looked."""
-    if verdict is None or not prepared.folds.leaky:
-        return prepared
-    leaky = f"{prepared.folds.leaky}; the leak audit: {verdict.words}"
-    changed = replace(prepared, plan=prepared.plan.model_copy(update={"leaky": leaky}))
-    changed.store.write_plan(changed.plan)
-    return changed
-
-
-def _built(prepared: Prepared) -> PairFiles:
+def _built(resolved: ResolvedRun) -> PairFiles:
     """Return pairs that are on disk; any where none are. All have the same reference slices."""
-    every = list(prepared.files.values())
+    every = list(resolved.files.values())
     return next((files for files in every if not pairs.missing({files.condition: files})), every[0])

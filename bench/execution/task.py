@@ -1,14 +1,15 @@
-"""A cell on its way to a worker, and the record it ends with. No Keras: the parent process uses it too."""
+"""A cell on its way to a worker, and the record that it ends with. No Keras: the parent process uses it too."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench import devices, environment, metrics, seeds
 from bench.config.schema import File
 from bench.data.pairs.pairs import PairFiles
+from bench.events import CellStarted
 from bench.network_code.importing import Planned
 from bench.plan.cells import PlannedCell
 from bench.records.record import Attempt, Record, Status
@@ -23,11 +24,34 @@ class Task:
     files: PairFiles
     parts: dict[str, list[tuple[str, str]]]  # part -> (patient, slice)
     store: CellStore
-    source: dict[str, Any]
+    credit: dict[str, Any]  # the source's title, licence and citation
     deviation_factor: float | None
     code: Planned  # of the network, as the cell's id names it
     leaky: str = ""  # why the split is leaky; empty: it is clean
     configuration: dict[str, File] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
+
+    @property
+    def id(self) -> str:
+        """The cell's id."""
+        return self.planned.id
+
+    @property
+    def log(self) -> Path:
+        """What takes the output of the libraries."""
+        return self.store.log
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended and what was measured on the way: fields of its record, under the same names."""
+
+    status: Status
+    attempts: tuple[Attempt, ...]
+    data: dict[str, str] = field(default_factory=dict)
+    ranges: dict[str, list[float]] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, int] = field(default_factory=dict)
+    best_epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,38 +67,78 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Check:
-    """The networks of a run, to be built once; ``log`` takes what the libraries print."""
+class NetworkCheck:
+    """The networks of a run, to be built once; ``log`` takes the output of the libraries."""
 
     networks: tuple[Network, ...]
     log: Path
 
 
-def end(task: Task, status: Status, attempts: tuple[Attempt, ...], **results: Any) -> Record:
-    """Write and return the record of an ended cell; ``results`` are further fields of the record."""
+class NetworkFault(NamedTuple):
+    """A model that cannot be built, and why."""
+
+    model: str
+    message: str
+
+
+def started(task: Task, number: int, count: int) -> CellStarted:
+    """Return the first event of a cell, ``number`` of ``count`` in its run."""
+    return CellStarted(task.id, number, count, saved_epochs(task))
+
+
+def end(task: Task, outcome: Outcome) -> Record:
+    """Write and return the record of an ended cell."""
     record = Record(
-        id=task.planned.id,
+        id=task.id,
         spec=task.planned.spec,
         scaled=task.planned.scaled,
-        status=status,
-        attempts=attempts,
+        status=outcome.status,
+        attempts=outcome.attempts,
         metrics=metrics.definitions(),
         scoring_version=metrics.SCORING_VERSION,
-        source=task.source,
+        data=outcome.data,
+        ranges=outcome.ranges,
+        source=task.credit,
         leaky=task.leaky,
-        configuration=task.configuration,
         environment={**environment.describe(), **devices.describe()},
+        timings=outcome.timings,
+        parameters=outcome.parameters,
+        best_epoch=outcome.best_epoch,
         deviation_factor=task.deviation_factor,
-        **results,
+        configuration=task.configuration,
     )
     task.store.write_record(record)
     return record
+
+
+def fail(task: Task, message: str) -> Record:
+    """Write and return the record of a cell that ended by an error; its saved state stays for another attempt."""
+    training, epochs = task.planned.spec.training, saved_epochs(task)
+    at = epochs + 1 if training and epochs < training.epochs else None
+    return end(task, Outcome("failed", with_attempt(task, "failed", message, epoch=at)))
 
 
 def earlier_attempts(task: Task) -> tuple[Attempt, ...]:
     """Return the attempts that the cell's record holds."""
     earlier = task.store.read_record()
     return earlier.attempts if earlier is not None else ()
+
+
+def with_attempt(
+    task: Task, ended: Status, message: str = "", *, epoch: int | None = None
+) -> tuple[Attempt, ...]:
+    """Return the attempts of a cell with the one that has just ended, at ``epoch`` where it was cut off."""
+    earlier, training, epochs = earlier_attempts(task), task.planned.spec.training, saved_epochs(task)
+    latest = Attempt(
+        seed=next_seed(task, earlier),
+        updates=epochs * training.updates_per_epoch if training else 0,
+        epochs=epochs,
+        micro_batch=training.batch if training else None,
+        ended=ended,
+        epoch=epoch,
+        message=message,
+    )
+    return (*earlier, latest)
 
 
 def next_seed(task: Task, attempts: tuple[Attempt, ...]) -> int:
@@ -84,18 +148,6 @@ def next_seed(task: Task, attempts: tuple[Attempt, ...]) -> int:
     return cell_seed if diverged == 0 else seeds.derive("attempt", cell_seed, diverged) % 2**31
 
 
-def fail(task: Task, message: str) -> Record:
-    """Write and return the record of a cell that ended by an error; its saved state stays for another attempt."""
-    attempts = earlier_attempts(task)
-    training = task.planned.spec.training
-    epochs = len(task.store.read_history()) if task.store.state.exists() else 0
-    attempt = Attempt(
-        seed=next_seed(task, attempts),
-        updates=epochs * training.updates_per_epoch if training else 0,
-        epochs=epochs,
-        micro_batch=training.batch if training else None,
-        ended="failed",
-        epoch=epochs + 1 if training and epochs < training.epochs else None,
-        message=message,
-    )
-    return end(task, "failed", (*attempts, attempt))
+def saved_epochs(task: Task) -> int:
+    """Return how many epochs a training goes on from: the rows of its history, which count where a state is saved."""
+    return len(task.store.read_history()) if task.store.state.exists() else 0

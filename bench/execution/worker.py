@@ -1,17 +1,15 @@
-"""Where cells run: a worker process that keeps its network between cells and whose death costs one cell only."""
+"""A worker process: it keeps its networks between cells, and its death costs one cell only."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,10 +17,9 @@ from types import TracebackType
 from typing import Any
 
 from bench import devices, environment
-from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
-from bench.execution.task import Check, Task, fail
-from bench.network_code.importing import CodeChanged
+from bench.execution.attempt import attempt, check_networks
+from bench.execution.task import NetworkCheck, NetworkFault, Task, fail
 
 STOP_S = 5.0
 
@@ -34,7 +31,7 @@ class Worker:
         self.threads, self.gpu = threads, gpu
         self._process: Any = None
         self._pipe: Connection | None = None
-        self._check: Check | None = None  # asked and not answered yet
+        self._check: NetworkCheck | None = None  # asked and not answered yet
 
     def __enter__(self) -> Worker:
         return self
@@ -44,14 +41,14 @@ class Worker:
     ) -> None:
         self.close()
 
-    def begin(self, check: Check) -> None:
+    def begin(self, check: NetworkCheck) -> None:
         """Let the process build networks while this one does something else; ask ``checked`` before any cell."""
         with contextlib.suppress(ConnectionError):  # ``checked`` finds out
             self._start().send(check)
         self._check = check
 
-    def checked(self) -> list[tuple[str, str]]:
-        """Wait for what ``begin`` has asked for; return each model that cannot be built, and why."""
+    def checked(self) -> list[NetworkFault]:
+        """Return each network that cannot be built, and why: the answer to ``begin``, which is waited for."""
         check, self._check = self._check, None
         if check is None:
             return []
@@ -60,7 +57,7 @@ class Worker:
             return list(self._pipe.recv())
         except (EOFError, ConnectionError):
             message = f"the worker process died while it built the networks ({self._end()}); see {check.log}"
-            return [(network.model, message) for network in check.networks]
+            return [NetworkFault(network.model, message) for network in check.networks]
 
     def run(self, task: Task) -> Iterator[Event]:
         """Run one cell and yield its events, ``CellEnded`` last, whatever happens to the process."""
@@ -77,7 +74,7 @@ class Worker:
             message = self._cause_of_death()
         ended = fail(task, message)
         yield Message("the worker process died and is started again for the next cell")
-        yield CellEnded(task.planned.id, ended.status, message, time.monotonic() - began)
+        yield CellEnded(task.id, ended.status, message, time.monotonic() - began)
 
     def close(self) -> None:
         """End the process; what it has not saved is lost, what it has saved is whole."""
@@ -141,10 +138,10 @@ def _signals_later() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals never arrive here
         return
-    came: list[int] = []
+    arrived: list[int] = []
     resource_tracker.ensure_running()  # it would unblock the signals
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in numbers}
+    before = {number: signal.signal(number, lambda n, _: arrived.append(n)) for number in numbers}
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -152,7 +149,7 @@ def _signals_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for number, handler in before.items():
             signal.signal(number, handler)
-    for late in came:
+    for late in arrived:
         signal.raise_signal(late)
 
 
@@ -162,69 +159,17 @@ def _serve(pipe: Connection, threads: int, gpu: int | None) -> None:
     os.environ.update(devices.environment_variables(threads, gpu))
     devices.hold_to(threads)
     environment.describe()  # now: the commit is that of the code that is loaded
-    bench = functools.cache(_workbench)
     while True:
         try:
-            task = pipe.recv()
+            work: NetworkCheck | Task = pipe.recv()
         except EOFError:
             return
-        log = task.log if isinstance(task, Check) else task.store.log
-        with _output_to(log):
-            pipe.send(_build(task) if isinstance(task, Check) else _run(task, bench, pipe))
-
-
-def _workbench() -> Any:
-    from bench.training.networks import Workbench
-
-    return Workbench(jit_compile=devices.has_accelerator() or os.environ["KERAS_BACKEND"] == "jax")
-
-
-def _build(check: Check) -> list[tuple[str, str]]:
-    """Build each network once and return those that cannot be built, and why."""
-    from bench.training import networks  # here Keras and the backend come in
-
-    found = []
-    for one in check.networks:
-        try:
-            networks.check(one.build, one.params, one.precision, one.code, one.sides)
-        except (Exception, SystemExit) as error:
-            traceback.print_exc()
-            said = (
-                "; ".join(filter(None, (error.message, error.remedy)))
-                if isinstance(error, BenchError)
-                else None
-            )
-            found.append((one.model, said or _one_line(error)))
-    return found
-
-
-def _run(task: Task, bench: Callable[[], Any], pipe: Connection) -> CellEnded:
-    began = time.monotonic()
-    try:
-        from bench.execution import cell  # here Keras and the backend come in
-
-        ended = cell.run(task, bench(), pipe.send)
-        message = "" if ended.status == "finished" else ended.attempts[-1].message
-    except BrokenPipeError:
-        raise SystemExit(1) from None  # the parent is gone
-    except CodeChanged as error:  # nothing was done in the cell's name, so it has no record and stays open
-        return CellEnded(task.planned.id, "failed", str(error), time.monotonic() - began)
-    except Exception as error:
-        traceback.print_exc()
-        message = str(error) if isinstance(error, BenchError) else _one_line(error)
-        ended = fail(task, message)
-    return CellEnded(task.planned.id, ended.status, message, time.monotonic() - began)
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300]
-    if (
-        "RESOURCE_EXHAUSTED" in text
-        or "ResourceExhausted" in type(error).__name__
-        or isinstance(error, MemoryError)
-    ):
-        return "out of memory; lower the batch of this model in the profile's training block"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        with _output_to(work.log):
+            try:
+                answer = check_networks(work) if isinstance(work, NetworkCheck) else attempt(work, pipe.send)
+            except BrokenPipeError:
+                raise SystemExit(1) from None  # the parent is gone
+            pipe.send(answer)
 
 
 @contextlib.contextmanager

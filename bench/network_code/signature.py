@@ -8,13 +8,13 @@ of such; what else it holds takes any value. Without an annotation the default s
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Optional, Union
 
 from bench.errors import BenchError
+from bench.names import nearest
 from bench.network_code import locate
 
 _PLAIN = {"bool": bool, "int": int, "float": float, "str": str, "None": None}
@@ -85,8 +85,8 @@ def _near(module: str, base: Path) -> str:
     parent, _, name = module.rpartition(".")
     places = [folder.path.joinpath(*parent.split(".")) for folder in locate.folders(base) if parent]
     names = {path.stem for place in places or [base] for path in place.glob("*.py")}
-    close = difflib.get_close_matches(name, sorted(name for name in names if name[0] != "_"), n=1)
-    return f"; did you mean {parent + '.' if parent else ''}{close[0]}?" if close else ""
+    close = nearest(name, (name for name in names if name[0] != "_"))
+    return f"; did you mean {parent + '.' if parent else ''}{close}?" if close else ""
 
 
 def _multiple(tree: ast.Module) -> int:

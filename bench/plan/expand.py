@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.config import schema
-from bench.config.faults import suggestion
 from bench.config.load import Config
-from bench.config.load import profile as profile_named
 from bench.config.precedence import Settings, settings
 from bench.errors import BenchError, BenchErrors
+from bench.names import suggestion
 from bench.plan import cells, deviations
 
 Pair = tuple[str, str]  # model, condition
@@ -35,13 +34,13 @@ def expand(
 
     Args:
         config: Both files.
-        profile_name: A key of ``profiles``; raises ``BenchError`` where there is none.
+        profile_name: A key of ``profiles`` that ``config.load.profile`` has let through.
         folds: The slices that the profile chooses, for each fold; one where its split has none.
         code: Hash of the code of each model, by the model's name.
         versions: Integer versions of ``physics`` and ``training``.
         leaky: Why the split is leaky; empty where it is clean.
     """
-    profile = profile_named(config, profile_name)
+    profile = config.experiments.profiles[profile_name]
     experiment = config.experiments.experiments[profile.experiment]
     conditions = config.datasets.conditions
     return cells.Plan(
@@ -58,12 +57,11 @@ def expand(
     )
 
 
-def parse_only(texts: Iterable[str], config: Config, profile_name: str) -> list[Pair]:
+def parse_only(texts: Iterable[str], experiment: schema.Experiment) -> list[Pair]:
     """Return ``MODEL:CONDITION`` texts as pairs, each once, in the order given.
 
     Raises ``BenchErrors`` with the nearest name for every bad one. ``input`` is a model here.
     """
-    experiment = config.experiments.experiments[profile_named(config, profile_name).experiment]
     models = [*experiment.models, schema.INPUT]
     pairs: list[Pair] = []
     errors: list[BenchError] = []

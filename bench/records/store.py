@@ -8,7 +8,6 @@ is not finished.
 from __future__ import annotations
 
 import csv
-import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pydantic import ValidationError
 from bench import atomic
 from bench.csvtext import to_csv
 from bench.errors import BenchError
+from bench.names import nearest
 from bench.plan.cells import Plan, PlannedCell
 from bench.records import record
 from bench.records.record import Record, Rescoring
@@ -84,7 +84,7 @@ class CellStore:
         atomic.write_text(self.folder / "scores.csv", _to_csv(rows))
 
     def read_scores(self, of: Record | None = None) -> list[dict[str, str | float]]:
-        """Return the rows of ``scores.csv``, those that belong to the record ``of``; an empty list where there is none."""
+        """Return the rows of ``scores.csv``, those of the record ``of``; an empty list where there is none."""
         if of is not None and of.rescored and _sha256(self._coming) == of.rescored[-1].scores_sha256:
             return _from_csv(self._coming)  # the process ended before they took their place
         return _from_csv(self.folder / "scores.csv")
@@ -217,9 +217,10 @@ class RunStore:
             return Plan.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             remedy = f"run: bench run --all --profile {self.root.name}"
-            others = sorted(found.parent.name for found in self.root.parent.glob("*/plan.json"))
-            near = difflib.get_close_matches(self.root.name, others, n=1)
-            remedy = f"did you mean {near[0]}?" if near else remedy
+            near = nearest(
+                self.root.name, (found.parent.name for found in self.root.parent.glob("*/plan.json"))
+            )
+            remedy = f"did you mean {near}?" if near else remedy
             raise BenchError("no run here yet", file=path, remedy=remedy) from None
         except OSError as error:
             raise BenchError(f"cannot be read ({error.strerror})", file=path) from None

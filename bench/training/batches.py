@@ -1,4 +1,4 @@
-"""Training batches for ``model.fit``: the stream of draws applied to the stored pairs."""
+"""Training batches for ``model.fit``: the order of samples applied to the stored pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from bench.ct.units import MU_WATER
 from bench.data.pairs.pairs import PairSet
 from bench.plan.cells import Training
-from bench.training.order import Stream, orient
+from bench.training.order import SampleOrder, orient
 
 Images = npt.NDArray[np.float32]
 
@@ -33,7 +33,7 @@ class TrainingBatches(keras.utils.PyDataset):
         self.pairs, self.rows, self.epoch = pairs, pairs.parts[part], epoch
         size = pairs.reference.shape[1]
         self.side = training.patch or size
-        self.stream = Stream(
+        self.order = SampleOrder(
             seed=seed,
             names=pairs.part_names(part),
             batch=training.batch,
@@ -45,7 +45,7 @@ class TrainingBatches(keras.utils.PyDataset):
         )
 
     def __len__(self) -> int:
-        return self.stream.updates_per_epoch
+        return self.order.updates_per_epoch
 
     def __getitem__(self, index: int) -> tuple[Images, Images]:
         if not 0 <= index < len(self):
@@ -54,12 +54,12 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def update(self, number: int) -> tuple[Images, Images]:
         """Return the batch of update ``number`` of the whole training, counted from 0."""
-        draw = self.stream.update(number)
-        rows = self.rows[draw.slices]
+        batch = self.order.update(number)
+        rows = self.rows[batch.slices]
         shape = (len(rows), self.side, self.side, 1)
         x, y = np.empty(shape, np.float32), np.empty(shape, np.float32)
         water = np.float32(MU_WATER)
-        images = zip(rows, draw.orientation, draw.top, draw.left, strict=True)
+        images = zip(rows, batch.orientation, batch.top, batch.left, strict=True)
         for place, (row, k, top, left) in enumerate(images):
             crop = np.s_[row, top : top + self.side, left : left + self.side]
             np.divide(orient(self.pairs.degraded[crop], int(k)), water, out=x[place, :, :, 0])

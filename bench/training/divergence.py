@@ -1,4 +1,4 @@
-"""When a training is given up: a pure verdict over the history of its checks.
+"""When a training is given up: a pure function of the history of its checks.
 
 The published table's authors lost days to a run that fell from 41 to 32 dB at its third epoch and trained on.
 """
@@ -22,7 +22,7 @@ class Divergence:
     message: str
 
 
-def verdict(history: Sequence[Check], guard: Guard) -> Divergence | None:
+def diverged(history: Sequence[Check], guard: Guard) -> Divergence | None:
     """Return when and why the training has diverged, or None while it is sound.
 
     Args:

@@ -17,80 +17,19 @@ import keras
 
 from bench.events import EpochEnded, Event, Progress
 from bench.plan.cells import Training
-from bench.training import divergence, random_layers
+from bench.training import random_layers
+from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import State
+from bench.training.divergence import Divergence, diverged
 from bench.training.initial_weights import initial_weights
 from bench.training.networks import values
 
 REPORT_EVERY_S = 0.25
 NAN_CHECK_EVERY = 50  # updates
 
-Report = Callable[[Event], None]
+Emit = Callable[[Event], None]
 Score = Callable[[keras.Model], float]
-
-
-class _Checks(keras.callbacks.Callback):
-    """At each epoch's end: score the validation patients, keep the best weights, save, judge, report."""
-
-    def __init__(self, fit: Fit, state: State) -> None:
-        super().__init__()
-        self.fit, self.state = fit, state
-        self.verdict: divergence.Divergence | None = None
-        self.started = time.monotonic()
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.fit.batches.epoch = epoch
-        self.started = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        state, fit = self.state, self.fit
-        row = {
-            "epoch": epoch + 1,
-            "updates": (epoch + 1) * fit.training.updates_per_epoch,
-            "loss": float((logs or {})["loss"]),
-            "psnr": fit.validate(self.model),
-            "psnr_input": fit.psnr_input,
-            "learning_rate": float(self.model.optimizer.learning_rate),
-            "seconds": time.monotonic() - self.started,
-        }
-        state.history.append(row)
-        self.verdict = divergence.verdict(state.history, fit.training.guard)
-        state.weights = values(self.model.weights)
-        if self.verdict is None and row["psnr"] >= max(check["psnr"] for check in state.history):
-            state.best, state.best_epoch = state.weights, epoch + 1
-        state.optimizer = values(self.model.optimizer.variables)
-        state.random = values(random_layers.states(self.model))
-        state.save(fit.path)
-        fit.report(EpochEnded(fit.cell, epoch + 1, fit.training.epochs, *(row[k] for k in _EVENT_COLUMNS)))
-        if self.verdict is not None:
-            self.model.stop_training = True
-
-
 _EVENT_COLUMNS = ("loss", "psnr", "psnr_input", "seconds")
-
-
-class _Watch(keras.callbacks.Callback):
-    """Between checks: report progress and stop at once when the loss is no longer a number."""
-
-    def __init__(self, fit: Fit) -> None:
-        super().__init__()
-        self.fit, self.epoch, self.last = fit, 0, 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        training, now = self.fit.training, time.monotonic()
-        if batch == 0:
-            self.model.loss.check(self.model)
-        if batch % NAN_CHECK_EVERY == 0 and not math.isfinite(float((logs or {})["loss"])):
-            raise LossNotFinite(self.epoch + 1, batch + 1)
-        if now - self.last > REPORT_EVERY_S:
-            self.last = now
-            done = self.epoch * training.updates_per_epoch + batch + 1
-            self.fit.report(
-                Progress("train", self.fit.cell, done, training.epochs * training.updates_per_epoch)
-            )
 
 
 class LossNotFinite(Exception):
@@ -101,41 +40,102 @@ class LossNotFinite(Exception):
         self.epoch = epoch
 
 
-@dataclass
-class Fit:
-    """One training: what it learns from, how it is checked, where its state lies and who hears of it."""
+@dataclass(frozen=True)
+class FitTask:
+    """One training: its batches, its check (PSNR in dB), the file of its state, and what takes its events."""
 
     cell: str
     training: Training
-    batches: Any  # TrainingBatches
+    batches: TrainingBatches
     validate: Score
     psnr_input: float
     path: Path
-    report: Report
+    emit: Emit
 
-    def run(self, model: keras.Model, state: State) -> divergence.Divergence | None:
-        """Train from ``state`` to the end, which it then holds; return where and why it diverged, or None."""
-        model.set_weights(state.weights)
-        for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
-            variable.assign(value)
-        random_layers.assign(model, state.random)
-        diverged = divergence.verdict(state.history, self.training.guard)
-        if diverged is not None or len(state.history) >= self.training.epochs:
-            return diverged
-        checks = _Checks(self, state)
-        try:
-            with model.loss.watching():
-                model.fit(
-                    self.batches,
-                    initial_epoch=len(state.history),
-                    epochs=self.training.epochs,
-                    shuffle=False,
-                    verbose=0,
-                    callbacks=[_Watch(self), checks],
-                )
-        except LossNotFinite as error:
-            return divergence.Divergence(error.epoch, str(error))
-        return checks.verdict
+
+def fit(model: keras.Model, state: State, task: FitTask) -> Divergence | None:
+    """Train from ``state`` to the end, which ``state`` then holds; return where and why it diverged, or None."""
+    model.set_weights(state.weights)
+    for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
+        variable.assign(value)
+    random_layers.assign(model, state.random)
+    divergence = diverged(state.history, task.training.guard)
+    if divergence is not None or len(state.history) >= task.training.epochs:
+        return divergence
+    checks = _Checks(task, state)
+    try:
+        with model.loss.watching():
+            model.fit(
+                task.batches,
+                initial_epoch=len(state.history),
+                epochs=task.training.epochs,
+                shuffle=False,
+                verbose=0,
+                callbacks=[_Watch(task), checks],
+            )
+    except LossNotFinite as error:
+        return Divergence(error.epoch, str(error))
+    return checks.divergence
+
+
+class _Checks(keras.callbacks.Callback):
+    """At each epoch's end: score the validation patients, keep the best weights, save, judge, emit the event."""
+
+    def __init__(self, task: FitTask, state: State) -> None:
+        super().__init__()
+        self.task, self.state = task, state
+        self.divergence: Divergence | None = None
+        self.started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.task.batches.epoch = epoch
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        state, task = self.state, self.task
+        row = {
+            "epoch": epoch + 1,
+            "updates": (epoch + 1) * task.training.updates_per_epoch,
+            "loss": float((logs or {})["loss"]),
+            "psnr": task.validate(self.model),
+            "psnr_input": task.psnr_input,
+            "learning_rate": float(self.model.optimizer.learning_rate),
+            "seconds": time.monotonic() - self.started,
+        }
+        state.history.append(row)
+        self.divergence = diverged(state.history, task.training.guard)
+        state.weights = values(self.model.weights)
+        if self.divergence is None and row["psnr"] >= max(check["psnr"] for check in state.history):
+            state.best, state.best_epoch = state.weights, epoch + 1
+        state.optimizer = values(self.model.optimizer.variables)
+        state.random = values(random_layers.states(self.model))
+        state.save(task.path)
+        task.emit(EpochEnded(task.cell, epoch + 1, task.training.epochs, *(row[k] for k in _EVENT_COLUMNS)))
+        if self.divergence is not None:
+            self.model.stop_training = True
+
+
+class _Watch(keras.callbacks.Callback):
+    """Between checks: emit progress, and stop at once when the loss is no longer a number."""
+
+    def __init__(self, task: FitTask) -> None:
+        super().__init__()
+        self.task, self.epoch, self.last = task, 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        training, now = self.task.training, time.monotonic()
+        if batch == 0:
+            self.model.loss.check(self.model)
+        if batch % NAN_CHECK_EVERY == 0 and not math.isfinite(float((logs or {})["loss"])):
+            raise LossNotFinite(self.epoch + 1, batch + 1)
+        if now - self.last > REPORT_EVERY_S:
+            self.last = now
+            done = self.epoch * training.updates_per_epoch + batch + 1
+            total = training.epochs * training.updates_per_epoch
+            self.task.emit(Progress("train", self.task.cell, done, total))
 
 
 def fresh_state(model: keras.Model, seed: int) -> State:

@@ -56,8 +56,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @dataclass
-class Workbench:
-    """Keeps the last built and compiled network: the datasets of one model share its traced functions."""
+class NetworkCache:
+    """The network that was built and compiled last: the datasets of one model share its traced functions."""
 
     jit_compile: bool
     _key: str = ""

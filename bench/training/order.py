@@ -1,6 +1,6 @@
 """Which slices, crops and orientations a training sees, in which order; NumPy only.
 
-The stream is an endless row of passes. One pass visits every slice, ``patches_per_slice`` times, in an order
+The samples are an endless row of passes. One pass visits every slice, ``patches_per_slice`` times, in an order
 drawn from (seed, pass). Over eight passes in a row each slice (and each of its crops, by number) comes in
 each of its eight flips and rotations once. All draws are keyed by the seed, the number of the pass and the
 names of the slice, so any update can be produced alone, and equally in any process.
@@ -39,8 +39,8 @@ def orient(image: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One update, arrays (B,): index of the slice, orientation and the corner of the crop in the slice."""
+class Batch:
+    """The batch of one update, arrays (B,): index of the slice, orientation and the corner of the crop in the slice."""
 
     slices: Integers
     orientation: Integers
@@ -55,11 +55,11 @@ class _Pass:
 
 
 @dataclass(frozen=True)
-class Stream:
-    """The stream of one training over the slices ``names`` (patient, slice), whose order does not matter.
+class SampleOrder:
+    """The samples of one training, drawn from the slices ``names`` (patient, slice), whose order does not matter.
 
     ``patch`` is the side of the square crops in pixels of slices of side ``size``; None: whole slices.
-    ``Draw.slices`` are indices into ``names``.
+    ``Batch.slices`` are indices into ``names``.
 
     Raises:
         ValueError: no names, a name twice, a count below one, or a patch larger than the slice.
@@ -79,7 +79,7 @@ class Stream:
 
     def __post_init__(self) -> None:
         if not self.names or len(set(self.names)) != len(self.names):
-            raise ValueError("a stream needs slices with different names")
+            raise ValueError("a training needs slices with different names")
         if min(self.batch, self.updates_per_epoch, self.patches_per_slice, self.patch or 1) < 1:
             raise ValueError("batch, updates_per_epoch, patch and patches_per_slice are at least 1")
         if self.patch is not None and self.patch > self.size:
@@ -89,15 +89,15 @@ class Stream:
         object.__setattr__(self, "_by_name", np.array(by_name, np.int64))
         object.__setattr__(self, "_orientations", np.array(sigma, np.int64))
 
-    def update(self, number: int) -> Draw:
+    def update(self, number: int) -> Batch:
         """Return update ``number`` of the training, counted from 0."""
         per_pass = len(self.names) * self.patches_per_slice
         positions = np.arange(number * self.batch, (number + 1) * self.batch, dtype=np.int64)
         passes, places = np.divmod(positions, per_pass)
         parts = [self._part(int(k), places[passes == k]) for k in range(passes[0], passes[-1] + 1)]
-        return Draw(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return Batch(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
-    def epoch(self, epoch: int) -> Iterator[Draw]:
+    def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the updates of ``epoch``, counted from 0."""
         first = epoch * self.updates_per_epoch
         return (self.update(first + index) for index in range(self.updates_per_epoch))

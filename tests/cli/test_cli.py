@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench import atomic, cli, devices
-from bench.execution import resolve as preparing
+from bench.execution import resolve
 from bench.records import golden as golden_runs
 from tests import tiny
 
@@ -73,7 +73,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
 def finished(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder with a finished run, made without training."""
     tiny.finish(here, monkeypatch)
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     return here
 
 
@@ -215,7 +215,7 @@ def test_unforeseen_fault_is_one_line_and_a_traceback_on_demand(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("planted\nfault")
 
-    monkeypatch.setattr(preparing, "prepare", fail)
+    monkeypatch.setattr(resolve, "resolve", fail)
     one_line(bench("plan"), "internal error: ZeroDivisionError: planted fault; BENCH_TRACEBACK=1 shows where")
     monkeypatch.setenv("BENCH_TRACEBACK", "1")
     monkeypatch.setattr(sys, "argv", ["bench", "plan"])
@@ -227,7 +227,7 @@ def test_unforeseen_fault_is_one_line_and_a_traceback_on_demand(
 
 
 def test_second_run_does_nothing(finished: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     done = bench(*RUN)
     assert (done.code, done.err, fake.started) == (0, "", 0)
     lines = [line[20:] for line in done.out.splitlines()]
@@ -241,7 +241,7 @@ def test_second_run_does_nothing(finished: Path, bench: Bench, monkeypatch: pyte
 
 
 def test_force_runs_again(finished: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     assert bench("run", "--profile", "tiny", "--only", "unet:noisy", "unet:sparse", "--force").code == 0
     assert [name[:11] for name in fake.ran] == ["unet-sparse", "unet-noisy-"]
 
@@ -249,7 +249,7 @@ def test_force_runs_again(finished: Path, bench: Bench, monkeypatch: pytest.Monk
 def test_failed_cell_ends_with_1_after_all_others(
     finished: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = tiny.use_fake_worker(monkeypatch, failing=["unet-sparse"])
+    fake = tiny.use_fake_executor(monkeypatch, failing=["unet-sparse"])
     done = bench(*RUN, "--force")
     assert (done.code, done.err, len(fake.ran)) == (1, "", tiny.CELLS)
     assert "unet-sparse-s1 failed after 1 s: planted failure" in done.out

@@ -141,6 +141,31 @@ def test_a_training_moves_the_bar_of_all_cells_between_cells() -> None:
     assert bars._bars.tasks[0].completed == pytest.approx(1.01)
 
 
+def test_two_cells_at_once_have_a_bar_each_and_are_counted_as_they_end() -> None:
+    one, two, three = CELL, "unet-ldct_7e4-s1-aaaaaaaaaa", "dncnn-ldct_7e4-s1-bbbbbbbbbb"
+    bars = Bars(Console(file=io.StringIO(), force_terminal=True, width=80, _environ={}))
+
+    def shown(*events: Event) -> dict[str, float]:
+        for event in events:
+            bars.show(event)
+        return {task.description: task.completed for task in bars._bars.tasks}
+
+    assert shown(
+        Progress("build", "phantom", 16, 16), CellStarted(one, 1, 3), CellStarted(two, 2, 3),
+        Progress("train", one, 500, 1000), Progress("train", two, 250, 1000), Progress("train", one, 750, 1000),
+    ) == {"all cells": 1.0, f"training {short(one)}": 750, f"training {short(two)}": 250}  # fmt: skip
+    # the second ends first: the first keeps its bar, and one has ended
+    assert shown(CellEnded(two, "finished", "", 1.0), CellStarted(three, 3, 3)) == {
+        "all cells": 1.75, f"training {short(one)}": 750,
+    }  # fmt: skip
+    assert shown(Progress("train", three, 100, 1000), Progress("score", one, 3, 72)) == {
+        "all cells": pytest.approx(2.1), f"training {short(three)}": 100, f"scoring {short(one)}": 3,
+    }  # fmt: skip
+    assert shown(CellEnded(one, "failed", "why", 1.0), CellEnded(three, "finished", "", 1.0)) == {
+        "all cells": 3
+    }
+
+
 def test_terminal_is_left_without_a_stale_stage_and_with_its_cursor() -> None:
     out = io.StringIO()
     with Bars(Console(file=out, force_terminal=True, width=80, _environ={})) as bars:

@@ -9,7 +9,7 @@ import pytest
 from bench.cli import overview
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
-from bench.execution import resolve as preparing
+from bench.execution import resolve
 from bench.plan.cells import PlannedCell
 from bench.records.store import RunStore
 from tests import tiny
@@ -21,11 +21,11 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> preparing.Prepared:
-    return preparing.prepare(tiny.request(tiny.write(tmp_path_factory.mktemp("plan"))))
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> resolve.ResolvedRun:
+    return resolve.resolve(tiny.request(tiny.write(tmp_path_factory.mktemp("plan"))))
 
 
-def begun(prepared: preparing.Prepared, root: Path) -> RunStore:
+def begun(prepared: resolve.ResolvedRun, root: Path) -> RunStore:
     """A run with a finished input, a diverged network, and one at its second epoch."""
     store = RunStore(root)
     store.write_plan(prepared.plan)
@@ -37,7 +37,7 @@ def begun(prepared: preparing.Prepared, root: Path) -> RunStore:
     return store
 
 
-def test_plan_says_what_is_trained_on_what_and_how_long(prepared: preparing.Prepared) -> None:
+def test_plan_says_what_is_trained_on_what_and_how_long(prepared: resolve.ResolvedRun) -> None:
     files = [f"{name}: {file.words}" for name, file in prepared.plan.configuration.items()]
     head = "".join(f"{overview._fold(line)}\n" for line in files)
     expected = f"""\
@@ -60,7 +60,7 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: preparing.Prep
 
 
 def test_status_says_how_far_each_cell_is_and_why_one_ended(
-    prepared: preparing.Prepared, tmp_path: Path
+    prepared: resolve.ResolvedRun, tmp_path: Path
 ) -> None:
     diverged = prepared.plan.cells[2].id
     expected = f"""\
@@ -76,7 +76,7 @@ def test_status_says_how_far_each_cell_is_and_why_one_ended(
     assert overview.of_run(begun(prepared, tmp_path)) == textwrap.dedent(expected)
 
 
-def test_data_names_the_patients_of_each_part(prepared: preparing.Prepared) -> None:
+def test_data_names_the_patients_of_each_part(prepared: resolve.ResolvedRun) -> None:
     expected = f"""\
         source phantom (phantom): 20 slices, 5 patients
         split phantom: split file {prepared.folds.sha256[:16]} (SHA-256)
@@ -93,7 +93,7 @@ def test_data_names_the_patients_of_each_part(prepared: preparing.Prepared) -> N
     assert overview.of_data(prepared) == textwrap.dedent(expected)
 
 
-def many(prepared: preparing.Prepared, known: bool) -> preparing.Prepared:
+def many(prepared: resolve.ResolvedRun, known: bool) -> resolve.ResolvedRun:
     """The same with 47 patients of long names and 30 refused files."""
     names = [f"QIN-LUNG-01-{number:04d}" for number in range(47)]
     refs = tuple(SliceRef(name, "1", "f", 0, 0.0, 0.7) for name in names)
@@ -112,12 +112,12 @@ def many(prepared: preparing.Prepared, known: bool) -> preparing.Prepared:
         "test": refs[42:],
     }
     values = {**vars(prepared), "source": Source(), "folds": Folds((Selection(dict(parts)),))}
-    return preparing.Prepared(**values)
+    return resolve.ResolvedRun(**values)
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_many_patients_and_refused_files_stay_within_80_columns(
-    prepared: preparing.Prepared, known: bool
+    prepared: resolve.ResolvedRun, known: bool
 ) -> None:
     text = overview.of_data(many(prepared, known))
     assert tiny.widest(text) <= 80
@@ -131,8 +131,8 @@ def test_many_patients_and_refused_files_stay_within_80_columns(
 
 def test_plan_and_status_of_the_default_profiles_stay_within_80_columns(tmp_path: Path) -> None:
     files = {"datasets": tiny.ROOT / "datasets.yaml", "experiments": tiny.ROOT / "experiments.yaml"}
-    prepared = preparing.prepare(tiny.request(tmp_path, "smoke", **files))
-    store = begun(preparing.prepare(tiny.request(tiny.write(tmp_path))), tmp_path / "runs" / "tiny")
+    prepared = resolve.resolve(tiny.request(tmp_path, "smoke", **files))
+    store = begun(resolve.resolve(tiny.request(tiny.write(tmp_path))), tmp_path / "runs" / "tiny")
     smoke = RunStore(tmp_path / "runs" / "smoke")
     smoke.write_plan(prepared.plan)
     for cell in prepared.plan.cells[6:]:
@@ -145,10 +145,10 @@ def test_plan_and_status_of_the_default_profiles_stay_within_80_columns(tmp_path
 
 
 def test_an_odd_number_of_views_is_remarked_on_and_stored_pairs_have_none(
-    prepared: preparing.Prepared, tmp_path: Path
+    prepared: resolve.ResolvedRun, tmp_path: Path
 ) -> None:
     files = tiny.write(tmp_path, tiny.DATASETS.replace("sparse: {views: 30}", "sparse: {views: 15}"))
-    odd = preparing.prepare(tiny.request(files))
+    odd = resolve.resolve(tiny.request(files))
     for text in (overview.of_plan(odd), overview.of_data(odd)):
         assert "  sparse: 15 views (15 directions)\nremark: sparse: 15 views (15 directions) leave" in text
         assert "of 30 views (15 directions): an odd" in " ".join(text.split())
@@ -160,18 +160,18 @@ def test_an_odd_number_of_views_is_remarked_on_and_stored_pairs_have_none(
         for stored in [cell.spec.dataset.model_copy(update={"data": data})]
     ]
     plan = prepared.plan.model_copy(update={"cells": cells})
-    text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
+    text = overview.of_plan(resolve.ResolvedRun(**{**vars(prepared), "plan": plan}))
     assert "directions" not in text and "scan:" not in text
 
 
-def test_plan_of_unscaled_cells_says_as_published(prepared: preparing.Prepared) -> None:
+def test_plan_of_unscaled_cells_says_as_published(prepared: resolve.ResolvedRun) -> None:
     cells = [cell.model_copy(update={"scaled": ()}) for cell in prepared.plan.cells]
     plan = prepared.plan.model_copy(update={"cells": cells})
-    text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
+    text = overview.of_plan(resolve.ResolvedRun(**{**vars(prepared), "plan": plan}))
     assert "as published" in text.splitlines()
 
 
-def test_plan_names_only_the_points_that_all_models_share(prepared: preparing.Prepared) -> None:
+def test_plan_names_only_the_points_that_all_models_share(prepared: resolve.ResolvedRun) -> None:
     points: list[tuple[str, ...]] = [
         (),
         (),
@@ -180,11 +180,11 @@ def test_plan_names_only_the_points_that_all_models_share(prepared: preparing.Pr
     ]
     cells = [c.model_copy(update={"scaled": p}) for c, p in zip(prepared.plan.cells, points, strict=True)]
     plan = prepared.plan.model_copy(update={"cells": cells})
-    text = overview.of_plan(preparing.Prepared(**{**vars(prepared), "plan": plan}))
+    text = overview.of_plan(resolve.ResolvedRun(**{**vars(prepared), "plan": plan}))
     assert "scaled: size 32 instead of 512" in text.splitlines()
 
 
-def test_plan_and_data_check_say_where_rays_are_starved(prepared: preparing.Prepared) -> None:
+def test_plan_and_data_check_say_where_rays_are_starved(prepared: resolve.ResolvedRun) -> None:
     def dimmed(cell: PlannedCell) -> PlannedCell:
         photons = cell.spec.dataset.photons and 1e3
         dataset = cell.spec.dataset.model_copy(update={"photons": photons})
@@ -193,7 +193,7 @@ def test_plan_and_data_check_say_where_rays_are_starved(prepared: preparing.Prep
     plan = prepared.plan.model_copy(update={"cells": [dimmed(cell) for cell in prepared.plan.cells]})
     remark = "remark: noisy: 64% of the rays through 30 cm of water expect under 10"
     for text in (overview.of_plan, overview.of_data):
-        assert remark in text(preparing.Prepared(**{**vars(prepared), "plan": plan}))
+        assert remark in text(resolve.ResolvedRun(**{**vars(prepared), "plan": plan}))
         assert "remark" not in text(prepared)
 
 
@@ -233,6 +233,6 @@ def test_plan_remarks_on_what_is_taken_from_where_and_on_budgets_that_are_far_ap
         "slices_seen: 96, checks: 2}}", f"slices_seen: 96, checks: 2}}, training: {training}}}", 1
     )
     (tmp_path / "own.py").write_text("def build(**params): ...\n")
-    prepared = preparing.prepare(tiny.request(tiny.write(tmp_path, experiments=text)))
+    prepared = resolve.resolve(tiny.request(tiny.write(tmp_path, experiments=text)))
     head = overview.of_plan(prepared).partition("\n\n")[0].replace("\n  ", " ").splitlines()
     assert [line for line in head if line.startswith("remark: ")] == remarks

@@ -11,6 +11,7 @@ import pytest
 
 from bench.config import load as config
 from bench.config import schema
+from bench.config.packaged import packaged
 from bench.ct.geometry import FanBeam, of_spec
 from bench.errors import BenchError, BenchErrors
 
@@ -489,9 +490,10 @@ def test_packaged_files_prefer_the_installed_copy(folder: Path, monkeypatch: pyt
     package = folder / "site" / "bench"
     (package / "defaults").mkdir(parents=True)
     monkeypatch.setattr("bench.__file__", str(package / "__init__.py"))
-    assert config.packaged("tests/golden/smoke.json") == folder / "site/tests/golden/smoke.json"
+    assert packaged("smoke.json") == folder / "site/tests/golden/smoke.json"
     (package / "defaults" / "smoke.json").write_text("{}")
-    assert config.packaged("tests/golden/smoke.json") == package / "defaults" / "smoke.json"
+    assert packaged("smoke.json") == package / "defaults" / "smoke.json"
+    assert packaged("splits/clean-354.csv") == package / "defaults" / "splits" / "clean-354.csv"
 
 
 # --- importing ---

@@ -1,4 +1,4 @@
-"""One cell from pairs to record, in this process; what dies with a process is in test_executors."""
+"""One cell from pairs to record, in this process; what dies with a process is in test_worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.execution.task import Task, fail
 from bench.network_code.importing import CodeChanged
 from bench.records.record import Record
 from bench.training import evaluate
-from bench.training.networks import Workbench, load_network
+from bench.training.networks import NetworkCache, load_network
 
 Make = Callable[..., Task]
 
@@ -43,17 +43,17 @@ def scores(task: Task) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def bench() -> Workbench:
-    return Workbench(jit_compile=False)
+def networks() -> NetworkCache:
+    return NetworkCache(jit_compile=False)
 
 
 @pytest.fixture(scope="module")
 def whole(
-    bench: Workbench, task: Make, shared_files: PairFiles, tmp_path_factory: pytest.TempPathFactory
+    networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Task, Record]:
     """A cell that ran without interruption, for comparison."""
     asked = task(tmp_path_factory.mktemp("whole"), shared_files)
-    return asked, cell.run(asked, bench, quiet)
+    return asked, cell.run(asked, networks, quiet)
 
 
 def test_a_finished_cell_holds_its_files_and_no_state(whole: tuple[Task, Record]) -> None:
@@ -104,7 +104,7 @@ def test_the_best_epoch_is_the_best_on_validation_and_its_weights_are_kept(
 
 def test_test_slices_change_no_weight_and_no_choice(
     whole: tuple[Task, Record],
-    bench: Workbench,
+    networks: NetworkCache,
     task: Make,
     pair_files: Callable[..., PairFiles],
     tmp_path: Path,
@@ -116,7 +116,7 @@ def test_test_slices_change_no_weight_and_no_choice(
                 reference[name] *= 3
 
     changed = task(tmp_path / "cell", pair_files(tmp_path / "pairs", change=change))
-    record = cell.run(changed, bench, quiet)
+    record = cell.run(changed, networks, quiet)
     assert equal(changed, whole[0])
     assert record.best_epoch == whole[1].best_epoch
     assert scores(changed) != scores(whole[0])
@@ -124,7 +124,7 @@ def test_test_slices_change_no_weight_and_no_choice(
 
 def test_training_slices_do_change_the_weights(
     whole: tuple[Task, Record],
-    bench: Workbench,
+    networks: NetworkCache,
     task: Make,
     pair_files: Callable[..., PairFiles],
     tmp_path: Path,
@@ -133,7 +133,7 @@ def test_training_slices_do_change_the_weights(
         degraded["A", "0"] *= 1.01
 
     changed = task(tmp_path / "cell", pair_files(tmp_path / "pairs", change=change))
-    cell.run(changed, bench, quiet)
+    cell.run(changed, networks, quiet)
     assert not equal(changed, whole[0])
 
 
@@ -150,11 +150,11 @@ def test_the_input_is_a_cell_without_training(task: Make, shared_files: PairFile
 
 
 def stop_at(when: Callable[[Event], bool]) -> Callable[[Event], None]:
-    def report(event: Event) -> None:
+    def emit(event: Event) -> None:
         if when(event):
             raise RuntimeError("planted")
 
-    return report
+    return emit
 
 
 @pytest.mark.parametrize(
@@ -166,15 +166,15 @@ def stop_at(when: Callable[[Event], bool]) -> Callable[[Event], None]:
     ids=["after an epoch", "while scoring"],
 )
 def test_a_failed_cell_continues_where_it_was(
-    whole: tuple[Task, Record], bench: Workbench, task: Make, shared_files: PairFiles, tmp_path: Path,
+    whole: tuple[Task, Record], networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path,
     when: Callable[[Event], bool], epochs: int,
 ) -> None:  # fmt: skip
     asked = task(tmp_path, shared_files)
     with pytest.raises(RuntimeError):
-        cell.run(asked, bench, stop_at(when))
+        cell.run(asked, networks, stop_at(when))
     assert fail(asked, "planted").status == "failed"
     seen: list[Event] = []
-    record = cell.run(asked, bench, seen.append)
+    record = cell.run(asked, networks, seen.append)
     assert [event.epoch for event in seen if isinstance(event, EpochEnded)] == list(range(epochs + 1, 4))
     assert [(a.ended, a.seed, a.epochs, a.updates, a.message) for a in record.attempts] == [
         ("failed", 1, epochs, 4 * epochs, "planted"),
@@ -194,11 +194,11 @@ def plant_nan(degraded: dict, reference: dict) -> None:
 
 
 def test_nan_ends_a_cell_as_diverged_and_each_retry_has_its_own_seed(
-    whole: tuple[Task, Record], bench: Workbench, task: Make, pair_files: Callable[..., PairFiles],
+    whole: tuple[Task, Record], networks: NetworkCache, task: Make, pair_files: Callable[..., PairFiles],
     shared_files: PairFiles, tmp_path: Path,
 ) -> None:  # fmt: skip
     asked = task(tmp_path / "cell", pair_files(tmp_path / "pairs", change=plant_nan))
-    record = cell.run(asked, bench, quiet)
+    record = cell.run(asked, networks, quiet)
     assert asked.store.read_record() == record
     (attempt,) = record.attempts
     assert (record.status, attempt.ended, attempt.epoch, attempt.seed) == ("diverged", "diverged", 1, 1)
@@ -208,64 +208,64 @@ def test_nan_ends_a_cell_as_diverged_and_each_retry_has_its_own_seed(
     assert not asked.store.state.exists()
 
     after = task(tmp_path / "after", shared_files)  # the run goes on, in the same process and network
-    cell.run(after, bench, quiet)
+    cell.run(after, networks, quiet)
     assert equal(after, whole[0])
 
     assert fail(asked, "planted").attempts[-1].seed == seeds.derive("attempt", 1, 1) % 2**31
-    retried = cell.run(asked, bench, quiet)
+    retried = cell.run(asked, networks, quiet)
     assert [a.ended for a in retried.attempts] == ["diverged", "failed", "diverged"]
     assert retried.attempts[2].seed == retried.attempts[1].seed != 1
-    third = cell.run(asked, bench, quiet)
+    third = cell.run(asked, networks, quiet)
     assert len({a.seed for a in third.attempts}) == 3
 
     mended = Task(**{**vars(asked), "files": shared_files})
-    finished = cell.run(mended, bench, quiet)
+    finished = cell.run(mended, networks, quiet)
     assert [a.ended for a in finished.attempts] == ["diverged", "failed", "diverged", "diverged", "finished"]
     assert finished.attempts[-1].seed == seeds.derive("attempt", 1, 3) % 2**31
     assert not equal(mended, whole[0])
 
 
-def interrupt(asked: Task, bench: Workbench) -> None:
+def interrupt(asked: Task, networks: NetworkCache) -> None:
     with pytest.raises(RuntimeError):
-        cell.run(asked, bench, stop_at(lambda e: isinstance(e, EpochEnded)))
+        cell.run(asked, networks, stop_at(lambda e: isinstance(e, EpochEnded)))
 
 
 def test_a_broken_or_foreign_state_is_refused_in_one_line(
-    bench: Workbench, task: Make, shared_files: PairFiles, tmp_path: Path
+    networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path
 ) -> None:
     asked = task(tmp_path / "a", shared_files)
-    interrupt(asked, bench)
+    interrupt(asked, networks)
     data = asked.store.state.read_bytes()
     asked.store.state.write_bytes(data[: len(data) // 2])
     with pytest.raises(BenchError, match=r"state\.npz: broken checkpoint .*--force"):
-        cell.run(asked, bench, quiet)
+        cell.run(asked, networks, quiet)
     other = task(tmp_path / "b", shared_files, params={"filters": [2, 3], "momentum": 0.5})
     other.store.folder.mkdir()
     other.store.state.write_bytes(data)
     with pytest.raises(BenchError, match=r"state\.npz: saved state of another network .*--force"):
-        cell.run(other, bench, quiet)
+        cell.run(other, networks, quiet)
 
 
 def test_the_state_of_another_seed_is_not_continued(
-    whole: tuple[Task, Record], bench: Workbench, task: Make, shared_files: PairFiles, tmp_path: Path
+    whole: tuple[Task, Record], networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path
 ) -> None:
     other = task(tmp_path / "other", shared_files, seed=2)
-    interrupt(other, bench)
+    interrupt(other, networks)
     asked = task(tmp_path / "cell", shared_files)
     asked.store.folder.mkdir()
     asked.store.state.write_bytes(other.store.state.read_bytes())
-    cell.run(asked, bench, quiet)
+    cell.run(asked, networks, quiet)
     assert equal(asked, whole[0])
 
 
 def test_patches_and_another_network_run_too(
-    bench: Workbench, task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path
+    networks: NetworkCache, task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path
 ) -> None:
     asked = task(
         tmp_path, shared_files, training(patch=8, patches_per_slice=2, epochs=1),
         build="models.dncnn:build", params={"depth": 3, "filters": 4},
     )  # fmt: skip
-    record = cell.run(asked, Workbench(jit_compile=False), quiet)
+    record = cell.run(asked, NetworkCache(jit_compile=False), quiet)
     assert record.status == "finished"
     assert len(asked.store.read_scores()) == 5
 
@@ -284,12 +284,12 @@ def build():
 
 
 def test_a_network_with_equal_inner_names_keeps_all_its_arrays(
-    bench: Workbench, task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path
+    networks: NetworkCache, task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path
 ) -> None:
     (tmp_path / "branches.py").write_text(BRANCHES)
     settings = training(epochs=1)
     asked = task(tmp_path / "cell", shared_files, settings, build="branches:build", params={}, base=tmp_path)
-    record = cell.run(asked, bench, quiet)
+    record = cell.run(asked, networks, quiet)
     arrays = asked.store.read_weights()
     # by hand: two branches of (3 * 3 * 2 + 2) + (3 * 3 * 2 * 2 + 2), and 2 + 1
     assert sum(a.size for a in arrays) == record.parameters["total"] == 2 * (20 + 38) + 3
@@ -303,11 +303,11 @@ def test_a_network_with_equal_inner_names_keeps_all_its_arrays(
 
 
 def test_a_cell_planned_by_another_version_of_this_program_is_not_trained(
-    bench: Workbench, task: Make, shared_files: PairFiles, tmp_path: Path
+    networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path
 ) -> None:
     asked = task(tmp_path / "cell", shared_files)
     other = asked.planned.spec.model_copy(update={"versions": {"training": TRAINING_VERSION - 1}})
     old = Task(**{**vars(asked), "planned": asked.planned.model_copy(update={"spec": other})})
     with pytest.raises(CodeChanged, match="this program has changed since the plan was made; run again"):
-        cell.run(old, bench, quiet)
+        cell.run(old, networks, quiet)
     assert not (tmp_path / "cell").exists()

@@ -13,11 +13,9 @@ import pytest
 
 from bench import atomic, devices
 from bench.config.schema import File
-from bench.devices import Gpu
 from bench.errors import BenchError, BenchErrors
 from bench.events import CellEnded, CellStarted, Event, Message, RunEnded
-from bench.execution import resolve as preparing
-from bench.execution import runner
+from bench.execution import resolve, runner
 from bench.records.store import RunStore
 from tests import tiny
 
@@ -43,7 +41,7 @@ def run(folder: Path, **changes: Any) -> list[Event]:
 
 
 def test_all_cells_run_in_the_order_of_the_plan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     events = run(folder)
     assert names(fake.ran) == ORDER
     starts = [(event.number, event.count) for event in events if isinstance(event, CellStarted)]
@@ -54,9 +52,9 @@ def test_all_cells_run_in_the_order_of_the_plan(folder: Path, monkeypatch: pytes
 
 
 def test_second_run_starts_no_worker(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder)
-    second = tiny.use_fake_worker(monkeypatch)
+    second = tiny.use_fake_executor(monkeypatch)
     events = run(folder)
     assert (second.started, second.ran) == (0, [])
     assert events[2] == Message("nothing to do: all 4 cells have ended")
@@ -66,7 +64,7 @@ def test_second_run_starts_no_worker(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_only_runs_the_cells_asked_for_and_the_rest_later(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     assert run(folder, only=("unet:noisy", "input:sparse"))[-1] == RunEnded(2, 0)
     assert names(fake.ran) == [ORDER[0], ORDER[3]]
     run(folder)
@@ -76,7 +74,7 @@ def test_only_runs_the_cells_asked_for_and_the_rest_later(
 def test_failed_cell_does_not_end_the_run_and_is_tried_again_only_when_asked(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = tiny.use_fake_worker(monkeypatch, failing=["unet-sparse"])
+    fake = tiny.use_fake_executor(monkeypatch, failing=["unet-sparse"])
     events = run(folder)
     assert names(fake.ran) == ORDER
     assert [event.message for event in events if isinstance(event, CellEnded)] == [
@@ -87,7 +85,7 @@ def test_failed_cell_does_not_end_the_run_and_is_tried_again_only_when_asked(
     ]
     assert events[-1] == RunEnded(3, 1)
 
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     assert run(folder)[-1] == RunEnded(3, 1)
     assert fake.ran == []
 
@@ -98,13 +96,13 @@ def test_failed_cell_does_not_end_the_run_and_is_tried_again_only_when_asked(
 def test_force_runs_cells_anew_and_takes_their_files_away(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder)
     root = folder / "runs" / "tiny"
     stale = [cell / "state.npz" for cell in root.glob("unet-*")]
     for path in stale:
         path.write_bytes(b"old")
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     run(folder, force=True, only=("unet:noisy",))
     assert names(fake.ran) == ["unet-noisy-s1"]
     assert sorted(path.exists() for path in stale) == [False, True]
@@ -113,12 +111,12 @@ def test_force_runs_cells_anew_and_takes_their_files_away(
 def test_force_removes_a_link_and_leaves_what_it_points_to(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder)
     (cell,) = (folder / "runs" / "tiny").glob("unet-noisy*")
     cell.rename(folder / "elsewhere")
     cell.symlink_to(folder / "elsewhere")
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     assert run(folder, force=True, only=("unet:noisy",))[-1] == RunEnded(1, 0)
     assert names(fake.ran) == ["unet-noisy-s1"]
     assert not cell.is_symlink()
@@ -128,7 +126,7 @@ def test_force_removes_a_link_and_leaves_what_it_points_to(
 def test_force_that_cannot_remove_says_so_and_runs_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder)
     (cell,) = (folder / "runs" / "tiny").glob("unet-noisy*")
     original = os.unlink
@@ -138,7 +136,7 @@ def test_force_that_cannot_remove_says_so_and_runs_nothing(
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         original(path, *args, **kwargs)
 
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     for name in ("unlink", "remove"):
         monkeypatch.setattr(os, name, locked)
     with pytest.raises(BenchError, match=r"record\.json: cannot be removed: Permission denied; .*--runs"):
@@ -150,19 +148,19 @@ def test_force_that_cannot_remove_says_so_and_runs_nothing(
 def test_each_network_is_built_once_while_the_pairs_are_and_before_any_cell(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     order: list[str] = []
     monkeypatch.setattr(runner, "build", lambda *_: iter([order.append(f"pairs, asked: {fake.built}")][:0]))
     run(folder)
     assert order == ["pairs, asked: [('unet',)]"]
     run(folder, force=True, only=("input:noisy",))
-    assert fake.built == [("unet",)]  # the untreated input has no network
+    assert fake.built == [("unet",), ()]  # the untreated input has no network
 
 
 def test_a_network_that_cannot_be_built_stops_the_run_before_any_cell(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = tiny.use_fake_worker(monkeypatch, unbuildable=[("unet", "momentum is 99")])
+    fake = tiny.use_fake_executor(monkeypatch, unbuildable=[("unet", "momentum is 99")])
     with pytest.raises(BenchErrors) as caught:
         run(folder)
     assert str(caught.value) == f"{folder}/experiments.yaml:4: models.unet: momentum is 99"
@@ -172,11 +170,11 @@ def test_a_network_that_cannot_be_built_stops_the_run_before_any_cell(
 def test_force_keeps_what_is_there_when_a_network_cannot_be_built(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder)
     files = sorted((folder / "runs" / "tiny").glob("*/record.json"))
     before = [file.read_bytes() for file in files]
-    tiny.use_fake_worker(monkeypatch, unbuildable=[("unet", "momentum is 99")])
+    tiny.use_fake_executor(monkeypatch, unbuildable=[("unet", "momentum is 99")])
     with pytest.raises(BenchErrors):
         run(folder, force=True)
     assert len(files) == tiny.CELLS
@@ -186,10 +184,10 @@ def test_force_keeps_what_is_there_when_a_network_cannot_be_built(
 def test_changed_setting_makes_new_cells_and_keeps_the_old_ones(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder)
     tiny.write(folder, experiments=tiny.EXPERIMENTS.replace("1e-2", "2e-2"))
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     run(folder)
     assert names(fake.ran) == ORDER[2:]
     store = RunStore(folder / "runs" / "tiny")
@@ -200,7 +198,7 @@ def test_interrupted_run_is_unlocked_its_worker_ended_and_continues(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[str] = []
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     monkeypatch.setattr(fake, "__exit__", lambda *_: ended.append("worker"))
     events = runner.run(tiny.request(folder))
     for event in events:
@@ -208,13 +206,13 @@ def test_interrupted_run_is_unlocked_its_worker_ended_and_continues(
             break
     events.close()
     assert ended == ["worker"]
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     run(folder)
     assert names(fake.ran) == ORDER[2:]
 
 
 def test_run_in_use_by_another_process_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     with (
         atomic.lock(folder / "runs" / "tiny" / ".lock"),
         pytest.raises(BenchError, match=r"another bench process \(pid \d+ .*\) is using .*; wait for it or"),
@@ -226,11 +224,11 @@ def test_run_in_use_by_another_process_is_refused(folder: Path, monkeypatch: pyt
 def test_broken_record_stops_a_run_before_anything_is_trained(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     run(folder)
     path = next((folder / "runs" / "tiny").glob("unet-noisy*")) / "record.json"
     path.write_text("{", encoding="utf-8")
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     with pytest.raises(BenchError, match=r"record\.json: not a record"):
         run(folder)
     assert fake.started == 0
@@ -259,16 +257,16 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     seen: list[Any] = []
     asked: list[Any] = []
 
-    class Keep(tiny.FakeWorker):
+    class Keep(tiny.FakeExecutor):
         def begin(self, check: Any) -> None:
             asked.append(check)
             super().begin(check)
 
-        def run(self, work: Any) -> Iterator[Event]:
+        def cell(self, work: Any) -> Iterator[Event]:
             seen.append(work)
-            return super().run(work)
+            return super().cell(work)
 
-    monkeypatch.setattr(runner, "Worker", Keep)
+    tiny.use_executor(monkeypatch, Keep)
     run(folder)
     noisy, sparse = seen[3], seen[2]
     assert noisy.deviation_factor == 512 / 32
@@ -280,7 +278,7 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
         "test": 4,
     }
     assert {patient for patient, _ in noisy.parts["test"]} == {"P001"}
-    assert noisy.source["title"] == "Phantom"
+    assert noisy.credit["title"] == "Phantom"
     assert noisy.code.base == str(folder)
     assert noisy.code.sha256 == noisy.planned.spec.code == asked[0].networks[0].code.sha256
     assert {Path(file).name for file in noisy.code.files} >= {"unet.py", "output.py"}
@@ -291,23 +289,14 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     assert record.configuration == noisy.configuration
 
 
-def test_free_gpu_with_most_memory_is_taken_and_a_used_one_waited_for(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    used = Gpu(0, "u0", "A", used=60000, total=80000)
-    answers = [[used], [used], [used, Gpu(1, "u1", "B", 100, 16000), Gpu(2, "u2", "C", 100, 24000)]]
-    monkeypatch.setattr(devices, "gpus", lambda: answers.pop(0))
-    monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
-    taken: list[int | None] = []
-    fake = tiny.use_fake_worker(monkeypatch)
-    monkeypatch.setattr(fake, "__init__", lambda self, threads, gpu: taken.append(gpu))
-    events = run(folder)
-    assert events[2] == Message("waiting for a GPU that no other job uses (GPU 0: 60000 of 80000 MiB)")
-    assert taken == [2]
+def test_unknown_executor_names_the_nearest_before_anything_is_read(folder: Path) -> None:
+    with pytest.raises(BenchError, match=r"unknown executor 'one-workre'; did you mean one-worker\?"):
+        run(folder, executor="one-workre")
+    assert not (folder / "runs").exists()
 
 
 def test_build_makes_only_what_is_asked_and_only_once(tmp_path: Path) -> None:
-    prepared = preparing.prepare(tiny.request(tiny.write(tmp_path)))
+    prepared = resolve.resolve(tiny.request(tiny.write(tmp_path)))
     first = list(runner.build(prepared, {"noisy"}))
     assert (first[0].done, first[-1].done, first[-1].total) == (0, 20, 20)  # type: ignore[union-attr]
     folder = Path(prepared.files["noisy"].folder)

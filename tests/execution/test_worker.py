@@ -1,4 +1,4 @@
-"""A worker through one eventful afternoon: errors, a divergence, a kill; told once, examined by each test."""
+"""A worker process through errors, a divergence and a kill: run once for the module, examined by each test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from bench import devices
 from bench.data.pairs.pairs import PairFiles
 from bench.events import CellEnded, EpochEnded, Event, Message
-from bench.execution.task import Check, Network, Task
+from bench.execution.task import Network, NetworkCheck, Task
 from bench.execution.worker import Worker
 from bench.network_code import hashing
 from bench.network_code.importing import Planned
@@ -117,20 +117,22 @@ def story(
     return told
 
 
-@pytest.mark.parametrize("name", ["missing", "bug"])
-def test_an_error_is_a_failed_record_with_one_line_and_a_traceback_in_the_log(
-    story: Story, name: str
-) -> None:
-    ended = story.ended(name)
-    record = story.record(name)
+def test_an_error_is_a_failed_record_with_one_line_and_a_traceback_in_the_log(story: Story) -> None:
+    ended, record = story.ended("bug"), story.record("bug")
     assert ended.status == record.status == "failed"
     (attempt,) = record.attempts
     assert attempt.message == ended.message
     assert "\n" not in ended.message
-    assert {"missing": "not built", "bug": "filters must be a list"}[name] in ended.message
-    log = story.tasks[name].store.log.read_text()
+    assert "filters must be a list" in ended.message
+    log = story.tasks["bug"].store.log.read_text()
     assert log.count("Traceback (most recent call last)") >= 1
     assert "BenchError" in log
+
+
+def test_missing_pairs_leave_the_cell_open(story: Story) -> None:
+    ended = story.ended("missing")
+    assert (ended.status, story.tasks["missing"].store.read_record()) == ("failed", None)
+    assert "not built" in ended.message
 
 
 def test_a_divergence_is_recorded_and_the_run_goes_on(story: Story) -> None:
@@ -215,7 +217,7 @@ def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(
         return Network(name, f"models.{name}:build", params, "float32", (16, 32), Planned(str(tmp_path)))
 
     asked = (network("unet", momentum=99), network("dncnn", depth=3), *map(network, texts))
-    worker.begin(Check((*asked, replace(network("unet"), sides=(24,))), tmp_path / "log.txt"))
+    worker.begin(NetworkCheck((*asked, replace(network("unet"), sides=(24,))), tmp_path / "log.txt"))
     found = dict(enumerate(worker.checked()))
     assert [name for name, _ in found.values()] == ["unet", *texts, "unet"]
     said = [message for _, message in found.values()]
@@ -237,17 +239,17 @@ def test_a_network_edited_while_the_pairs_were_built_is_found_before_any_cell(
     sources = hashing.code_sources("network:build", tmp_path)
     code = Planned(str(tmp_path), hashing.hash_of(sources), hashing.file_hashes(sources))
     one = Network("network", "network:build", {}, "float32", (16,), code)
-    worker.begin(Check((one,), tmp_path / "log.txt"))
+    worker.begin(NetworkCheck((one,), tmp_path / "log.txt"))
     assert worker.checked() == []
     network.write_text(NETWORK.replace("3, padding", "1, padding"))
-    worker.begin(Check((one,), tmp_path / "log.txt"))
+    worker.begin(NetworkCheck((one,), tmp_path / "log.txt"))
     assert worker.checked() == [("network", f"{network} has changed since the plan was made; run again")]
 
 
 def test_a_worker_that_dies_while_it_builds_says_so_for_each_network(worker: Worker, tmp_path: Path) -> None:
     (tmp_path / "dies.py").write_text("import os\nos._exit(7)\n")
     one = Network("dies", "dies:build", {}, "float32", (16,), Planned(str(tmp_path)))
-    worker.begin(Check((one,), tmp_path / "log.txt"))
+    worker.begin(NetworkCheck((one,), tmp_path / "log.txt"))
     ((model, message),) = worker.checked()
     assert model == "dies"
     assert "died while it built the networks (exit code 7)" in message

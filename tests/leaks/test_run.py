@@ -14,8 +14,7 @@ from bench.data.sources.catalogue import SliceRef
 from bench.data.splits import Folds, Selection
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
-from bench.execution import leak_gate, runner
-from bench.execution import resolve as preparing
+from bench.execution import leak_gate, resolve, runner
 from bench.leaks import verdict as verdicts
 from bench.records.store import RunStore
 from tests import tiny
@@ -66,7 +65,7 @@ def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("unbuilt")
 def test_leak_stops_a_run_before_anything_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     with pytest.raises(BenchError) as caught:
         list(runner.run(tiny.request(scans(tmp_path))))
     text = str(caught.value)
@@ -80,7 +79,7 @@ def test_leak_stops_a_run_before_anything_is_trained(tmp_path: Path, monkeypatch
 
 @pytest.mark.usefixtures("unbuilt")
 def test_declared_leak_runs_and_the_plan_counts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     events = list(runner.run(tiny.request(scans(tmp_path, leaky="made for a test"))))
     assert len(fake.ran) == tiny.CELLS
     assert Message("2 leaks among 14 slices") in events
@@ -99,7 +98,7 @@ def test_declared_leak_runs_and_the_plan_counts_it(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.usefixtures("unbuilt")
 def test_clean_split_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tiny.use_fake_worker(monkeypatch)
+    fake = tiny.use_fake_executor(monkeypatch)
     events = list(runner.run(tiny.request(scans(tmp_path, twin=False))))
     assert Message("no leak among 14 slices") in events
     assert len(fake.ran) == tiny.CELLS
@@ -111,7 +110,7 @@ def test_a_cache_that_may_only_be_read_is_audited_all_the_same(
     def refuse(place: Path, _: object) -> None:
         raise BenchError("cannot write: read-only disk", file=place)
 
-    prepared = preparing.prepare(tiny.request(scans(tmp_path)))
+    prepared = resolve.resolve(tiny.request(scans(tmp_path)))
     list(runner.build(prepared))
     monkeypatch.setattr(verdicts.atomic, "write_json", refuse)
     verdict = None

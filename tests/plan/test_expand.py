@@ -14,7 +14,7 @@ import yaml
 from bench.config import load as config
 from bench.config import schema
 from bench.ct.units import deviation_factor
-from bench.errors import BenchError, BenchErrors
+from bench.errors import BenchErrors
 from bench.plan import cells
 from bench.plan import expand as plan
 from bench.report.sections.cost import slices_seen
@@ -508,7 +508,7 @@ def test_stored_pairs_do_not_depend_on_our_physics(tmp_path: Path) -> None:
 def test_only_restricts_what_runs_and_not_the_plan(tmp_path: Path) -> None:
     found = read(tmp_path)
     made = expand(found)
-    only = plan.parse_only(["a-net:dim", "input:few", "a-net:dim"], found, "full")
+    only = plan.parse_only(["a-net:dim", "input:few", "a-net:dim"], found.experiments.experiments["default"])
     assert only == [("a-net", "dim"), ("input", "few")]
     chosen = [
         (cell.spec.model, cell.spec.dataset.condition, cell.spec.seed) for cell in plan.select(made, only)
@@ -521,7 +521,7 @@ def test_only_restricts_what_runs_and_not_the_plan(tmp_path: Path) -> None:
 def test_bad_pairs_are_all_named_with_the_nearest(tmp_path: Path) -> None:
     found = read(tmp_path)
     with pytest.raises(BenchErrors) as caught:
-        plan.parse_only(["b-nett:few", "a-net:fev", "a-net", "x:y"], found, "full")
+        plan.parse_only(["b-nett:few", "a-net:fev", "a-net", "x:y"], found.experiments.experiments["default"])
     assert str(caught.value).splitlines() == [
         "--only b-nett:few: unknown model 'b-nett'; did you mean b-net?",
         "--only a-net:fev: unknown condition 'fev'; did you mean few?",
@@ -529,11 +529,3 @@ def test_bad_pairs_are_all_named_with_the_nearest(tmp_path: Path) -> None:
         "--only x:y: unknown model 'x'; known: b-net, a-net, input",
         "--only x:y: unknown condition 'y'; known: few, dim",
     ]
-
-
-def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
-    found = read(tmp_path)
-    with pytest.raises(BenchError, match=r"unknown profile 'ful'; did you mean full\?"):
-        expand(found, "ful")
-    with pytest.raises(BenchError, match="unknown profile"):
-        plan.parse_only(["a-net:few"], found, "ful")

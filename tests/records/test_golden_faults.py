@@ -6,9 +6,8 @@ The golden value is made here, from a clean run on one thread and one on two, as
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,8 @@ import pytest
 from bench import metrics
 from bench.data.pairs.pairs import PairSet
 from bench.data.splits import Folds
-from bench.events import CellEnded, Event
-from bench.execution import resolve as preparing
-from bench.execution import runner
-from bench.execution.task import Check, Task
+from bench.events import CellEnded
+from bench.execution import resolve, runner
 from bench.records import golden as verify
 from bench.records.store import Result, RunStore
 from tests import tiny
@@ -32,45 +29,6 @@ ALL = INPUTS | NETWORKS
 EVERYWHERE = "all cells"  # an exact fact that all of them state
 PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
 SCORES = {PSNR, SSIM, COLUMN, RMSE}
-
-
-class InProcess:
-    """In place of a worker process: cells run here, where a fault can be planted."""
-
-    def __init__(self, threads: int, gpu: int | None = None) -> None:
-        pass
-
-    def __enter__(self) -> InProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def begin(self, check: Check) -> None:
-        pass
-
-    def checked(self) -> list[tuple[str, str]]:
-        return []
-
-    def run(self, work: Task) -> Iterator[Event]:
-        from bench.execution import cell
-
-        began, events = time.monotonic(), list[Event]()
-        record = cell.run(work, workbench(), events.append)
-        yield from events
-        yield CellEnded(work.planned.id, record.status, "", time.monotonic() - began)
-
-
-_benches: list[Any] = []
-
-
-def workbench() -> Any:
-    """Return one workbench for all runs: the network is traced once."""
-    from bench.training.networks import Workbench
-
-    if not _benches:
-        _benches.append(Workbench(jit_compile=False))
-    return _benches[0]
 
 
 def results(folder: Path, **changes: Any) -> list[Result]:
@@ -104,7 +62,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 def reds(clean: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reds:
     """Return a function that runs all cells here and returns the red values of each cell, all of the kind given."""
     folder, golden = clean
-    monkeypatch.setattr(runner, "Worker", InProcess)
+    tiny.use_executor(monkeypatch, tiny.InProcess)
 
     def run(kind: str, **changes: Any) -> dict[str, set[str]]:
         found = defaultdict(set)
@@ -191,7 +149,7 @@ def test_split_moved_by_one_patient_is_red(reds: Reds, tmp_path: Path) -> None:
 
 
 def test_split_moved_by_one_slice_is_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = preparing.choose
+    whole = resolve.choose
 
     def moved(*arguments: Any) -> Folds:
         (chosen,) = whole(*arguments).selections
@@ -199,7 +157,7 @@ def test_split_moved_by_one_slice_is_red(reds: Reds, monkeypatch: pytest.MonkeyP
         parts["train"], parts["test"] = (*parts["train"], parts["test"][0]), parts["test"][1:]
         return Folds((dataclasses.replace(chosen, parts=parts),), "planted")  # else the leak audit stops it
 
-    monkeypatch.setattr(preparing, "choose", moved)
+    monkeypatch.setattr(resolve, "choose", moved)
     found = reds("data")
     assert {"split", "slices", "slices per part", "pair names"} <= found.pop(EVERYWHERE)
     assert set(found) == ALL

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.execution import resolve as preparing
+from bench.execution import resolve
 from bench.records import golden as verify
 from bench.records.store import CellStore, Result
 from tests import tiny
@@ -44,12 +44,12 @@ def test_every_network_gains_on_every_condition(golden: dict[str, Any]) -> None:
 @pytest.mark.parametrize("model", NETWORKS)
 def test_network_that_returns_its_input_is_red_in_every_cell(golden: dict[str, Any], model: str) -> None:
     root = tiny.ROOT
-    asked = preparing.Request(
+    asked = resolve.Request(
         profile="smoke", datasets=root / "datasets.yaml", experiments=root / "experiments.yaml",
         runs=Path("none"), cache=Path("none"), reports=Path("none"), threads=1,
     )  # fmt: skip
     results = []
-    for cell in preparing.prepare(asked).plan.cells:
+    for cell in resolve.resolve(asked).plan.cells:
         name, condition = cell.spec.model, cell.spec.dataset.condition
         scored = "input" if name == model else name
         means = {

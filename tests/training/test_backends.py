@@ -76,7 +76,7 @@ for name, task in tasks.items():
     found["loss"][name] = first_loss(model, LOSSES[spec.training.loss], *batches[0])
 schedules = [networks.Schedule(rate, 50, 1000) for rate in rates]
 found["rates"] = [[float(at(step)) for step in (0, 1, 500, 599, 600, 1000)] for at in schedules]
-record = cell.run(whole, networks.Workbench(jit_compile=found["backend"] == "jax"), lambda event: None)
+record = cell.run(whole, networks.NetworkCache(jit_compile=found["backend"] == "jax"), lambda event: None)
 found["status"], found["environment"] = record.status, record.environment["backend"]
 found["tensorflow"] = "tensorflow" in sys.modules
 print("RESULT" + json.dumps(found))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from bench.config.schema import Guard
-from bench.training.divergence import Divergence, verdict
+from bench.training.divergence import Divergence, diverged
 
 
 def history(psnr: Sequence[float], inputs: float = 33.0, loss: float = 0.1) -> list[dict[str, float]]:
@@ -21,30 +21,30 @@ def history(psnr: Sequence[float], inputs: float = 33.0, loss: float = 0.1) -> l
 def first(psnr: Sequence[float], guard: Guard, inputs: float = 33.0) -> int | None:
     """Return the epoch at which a training with these checks is given up."""
     checks = history(psnr, inputs)
-    found = (verdict(checks[:count], guard) for count in range(1, len(checks) + 1))
+    found = (diverged(checks[:count], guard) for count in range(1, len(checks) + 1))
     return next((one.epoch for one in found if one is not None), None)
 
 
 def test_no_history_is_no_verdict() -> None:
-    assert verdict([], Guard()) is None
+    assert diverged([], Guard()) is None
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_ends_a_training_at_once(loss: float) -> None:
-    found = verdict(history([35.0], loss=loss), Guard(above=99))
+    found = diverged(history([35.0], loss=loss), Guard(above=99))
     assert found == Divergence(1, f"loss is {loss} at epoch 1")
 
 
 @pytest.mark.parametrize("psnr", [math.nan, -math.inf])
 def test_a_psnr_that_is_no_number_ends_a_training_at_once(psnr: float) -> None:
-    found = verdict(history([35.0, psnr]), Guard(above=99))
+    found = diverged(history([35.0, psnr]), Guard(above=99))
     assert found is not None
     assert found.epoch == 2
     assert "validation PSNR is" in found.message
 
 
 def test_a_perfect_image_is_sound() -> None:
-    assert verdict(history([math.inf]), Guard(above=1)) is None
+    assert diverged(history([math.inf]), Guard(above=1)) is None
 
 
 def test_the_fall_from_41_to_32_db() -> None:
@@ -52,7 +52,7 @@ def test_the_fall_from_41_to_32_db() -> None:
     checks = [40.2, 41.0, 32.0, 31.9, 32.1]
     assert first(checks, Guard(above=2)) == 3
     assert first(checks, Guard(above=3)) is None  # only two checks were ever above
-    found = verdict(history(checks[:3]), Guard(above=2))
+    found = diverged(history(checks[:3]), Guard(above=2))
     assert found is not None
     assert found.message == (
         "validation PSNR fell to 32.00 dB at epoch 3, below the untreated input (33.00 dB), after 2 checks above it"
@@ -85,6 +85,6 @@ def test_each_check_is_held_against_its_own_input() -> None:
         *history([34.0] * 3, inputs=33.0),
         {"epoch": 4.0, "loss": 0.1, "psnr": 34.0, "psnr_input": 35.0},
     ]
-    found = verdict(checks, Guard(above=3))
+    found = diverged(checks, Guard(above=3))
     assert found is not None
     assert "(35.00 dB)" in found.message

@@ -15,12 +15,12 @@ from bench.data.pairs.pairs import PairFiles, PairSet, open_pairs
 from bench.events import EpochEnded, Event, Progress
 from bench.execution.task import Task
 from bench.plan.cells import Training
-from bench.training import fit as train
+from bench.training import fit as fitting
 from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import State, load_state
 from bench.training.divergence import Divergence
-from bench.training.fit import Fit, fresh_state
-from bench.training.networks import Workbench, load_network, values
+from bench.training.fit import FitTask, fresh_state
+from bench.training.networks import NetworkCache, load_network, values
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "training_v1.json"
 INPUT_DB = 20.0
@@ -31,8 +31,8 @@ class Interrupted(Exception):
 
 
 @pytest.fixture(scope="module")
-def bench() -> Workbench:
-    return Workbench(jit_compile=False)
+def networks() -> NetworkCache:
+    return NetworkCache(jit_compile=False)
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +42,29 @@ def pairs(shared_files: PairFiles, task: Callable[..., Task]) -> PairSet:
 
 @pytest.fixture
 def fit(
-    bench: Workbench, pairs: PairSet, shared_files: PairFiles, task: Callable[..., Task], tmp_path: Path,
+    networks: NetworkCache, pairs: PairSet, shared_files: PairFiles, task: Callable[..., Task], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., tuple[Divergence | None, State, list[Event]]]:  # fmt: skip
     """A function that trains, from the saved state where there is one, and returns verdict, state and events."""
-    monkeypatch.setattr(train, "REPORT_EVERY_S", -1.0)
+    monkeypatch.setattr(fitting, "REPORT_EVERY_S", -1.0)
 
     def run(
         training: Training, check: Callable[[Any], float], stop: Callable[[Event], bool] | None = None,
         folder: str = "", pairs: PairSet = pairs,
     ) -> tuple[Divergence | None, State, list[Event]]:  # fmt: skip
-        model = bench.model(task(tmp_path, shared_files, training).planned.spec)
+        model = networks.model(task(tmp_path, shared_files, training).planned.spec)
         path = tmp_path / folder / "state.npz"
         state = load_state(path) or fresh_state(model, 3)
         events: list[Event] = []
 
-        def report(event: Event) -> None:
+        def emit(event: Event) -> None:
             events.append(event)
             if stop is not None and stop(event):
                 raise Interrupted
 
         batches = TrainingBatches(pairs, training, state.seed)
-        fitted = Fit("cell", training, batches, check, INPUT_DB, path, report)
-        return fitted.run(model, state), state, events
+        one = FitTask("cell", training, batches, check, INPUT_DB, path, emit)
+        return fitting.fit(model, state, one), state, events
 
     return run
 
@@ -207,12 +207,12 @@ def test_equal_settings_still_give_equal_weights(
         epochs=1, updates_per_epoch=3, patch=12, loss="half_sse",
         learning_rate=Decay.model_validate({"from": 0.02, "to": 0.002}),
     )  # fmt: skip
-    model = Workbench(jit_compile=False).model(task(tmp_path, shared_files, settings).planned.spec)
+    model = NetworkCache(jit_compile=False).model(task(tmp_path, shared_files, settings).planned.spec)
     state = fresh_state(model, 3)
     batches = TrainingBatches(pairs, settings, 3)
-    Fit("golden", settings, batches, lambda model: 0.0, 0.0, tmp_path / "state.npz", lambda event: None).run(
-        model, state
-    )
+    path = tmp_path / "state.npz"
+    golden_task = FitTask("golden", settings, batches, lambda model: 0.0, 0.0, path, lambda event: None)
+    fitting.fit(model, state, golden_task)
     found = {v.path: float(np.linalg.norm(w)) for v, w in zip(model.weights, state.weights, strict=True)}
     off = {
         name: (value, golden["norms"].get(name))
@@ -222,7 +222,7 @@ def test_equal_settings_still_give_equal_weights(
     assert set(found) == set(golden["norms"])
     assert not off, (
         f"equal settings no longer give equal weights (found, golden): {off}. If that is meant, raise "
-        f"TRAINING_VERSION in bench/spec and make {GOLDEN.name} anew, so that older cells are not taken for new ones"
+        f"TRAINING_VERSION and make {GOLDEN.name} anew, so that older cells are not taken for new ones"
     )
 
 
@@ -238,5 +238,6 @@ def test_a_network_without_the_saved_shapes_is_refused(
     model = load_network("models.unet:build", {"filters": [2, 4]})
     model.compile("adam", "mse")
     state = State(1, values(model.weights)[1:], [], values(model.weights), None, [])
+    refused = FitTask("cell", training(), None, size_of_first_kernel, 0.0, Path(), lambda event: None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="weight"):
-        Fit("cell", training(), None, size_of_first_kernel, 0.0, Path(), lambda event: None).run(model, state)
+        fitting.fit(model, state, refused)

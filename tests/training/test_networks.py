@@ -18,7 +18,7 @@ from bench.execution.task import Task
 from bench.network_code import hashing
 from bench.network_code.importing import CodeChanged, Planned
 from bench.training.initial_weights import initial_weights
-from bench.training.networks import Schedule, Workbench, load_network, values
+from bench.training.networks import NetworkCache, Schedule, load_network, values
 
 DECAY = Decay.model_validate({"from": 1e-4, "to": 1e-5})
 HALVING = Halving(start=1e-3, halve_every=10)
@@ -69,7 +69,7 @@ def test_the_optimizer_follows_the_schedule(task: Callable[..., Task], training:
     """Adam's first step has the size of the learning rate whatever the gradient: read it off the weights."""
     rate = Decay.model_validate({"from": 0.1, "to": 0.001})
     asked = task(Path(), NO_FILES, training(learning_rate=rate, epochs=1, updates_per_epoch=2))
-    model = Workbench(jit_compile=False).model(asked.planned.spec)
+    model = NetworkCache(jit_compile=False).model(asked.planned.spec)
     model.set_weights(initial_weights(model, 1))  # Keras' own start differs from run to run
     x = np.linspace(0, 1, 512, dtype=np.float32).reshape(2, 16, 16, 1)
     before = values(model.trainable_variables)
@@ -86,7 +86,7 @@ NO_FILES = PairFiles("", "", "", "noisy")
 def test_a_network_is_kept_for_equal_settings_and_comes_back_as_built(
     task: Callable[..., Task], training: Callable[..., Any]
 ) -> None:
-    bench, cell = Workbench(jit_compile=False), task(Path(), NO_FILES).planned.spec
+    bench, cell = NetworkCache(jit_compile=False), task(Path(), NO_FILES).planned.spec
     model = bench.model(cell)
     weights, optimizer = values(model.weights), values(model.optimizer.variables)
     x = np.ones((1, 16, 16, 1), np.float32)
@@ -110,7 +110,7 @@ def test_a_kept_network_is_not_taken_for_other_code(task: Callable[..., Task], t
         file.write_text(text + f"    return keras.Model(image, keras.layers.Conv2D(1, {kernel})(image))\n")
         code = Planned(str(tmp_path), hashing.code_hash("net:build", tmp_path))
         found.append((file.read_text(), code))
-    bench = Workbench(jit_compile=False)
+    bench = NetworkCache(jit_compile=False)
     cell = task(Path(), NO_FILES, build="models.unet:build").planned.spec.model_copy(
         update={"build": "net:build", "params": {}}
     )

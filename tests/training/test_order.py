@@ -8,22 +8,22 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from bench.training.order import Draw, Stream, orient
+from bench.training.order import Batch, SampleOrder, orient
 
 NAMES = [(f"P{i % 3}", f"s{i}") for i in range(7)]
 
 
-def make(**changed) -> Stream:
+def make(**changed) -> SampleOrder:
     asked = {"seed": 1, "names": NAMES, "batch": 4, "updates_per_epoch": 5, "size": 16} | changed
-    return Stream(**asked)
+    return SampleOrder(**asked)
 
 
-def rows(draw: Draw) -> list[tuple[int, ...]]:
+def rows(draw: Batch) -> list[tuple[int, ...]]:
     columns = (getattr(draw, field.name).tolist() for field in fields(draw))
     return list(zip(*columns, strict=True))
 
 
-def take(stream: Stream, count: int) -> list[tuple[int, ...]]:
+def take(stream: SampleOrder, count: int) -> list[tuple[int, ...]]:
     """The first ``count`` images of a stream, through updates of its own batch size."""
     found: list[tuple[int, ...]] = []
     while len(found) < count:

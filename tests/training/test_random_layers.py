@@ -20,7 +20,7 @@ from bench.events import EpochEnded, Event
 from bench.execution import cell
 from bench.execution.task import Task
 from bench.training import evaluate, random_layers
-from bench.training.networks import Workbench
+from bench.training.networks import NetworkCache
 
 Make = Callable[..., Task]
 
@@ -85,14 +85,14 @@ def quiet(event: Event) -> None:
     pass
 
 
-def result(task: Task, bench: Workbench) -> tuple[list[bytes], bytes]:
+def result(task: Task, bench: NetworkCache) -> tuple[list[bytes], bytes]:
     assert cell.run(task, bench, quiet).status == "finished"
     return [a.tobytes() for a in task.store.read_weights()], (task.store.folder / "scores.csv").read_bytes()
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["Keras' layers", "an own layer"])
 def test_equal_cells_are_equal_whatever_ran_before_or_interrupted_them(make: Make, own: bool) -> None:
-    first, second = Workbench(jit_compile=False), Workbench(jit_compile=False)
+    first, second = NetworkCache(jit_compile=False), NetworkCache(jit_compile=False)
     alone = result(make("alone", own), first)
     other = result(make("other", own, seed=2), first)
     keras.utils.set_random_seed(77)  # the process of another day
@@ -112,14 +112,14 @@ def test_equal_cells_are_equal_whatever_ran_before_or_interrupted_them(make: Mak
 
 
 def test_the_draws_do_change_the_training(make: Make) -> None:
-    bench = Workbench(jit_compile=False)
+    bench = NetworkCache(jit_compile=False)
     assert result(make("some", rate=0.3), bench)[0] != result(make("none", rate=0.0), bench)[0]
 
 
 def test_a_saved_state_without_the_draws_is_refused(make: Make) -> None:
-    asked, bench = make("cut"), Workbench(jit_compile=False)
+    asked, bench = make("cut"), NetworkCache(jit_compile=False)
     model = bench.model(asked.planned.spec, asked.code)
-    state = cell.train.fresh_state(model, 1)
+    state = cell.fresh_state(model, 1)
     assert [value.tolist()[1] for value in state.random] == [0, 0]
     assert len({int(value[0]) for value in state.random}) == 2
     state.random = []
@@ -130,7 +130,7 @@ def test_a_saved_state_without_the_draws_is_refused(make: Make) -> None:
 
 def test_scoring_draws_nothing(make: Make) -> None:
     asked = make("scored")
-    model = Workbench(jit_compile=False).model(asked.planned.spec, asked.code)
+    model = NetworkCache(jit_compile=False).model(asked.planned.spec, asked.code)
     pairs = open_pairs(asked.files, asked.parts)
     before = [np.asarray(v.value).tolist() for v in random_layers.states(model)]
     first, second = (evaluate.mean_psnr(pairs, pairs.parts["test"], evaluate.predictor(model)) for _ in "ab")
@@ -178,7 +178,7 @@ def test_what_draws_outside_the_layers_is_refused_also_when_it_is_kept(
     task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path, kind: str, says: str
 ) -> None:
     (tmp_path / "outside.py").write_text(OUTSIDE)
-    bench = Workbench(jit_compile=False)
+    bench = NetworkCache(jit_compile=False)
     for name in ("first", "again"):
         network = {"build": "outside:build", "params": {"kind": kind}, "base": tmp_path}
         asked = task(tmp_path / name, shared_files, training(epochs=1), **network)
@@ -212,7 +212,7 @@ def stop(event):
     if isinstance(event, EpochEnded):
         raise KeyError("planted")
 
-tasks, bench = pickle.load(open(sys.argv[1], "rb")), networks.Workbench(jit_compile=True)
+tasks, bench = pickle.load(open(sys.argv[1], "rb")), networks.NetworkCache(jit_compile=True)
 cell.run(tasks["whole"], bench, lambda event: None)
 try:
     cell.run(tasks["cut"], bench, stop)

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.config.packaged import packaged, packaged_tables
 from bench.errors import BenchError
 from bench.names import on_disk
 
-PACKAGED = Path(__file__).parents[2] / "defaults" / "pinned"
 COLUMNS = ("patient_id", "study_instance_uid", "series_instance_uid", "slices", "size_mb")
 
 
@@ -32,11 +32,11 @@ class Pin:
 
 def find_pins(named: str, base: Path) -> Path:
     """Return the pin file ``named`` in ``base``, else the packaged one; ``BenchError`` where there is none."""
-    for place in (on_disk(base / named), PACKAGED / named):
+    for place in (on_disk(base / named), packaged(f"pinned/{named}")):
         if place.is_file():
             return place
-    known = ", ".join(sorted(path.name for path in PACKAGED.glob("*.csv")))
-    raise BenchError("not found", file=base / named, key="series", remedy=f"packaged are: {known}")
+    remedy = f"packaged are: {packaged_tables('pinned')}"
+    raise BenchError("not found", file=base / named, key="series", remedy=remedy)
 
 
 def read_pins(place: Path) -> tuple[Pin, ...]:

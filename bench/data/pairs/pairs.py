@@ -26,7 +26,7 @@ from bench.config import schema
 from bench.ct import PHYSICS_VERSION
 from bench.data.pairs import manifest
 from bench.data.pairs.manifest import Manifest, SliceName
-from bench.errors import BenchError
+from bench.errors import BenchError, InputChanged
 
 if TYPE_CHECKING:
     from bench.data.splits import Folds, Selection
@@ -155,7 +155,8 @@ def open_pairs(files: PairFiles, parts: Mapping[str, Iterable[SliceName]]) -> Pa
     Both arrays are read once and held against the SHA-256 of the manifest.
 
     Raises:
-        BenchError: an array is absent, cut short, changed or of another program, or a named slice is not in it.
+        InputChanged: an array is absent, cut short or changed.
+        BenchError: an array is of another program, or a named slice is not in it.
     """
     folder = Path(files.folder)
     described = _sound(folder, (files.degraded, files.reference))
@@ -200,9 +201,9 @@ def _sound(folder: Path, names: Iterable[str]) -> Manifest:
     whole = {} if described is None else described.whole_in(folder)
     for name in names:
         if described is None or name not in whole:
-            raise BenchError("not built, or cut short", file=folder / name, remedy=_AGAIN)
+            raise InputChanged("not built, or cut short", file=folder / name, remedy=_AGAIN)
         if not manifest.is_sound(folder / name, described):
-            raise BenchError("its bytes have changed since it was built", file=folder / name, remedy=_AGAIN)
+            raise InputChanged("its bytes have changed since it was built", file=folder / name, remedy=_AGAIN)
     assert described is not None
     return described
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 
-from bench import seeds
+from bench import names, seeds
 from bench.config import schema
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits.selection import PARTS, Parts, twice
 from bench.errors import BenchError
-from bench.names import nfc
 
 
 def by_patient(catalogue: Catalogue, assigned: dict[str, str]) -> Parts:
@@ -32,7 +30,7 @@ def named(catalogue: Catalogue, split: schema.Split) -> dict[str, str]:
     known = catalogue.patients
     assigned: dict[str, str] = {}
     for part in ("test", "validation", "train"):
-        for patient in map(nfc, getattr(split, part) or ()):
+        for patient in map(names.nfc, getattr(split, part) or ()):
             if patient not in known:
                 raise no_patient(catalogue, patient, key=part)
             if assigned.setdefault(patient, part) != part:
@@ -86,5 +84,5 @@ def no_patient(catalogue: Catalogue, patient: str, **place: str | int | None) ->
 
 def like(name: str, known: Iterable[str]) -> str | None:
     """Return which of the known names is most like ``name``, however unlike; None where there are none."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
-    return f"the nearest is {near[0]}" if near else None
+    near = names.nearest(name, known, however_unlike=True)
+    return f"the nearest is {near}" if near else None

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.config import schema
-from bench.config.faults import suggestion
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits.by_patient import like, no_patient
 from bench.data.splits.selection import COLUMNS, ONE_PART, PARTS, Parts
 from bench.errors import BenchError, BenchErrors
-from bench.names import nfc
+from bench.names import nfc, suggestion
 
 NEEDED, PINS = ("part", "patient"), ("series_uid", "slices")
 MOST_FAULTS = 20  # reported at once

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, InputChanged
 from bench.network_code import hashing
 from bench.network_code.hashing import Sources
 from bench.network_code.importing.own import OwnFinder
@@ -29,7 +29,7 @@ from bench.network_code.locate import pair
 _OWN, _PATH = OwnFinder(), PathFinder()
 
 
-class CodeChanged(BenchError):
+class CodeChanged(InputChanged):
     """The code of a network is no longer what its cell's id names."""
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from bench import atomic, cli
 from bench.config import load as config
+from bench.config.packaged import packaged
 from bench.data import fetch
 from bench.data.fetch import checks, idc
 from bench.data.files.pins import Pin, find_pins, read_pins
@@ -145,11 +146,11 @@ def test_the_packaged_doses_are_two_equal_series_of_50_patients(
 
 def test_its_default_place_is_that_of_the_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
-    asked = fetch.order(config.load(config.packaged("datasets.yaml")), "qin-lung-ct", None)
+    asked = fetch.order(config.load(packaged("datasets.yaml")), "qin-lung-ct", None)
     assert (asked.folder, len(asked.pins)) == (tmp_path / "qin-lung-ct", 47)
     monkeypatch.delenv("BENCH_DATA")
     with pytest.raises(BenchError, match=r"path: BENCH_DATA is not set; .*or name a folder with --into"):
-        fetch.order(config.load(config.packaged("datasets.yaml")), "qin-lung-ct", None)
+        fetch.order(config.load(packaged("datasets.yaml")), "qin-lung-ct", None)
 
 
 # --- whole, repeated, killed ---

@@ -17,7 +17,7 @@ from bench.data.files import file_kinds, plausible, values
 from bench.data.sources import examine
 from bench.data.sources.open import open_source
 from bench.errors import BenchError
-from bench.execution import resolve as preparing
+from bench.execution import resolve
 from tests import tiny
 from tests.data import bodies
 from tests.data.bodies import Change, same, to_mu
@@ -137,7 +137,7 @@ def test_attenuation_in_per_cm_called_per_mm(tmp_path: Path) -> None:
     text = (tmp_path / "datasets.yaml").read_text().replace("unit: 1/cm}", "unit: 1/mm}")
     (tmp_path / "datasets.yaml").write_text(text)
     with pytest.raises(BenchError, match=r"A/0\.flt: .*nothing near water.*; set unit: 1/cm"):
-        preparing.prepare(tiny.request(tmp_path))
+        resolve.resolve(tiny.request(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_is_accepted_is_named_in_check_plan_and_deviations(
     assert (code, f"accept: {keys}" in out) == (0, True)
     _, out, _ = bench(tmp_path, monkeypatch, capsys, "plan")
     assert f"{keys} accepted" in " ".join(out.split())
-    cells = preparing.prepare(tiny.request(tmp_path)).plan.cells
+    cells = resolve.resolve(tiny.request(tmp_path)).plan.cells
     assert all(any("accepted" in point for point in cell.scaled) for cell in cells)
 
 
@@ -165,13 +165,13 @@ def test_a_damaged_file_of_floats_is_beyond_range(tmp_path: Path) -> None:
     bodies.write(tmp_path, "flt", to_mu)
     (tmp_path / "mine" / "C" / "0.flt").write_bytes(to_mu(bodies.body(2, 0)).astype(">f4").tobytes())
     with pytest.raises(BenchError, match=r"C/0\.flt: (holds NaN|values of .*e\+3\d cannot be in 1/cm)"):
-        preparing.prepare(tiny.request(tmp_path))
+        resolve.resolve(tiny.request(tmp_path))
 
 
 def test_an_unknown_word_in_accept_names_the_known_ones(tmp_path: Path) -> None:
     bodies.write(tmp_path, "npy", accept="no_ear")
     with pytest.raises(BenchError, match=r"datasets\.yaml:\d+: .*accept"):
-        preparing.prepare(tiny.request(tmp_path))
+        resolve.resolve(tiny.request(tmp_path))
 
 
 @pytest.mark.parametrize("mistake", ["shifted", "one value", "grey"])
@@ -181,7 +181,7 @@ def test_one_wrong_slice_among_right_ones_is_found(tmp_path: Path, mistake: str)
     image = wrong.get(mistake, np.zeros((64, 64), np.int16))
     np.save(tmp_path / "mine" / "C" / "1.npy", image)
     with pytest.raises(BenchError, match=r"C/1\.npy: values of .* no air and no tissue") as caught:
-        preparing.prepare(tiny.request(tmp_path))
+        resolve.resolve(tiny.request(tmp_path))
     assert f"{image.min()} to {image.max()}" in str(caught.value)
 
 
@@ -193,7 +193,7 @@ def test_a_crop_without_air_is_judged_with_its_patient(tmp_path: Path) -> None:
     for folder in ("full", "low"):
         inner = inner + np.random.default_rng(1).normal(0, 3, inner.shape)
         np.save(tmp_path / "mine" / folder / "C1.npy", np.rint(inner).astype(np.int16))
-    assert len(preparing.prepare(tiny.request(tmp_path)).source.catalogue().refs) == 15
+    assert len(resolve.resolve(tiny.request(tmp_path)).reader.catalogue().refs) == 15
 
 
 # --- slices of air, pairs without a difference ---
@@ -209,7 +209,7 @@ def test_a_slice_of_air_is_left_out_and_listed(tmp_path: Path, kind: str) -> Non
         return bodies.stored(kind)(np.full_like(hu, -1000) if air else hu)
 
     bodies.write(tmp_path, kind, empty)
-    found = preparing.prepare(tiny.request(tmp_path)).source.catalogue()
+    found = resolve.resolve(tiny.request(tmp_path)).reader.catalogue()
     assert len(found.refs) == 14
     ((file, reason),) = found.refused
     assert "C" in file
@@ -228,7 +228,7 @@ def test_a_degraded_slice_of_air_beside_a_body_is_refused(tmp_path: Path) -> Non
     bodies.write(tmp_path, "folders")
     np.save(tmp_path / "mine" / "low" / "C1.npy", np.full((64, 64), -1000, np.int16))
     with pytest.raises(BenchError, match=r"low/C1\.npy: nothing but air .* beside a reference of a body"):
-        preparing.prepare(tiny.request(tmp_path))
+        resolve.resolve(tiny.request(tmp_path))
 
 
 def test_a_pair_without_a_difference_is_named(
@@ -270,7 +270,7 @@ def test_untagged_padding_is_air_on_both_sides_and_counted(tmp_path: Path, kind:
 
     keys = {"RescaleIntercept": -1024} if kind == "doses" else {}
     bodies.write(tmp_path, kind, change, degraded=True, accept=accept, **keys)
-    source = preparing.prepare(tiny.request(tmp_path)).source
+    source = resolve.resolve(tiny.request(tmp_path)).reader
     found = source.catalogue()
     (condition,) = source.conditions
     ref = next(ref for ref in found.refs if ref.patient == "C")
@@ -285,10 +285,10 @@ def test_padding_changes_the_identity_and_nothing_else_does(tmp_path: Path) -> N
     prints = []
     for name, change, accept in (("a", corner(-2000), ""), ("b", corner(-2000), "padding"), ("c", same, "")):
         bodies.write(tmp_path / name, "folders", change, degraded=True, accept=accept)
-        prints.append(preparing.prepare(tiny.request(tmp_path / name)).source.catalogue().fingerprint)
+        prints.append(resolve.resolve(tiny.request(tmp_path / name)).reader.catalogue().fingerprint)
     assert len(set(prints)) == 3
     bodies.write(tmp_path / "d", "folders", accept="no_air")
-    assert preparing.prepare(tiny.request(tmp_path / "d")).source.catalogue().fingerprint == prints[2]
+    assert resolve.resolve(tiny.request(tmp_path / "d")).reader.catalogue().fingerprint == prints[2]
 
 
 def test_noise_in_air_is_never_padding(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_noise_in_air_is_never_padding(tmp_path: Path) -> None:
     hu = bodies.body(2, 0, seed=5, noise=300.0)
     assert (hu < -1500).mean() > 0.01
     np.save(tmp_path / "mine" / "low" / "C0.npy", hu)
-    source = preparing.prepare(tiny.request(tmp_path)).source
+    source = resolve.resolve(tiny.request(tmp_path)).reader
     ref = next(ref for ref in source.catalogue().refs if ref.file == "C0.npy")
     np.testing.assert_allclose(source.pair(ref, "low", 64)[0], to_mu(hu), rtol=1e-5, atol=1e-6)
     assert source.catalogue().remarks == ()
@@ -312,7 +312,7 @@ def test_padding_that_lossy_compression_spread(tmp_path: Path) -> None:
         return spread
 
     bodies.write(tmp_path / "lossy", "doses", change, degraded=True, LossyImageCompression="01")
-    source = preparing.prepare(tiny.request(tmp_path / "lossy")).source
+    source = resolve.resolve(tiny.request(tmp_path / "lossy")).reader
     ref = next(ref for ref in source.catalogue().refs if ref.patient == "C")
     np.testing.assert_allclose(source.pair(ref, "low", 64)[0][:12, :12], 0, atol=1e-7)
     lines = source.catalogue().remarks
@@ -323,7 +323,7 @@ def test_padding_that_lossy_compression_spread(tmp_path: Path) -> None:
     with pytest.raises(
         BenchError, match=r"C/low/0\.dcm: 3\.5% of the slice lies below -1500 HU at its border"
     ):
-        preparing.prepare(tiny.request(tmp_path / "plain"))
+        resolve.resolve(tiny.request(tmp_path / "plain"))
 
 
 # --- bits of the header (G8) and the spacing ---
@@ -400,13 +400,13 @@ def test_a_decimal_comma_in_the_spacing_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         BenchError, match=r"C/0\.dcm: PixelSpacing 5,5\\5,5 is not two numbers: decimal commas"
     ):
-        preparing.prepare(tiny.request(tmp_path))
+        resolve.resolve(tiny.request(tmp_path))
 
 
 def test_values_of_0_to_1_called_attenuation_are_a_remark(tmp_path: Path) -> None:
     """(HU + 1000) / 2000 puts muscle at 0.525, where attenuation has it at 0.21 per cm."""
     bodies.write(tmp_path, "flt", lambda hu: ((hu + 1000.0) / 2000).clip(0, 1).astype(np.float32))
-    (line,) = preparing.prepare(tiny.request(tmp_path)).source.catalogue().remarks
+    (line,) = resolve.resolve(tiny.request(tmp_path)).reader.catalogue().remarks
     assert re.match(
         r"soft tissue is not near 0\.2 1/cm in 3 slices, the first 0\.flt \(most frequent 0\.5", line
     )

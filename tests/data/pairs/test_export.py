@@ -20,8 +20,7 @@ from bench.data.pairs import export
 from bench.data.pairs.pairs import open_pairs
 from bench.errors import BenchError
 from bench.events import Progress
-from bench.execution import resolve as preparing
-from bench.execution import runner
+from bench.execution import resolve, runner
 from tests import tiny
 
 SIZE, SLICES = 32, 20  # of the profile tiny: 5 patients with 4 slices each
@@ -40,12 +39,12 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> export.Export:
 
 
 def built(here: Path, profile: str) -> export.Export:
-    prepared = preparing.prepare(tiny.request(here, profile))
+    prepared = resolve.resolve(tiny.request(here, profile))
     list(runner.build(prepared))
     conditions = {name: prepared.config.datasets.conditions[name] for name in prepared.files}
     selection = prepared.folds.selections[0]
     return export.Export(
-        profile, prepared.source, selection, prepared.files, conditions, prepared.profile.size
+        profile, prepared.reader, selection, prepared.files, conditions, prepared.profile.size
     )
 
 
@@ -133,9 +132,9 @@ def test_folders_and_patients_can_be_split_anew(asked: export.Export, here: Path
     into = here / "out"
     list(export.study(asked, into))
     with_exported(here, into)
-    kept = preparing.prepare(tiny.request(here, "folders")).folds.selections[0]
+    kept = resolve.resolve(tiny.request(here, "folders")).folds.selections[0]
     assert {ref.patient for ref in kept.parts["test"]} == {"P001"}
-    mine = preparing.prepare(tiny.request(here, "mine")).folds.selections[0]
+    mine = resolve.resolve(tiny.request(here, "mine")).folds.selections[0]
     assert {ref.patient for ref in mine.parts["validation"]} == {"P002"}
 
 
@@ -211,7 +210,7 @@ def test_interrupted_it_leaves_nothing(asked: export.Export, here: Path) -> None
 
 
 def test_a_fold_must_be_named_where_there_are_several(here: Path) -> None:
-    folds = preparing.prepare(tiny.request(here, "folds")).folds
+    folds = resolve.resolve(tiny.request(here, "folds")).folds
     with pytest.raises(BenchError, match="the split has folds; name one of 1 to 2 with --fold"):
         export.one_fold(folds, None)
     with pytest.raises(BenchError, match="has no fold 3; name one of 1 to 2"):

@@ -16,8 +16,7 @@ from bench.data.pairs.pairs import open_pairs
 from bench.data.sources.doses import DosePairs
 from bench.data.sources.open import open_source
 from bench.errors import BenchError
-from bench.execution import resolve as preparing
-from bench.execution import runner
+from bench.execution import resolve, runner
 from bench.records.store import RunStore
 from tests import tiny
 from tests.dicoms import uid, write_ct
@@ -214,10 +213,10 @@ def here(tmp_path: Path) -> Path:
 def test_measured_pairs_reach_cells_and_table(
     here: Path, monkeypatch: pytest.MonkeyPatch, profile: str
 ) -> None:
-    tiny.use_fake_worker(monkeypatch)
+    tiny.use_fake_executor(monkeypatch)
     for _ in runner.run(tiny.request(here, profile)):
         pass
-    prepared = preparing.prepare(tiny.request(here, profile))
+    prepared = resolve.resolve(tiny.request(here, profile))
     parts = {part: {ref.patient for ref in refs} for part, refs in prepared.folds.selections[0].parts.items()}
     assert sorted(len(patients) for patients in parts.values()) == [1, 1, 2]
     assert len(set.union(*parts.values())) == 4
@@ -225,9 +224,9 @@ def test_measured_pairs_reach_cells_and_table(
     built = open_pairs(prepared.files["quarter_dose"], {"all": names})
     for row, (patient, name) in enumerate(built.names):
         ref = next(
-            ref for ref in prepared.source.catalogue().refs if (ref.patient, ref.name) == (patient, name)
+            ref for ref in prepared.reader.catalogue().refs if (ref.patient, ref.name) == (patient, name)
         )
-        degraded, reference, _ = prepared.source.pair(ref, "quarter_dose", 16)
+        degraded, reference, _ = prepared.reader.pair(ref, "quarter_dose", 16)
         np.testing.assert_array_equal(built.degraded[row], degraded)
         np.testing.assert_array_equal(built.reference[row], reference)
     store = RunStore(here / "runs" / profile)
@@ -238,13 +237,13 @@ def test_measured_pairs_reach_cells_and_table(
 
 
 def test_only_the_reference_is_built_again(here: Path) -> None:
-    prepared = preparing.prepare(tiny.request(here, "named"))
+    prepared = resolve.resolve(tiny.request(here, "named"))
     list(runner.build(prepared))
     files = prepared.files["quarter_dose"]
     before = files.reference_path.read_bytes()
     shutil.copy(files.reference_path, here / "copy")
     files.reference_path.unlink()
-    list(runner.build(preparing.prepare(tiny.request(here, "named"))))
+    list(runner.build(resolve.resolve(tiny.request(here, "named"))))
     assert files.reference_path.read_bytes() == before
 
 

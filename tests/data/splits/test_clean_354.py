@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench.config import schema
-from bench.data.files.pins import PACKAGED, read_pins
+from bench.config.packaged import packaged
+from bench.data.files.pins import read_pins
 from bench.data.sources.catalogue import Catalogue, SliceRef, assemble
 from bench.data.splits import choose as choose_folds
 from bench.data.splits import cohort
@@ -68,17 +69,17 @@ def rank(group: tuple[str, ...]) -> tuple[object, ...]:
 
 
 def test_the_facts_are_those_of_the_pinned_series() -> None:
-    pins = read_pins(PACKAGED / "qin-lung-ct.csv")
+    pins = read_pins(packaged("pinned/qin-lung-ct.csv"))
     assert {pin.patient: pin.slices for pin in pins} == {p: facts[0] for p, facts in PATIENTS.items()}
     assert len(PATIENTS) == len(pins) == 47
-    with open(PACKAGED / "qin-lung-ct.csv", encoding="utf-8", newline="") as file:
+    with open(packaged("pinned/qin-lung-ct.csv"), encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             _, maker, scanner = PATIENTS[row["patient_id"]]
             assert (row["manufacturer"][0], row["scanner"].replace(" ", "")) == (maker, scanner)
 
 
 def test_every_patient_is_listed_once_with_its_pinned_series() -> None:
-    pins = {pin.patient: (pin.series, pin.slices) for pin in read_pins(PACKAGED / "qin-lung-ct.csv")}
+    pins = {pin.patient: (pin.series, pin.slices) for pin in read_pins(packaged("pinned/qin-lung-ct.csv"))}
     found = {row["patient"]: (row["series_uid"], int(row["slices"])) for row in rows()}
     assert found == pins
     assert len(rows()) == 47

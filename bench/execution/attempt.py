@@ -1,0 +1,76 @@
+"""What a process that runs cells does, whichever executor started it; every error becomes the record of its cell."""
+
+from __future__ import annotations
+
+import functools
+import time
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bench import devices
+from bench.errors import BenchError, InputChanged
+from bench.events import CellEnded, Event
+from bench.execution.task import NetworkCheck, NetworkFault, Task, fail
+
+if TYPE_CHECKING:
+    from bench.training.networks import NetworkCache
+
+
+def attempt(task: Task, emit: Callable[[Event], None]) -> CellEnded:
+    """Try one cell and return how it ended; ``emit`` gets its events on the way.
+
+    A cell whose input is no longer what was planned or built ends as failed without a record: nothing was done in its
+    name, so it stays open and the same command runs it again.
+
+    Raises:
+        BrokenPipeError: nobody is there any more to take the events.
+    """
+    began = time.monotonic()
+    try:
+        from bench.execution import cell  # here Keras and the backend come in
+
+        ended = cell.run(task, _networks(), emit)
+        message = "" if ended.status == "finished" else ended.attempts[-1].message
+    except BrokenPipeError:
+        raise
+    except InputChanged as error:
+        return CellEnded(task.id, "failed", str(error), time.monotonic() - began)
+    except Exception as error:
+        traceback.print_exc()
+        message = str(error) if isinstance(error, BenchError) else _one_line(error)
+        ended = fail(task, message)
+    return CellEnded(task.id, ended.status, message, time.monotonic() - began)
+
+
+def check_networks(check: NetworkCheck) -> list[NetworkFault]:
+    """Build each network once and return those that cannot be built, and why."""
+    from bench.training import networks  # here Keras and the backend come in
+
+    faults = []
+    for one in check.networks:
+        try:
+            networks.check(one.build, one.params, one.precision, one.code, one.sides)
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            parts = (error.message, error.remedy) if isinstance(error, BenchError) else ()
+            faults.append(NetworkFault(one.model, "; ".join(filter(None, parts)) or _one_line(error)))
+    return faults
+
+
+@functools.cache
+def _networks() -> NetworkCache:
+    """Return the networks of this process: the cells of one model share what is traced."""
+    import keras
+
+    from bench.training.networks import NetworkCache
+
+    return NetworkCache(jit_compile=devices.has_accelerator() or keras.backend.backend() == "jax")
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:300]
+    exhausted = "RESOURCE_EXHAUSTED" in text or "ResourceExhausted" in type(error).__name__
+    if exhausted or isinstance(error, MemoryError):
+        return "out of memory; lower the batch of this model in the profile's training block"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
