@@ -94,12 +94,9 @@ def _scores(
 
 
 def score(
-    pairs: PairSet,
-    predict: Predict,
-    progress: Callable[[int, int], None],
-    ids: Iterable[str] | None = None,
+    pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]
 ) -> tuple[list[dict[str, str | float]], dict[str, float]]:
-    """Return the rows of ``scores.csv``, one per test slice with all metrics or those of ``ids``, and the timings.
+    """Return the rows of ``scores.csv``, one per test slice with all metrics, and the timings.
 
     ``ms_per_slice`` is the median over slices of the network's own time, after one batch that compiles.
     """
@@ -111,7 +108,7 @@ def score(
     predict(_inputs(pairs, chosen[:batch], batch))
     for row, output, reference, seconds in outputs(pairs, chosen, predict):
         patient, name = pairs.names[row]
-        rows.append({"patient": patient, "slice": name, **_scores(pairs, row, reference, output, ids)})
+        rows.append({"patient": patient, "slice": name, **_scores(pairs, row, reference, output)})
         times.append(seconds)
         progress(len(rows), len(chosen))
     return rows, {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(times))}
