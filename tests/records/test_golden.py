@@ -144,6 +144,28 @@ EXACT: list[tuple[str, Callable[[Record], Record], str]] = [
 ]
 
 
+def test_a_metric_added_later_is_no_difference_and_enters_the_next_golden_file(plan: Plan) -> None:
+    definition = {**RANGE, "unit": "%", "label": "MAPE", "decimals": 1}
+    added = with_fields(metrics={**definitions(tiny.FOUR), "mape": definition})
+    results = []
+    for r in run(plan):
+        assert r.record is not None
+        rows = [{**row, "mape": 9.0 if r.planned.spec.training else 5.0} for row in r.scores]
+        results.append(Result(r.planned, added(r.record), rows, [], r.folder))
+    assert verify.compare(golden(plan), results) == []
+    made = verify.make([results], "tiny", {})
+    assert made["cells"][CELL]["scores"]["mape"] == {"value": 9.0, "spread": 0.0, "floor": 0.05, "band": 0.05}
+    (found,) = verify.compare(made, run(plan))[:1]
+    assert (found.kind, found.metric) == ("scoring", "metric definitions")
+
+
+def test_labels_and_decimals_are_no_facts(plan: Plan) -> None:
+    bare = {name: {k: v for k, v in one.items() if k not in ("label", "decimals")}
+            for name, one in definitions(tiny.FOUR).items()}  # fmt: skip
+    old = [result(cell, 30.0 if cell.spec.model == "unet" else 25.0, metrics=bare) for cell in plan.cells]
+    assert verify.compare(golden(plan), old) == []
+
+
 KIND = {
     "physics version": "simulation",
     "training version": "training",

@@ -166,14 +166,15 @@ def further(plan: Plan, lines: Sequence[Line], known: Definitions) -> Grid | Non
     """Return the scores of all metrics without a table of their own, metric by metric; None where there are none."""
     foot, rows = Footnotes([]), []
     for metric in (metric for metric in known if metric not in (PSNR, SSIM, RMSE)):
-        name = label(numbers.metric_name(metric, definition(known, metric)))
+        meaning = definition(known, metric)
+        name = label(numbers.metric_name(metric, meaning), f"{meaning['direction']} is better")
         for line in lines:
             first, *cells = _scores_row(plan, line, known, (metric,), foot)
             rows.append((name, first, *cells))
     if not rows:
         return None
     heads = ("Metric", "Condition", *names(plan).values())
-    lead = f"Means over the test slices{_folds(plan)}; which way is better stands above, with the metric's definition."
+    lead = f"Means over the test slices{_folds(plan)} of the metrics that have no table of their own."
     return Grid("further", "Further scores", heads, tuple(rows), lead, (), tuple(foot.texts), (0, 1))
 
 
