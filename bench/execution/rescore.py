@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from bench import atomic, environment, report
@@ -47,11 +48,11 @@ def _triage(resolved: ResolvedRun) -> tuple[list[PlannedCell], dict[str, str]]:
     for cell in resolved.chosen:
         folder = resolved.store.cell(cell.id)
         record = folder.read_record()
-        if record is not None:
-            folder.settle(record)
         if record is None:
             obstacles[cell.id] = _not_run(resolved, cell)
-        elif record.status != "finished":
+            continue
+        folder.settle(record)
+        if record.status != "finished":
             obstacles[cell.id] = f"it has not finished ({record.status})"
         elif is_newer(record):
             obstacles[cell.id] = "a later version of this program has scored it"
@@ -71,9 +72,9 @@ def _not_run(resolved: ResolvedRun, cell: PlannedCell) -> str:
     for name in resolved.store.others(resolved.plan):
         if name.rpartition("-")[0] != cell.id.rpartition("-")[0]:
             continue
-        record = resolved.store.cell(name).read_record()
-        if record is not None:
-            earlier.append(f"{name} is of {_difference(record.spec, cell.spec)}")
+        with suppress(BenchError):  # one that cannot be read says nothing
+            if record := resolved.store.cell(name).read_record():
+                earlier.append(f"{name} is of {_difference(record.spec, cell.spec)}")
     return "; ".join(["it has not been run", *earlier])
 
 

@@ -134,6 +134,7 @@ def test_a_metric_added_later_reaches_the_record_and_every_table(
     mean = np.mean([float(row["mae.hu"]) for row in cells(folder)["input"].read_scores()])
     (line,) = (line for line in page.splitlines() if line.startswith("| MAE (HU)") and "noisy" in line)
     assert f" {mean:.2f} " in line
+    assert page.count("finished, scored again 20") == 2
     assert "MAE in HU (mae.hu, version 1, lower is better)" in page
     csv = (folder / "reports" / "tiny" / "results.csv").read_text(encoding="utf-8")
     assert csv.count(",mae.hu,") == 4  # those of the other condition have no value yet
