@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and one process at a time per folder.
+"""Files that are either whole or absent, room on the disk for them, and one process at a time per folder.
 
 A file is written under a temporary name beside its place, flushed to the disk, renamed over it, and the
 folder is flushed: after a crash or ``kill -9`` the old file or the new one is there, never a part. A killed
@@ -29,6 +29,7 @@ from bench.errors import BenchError
 
 _PREFIX = ".tmp-"
 _ELSEWHERE = "name another place (--runs, --cache, --reports, --into)"
+SPARE_BYTES = 64 << 20  # what the file system keeps for itself, and the small files beside large ones
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {
     errno.EACCES: "permission denied",
@@ -61,16 +62,12 @@ def replace_with(path: Path | str, *, needed_bytes: int = 0) -> Iterator[Path]:
     target = Path(path)
     temporary = target.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{target.name}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        temporary.replace(target)
-        _flush_folder(target.parent)
-    except OSError as error:
-        known = _explain(error, target, temporary, needed_bytes)
-        if known is None:
-            raise
-        raise known from error
+        with explained(target, temporary, needed_bytes=needed_bytes):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _flush(temporary)
+            temporary.replace(target)
+            _flush_folder(target.parent)
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -89,29 +86,25 @@ def replace_folder(path: Path | str, *, needed_bytes: int = 0, elsewhere: str = 
     target = Path(path)
     temporary = target.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{target.name}")
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        for folder, _, files in os.walk(temporary, topdown=False):
-            for file in files:
-                _flush(Path(folder, file))
-            _flush_folder(Path(folder))
-        old = temporary.with_name(f"{temporary.name}-old")
-        if target.exists():
-            target.replace(old)
-        try:
-            temporary.replace(target)
-        except OSError:
-            if old.exists():
-                old.replace(target)
-            raise
-        _flush_folder(target.parent)
-        with suppress(OSError):  # the new one is in its place; ``remove_leftovers`` tries again
-            _remove(old)
-    except OSError as error:
-        known = _explain(error, target, temporary, needed_bytes, elsewhere)
-        if known is None:
-            raise
-        raise known from error
+        with explained(target, temporary, needed_bytes=needed_bytes, elsewhere=elsewhere):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for folder, _, files in os.walk(temporary, topdown=False):
+                for file in files:
+                    _flush(Path(folder, file))
+                _flush_folder(Path(folder))
+            old = temporary.with_name(f"{temporary.name}-old")
+            if target.exists():
+                target.replace(old)
+            try:
+                temporary.replace(target)
+            except OSError:
+                if old.exists():
+                    old.replace(target)
+                raise
+            _flush_folder(target.parent)
+            with suppress(OSError):  # the new one is in its place; ``remove_leftovers`` tries again
+                _remove(old)
     finally:
         with suppress(OSError):
             _remove(temporary)
@@ -185,13 +178,41 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def require_space(folder: Path, needed_bytes: int, *, purpose: str, elsewhere: str) -> None:
+    """Let a large write begin: its bytes, and some to spare, are free on the disk of ``folder``.
+
+    Args:
+        folder: Where it is written; it need not be there yet.
+        needed_bytes: What is written.
+        purpose: The subject of the message, in the plural: "the pairs".
+        elsewhere: The remedy.
+
+    Raises:
+        BenchError: less is free.
+    """
+    folder = folder.absolute()
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if needed_bytes + SPARE_BYTES > free:
+        message = (
+            f"{purpose} need {in_words(needed_bytes)} and {in_words(SPARE_BYTES)} to spare, "
+            f"the disk has {in_words(free)} free"
+        )
+        raise BenchError(message, file=folder, remedy=elsewhere)
+
+
+def in_words(count: int) -> str:
+    """Return a number of bytes in GB or MB (powers of ten)."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 @contextmanager
-def lock(path: Path | str) -> Iterator[None]:
+def lock(path: Path | str, *, busy: str = "wait for it or give another --runs") -> Iterator[None]:
     """Hold the exclusive lock file ``path``; it stands for the use of the folder that holds it.
 
     The lock is the kernel's (``flock``), so it ends with the process that holds it, however that dies; the
     file itself stays. ``path`` with ``.owner`` appended says who holds it. A second holder is refused at
-    once, in another process and in this one.
+    once, in another process and in this one; ``busy`` is the remedy that it is given.
 
     Raises:
         BenchError: another process holds the lock, or the folder may not be written.
@@ -200,18 +221,12 @@ def lock(path: Path | str) -> Iterator[None]:
     owner = place.with_name(place.name + ".owner")
     held = FileLock(place, blocking=False)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        held.acquire()
+        with explained(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            held.acquire()
     except Timeout:
-        raise BenchError(
-            f"another bench process{_read_owner(owner)} is using {place.parent}",
-            remedy="wait for it or give another --runs",
-        ) from None
-    except OSError as error:
-        known = _explain(error, place, place, 0)
-        if known is None:
-            raise
-        raise known from error
+        message = f"another bench process{_read_owner(owner)} is using {place.parent}"
+        raise BenchError(message, remedy=busy) from None
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         write_text(owner, f"pid {os.getpid()} on {socket.gethostname()}, since {since}\n")
@@ -246,8 +261,29 @@ def _flush_folder(path: Path) -> None:
             raise
 
 
+@contextmanager
+def explained(
+    target: Path, temporary: Path | None = None, *, needed_bytes: int = 0, elsewhere: str = _ELSEWHERE
+) -> Iterator[None]:
+    """Turn a full disk, or one that may not be written, into one line with a remedy; other errors pass.
+
+    Args:
+        target: The file or folder that the block writes.
+        temporary: Where it writes it first, if not there at once.
+        needed_bytes: What the block still has to write, for the text of a full disk.
+        elsewhere: What the remedy suggests.
+    """
+    try:
+        yield
+    except OSError as error:
+        known = _explain(error, target, temporary or target, needed_bytes, elsewhere)
+        if known is None:
+            raise
+        raise known from error
+
+
 def _explain(
-    error: OSError, target: Path, temporary: Path, needed_bytes: int, elsewhere: str = _ELSEWHERE
+    error: OSError, target: Path, temporary: Path, needed_bytes: int, elsewhere: str
 ) -> BenchError | None:
     """Return the one-line form of a full or closed disk; None for other errors and other files."""
     if error.filename is not None:  # filelock reports a relative path as an absolute one

@@ -7,7 +7,6 @@ is not finished.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from bench import atomic
-from bench.csvtext import to_csv
+from bench import atomic, csvtext
 from bench.errors import BenchError
 from bench.names import nearest
 from bench.plan.cells import Plan, PlannedCell
@@ -270,15 +268,16 @@ def _to_csv(rows: Iterable[Row]) -> str:
     values = (
         [float.__repr__(v) if isinstance(v := row[key], float) else v for key in columns] for row in rows
     )
-    return to_csv([columns, *values])
+    return csvtext.to_csv([columns, *values])
 
 
 def _from_csv(path: Path) -> list[dict[str, str | float]]:
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return [{k: v if k in TEXT_COLUMNS else float(v) for k, v in row.items()} for row in rows]
-    except FileNotFoundError:
+    if not path.exists():
         return []
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise BenchError(f"broken ({error})", file=path, remedy=_AGAIN) from None
+    try:
+        return [
+            {k: v if k in TEXT_COLUMNS else float(v) for k, v in line.values.items()}
+            for line in csvtext.read(path).lines
+        ]
+    except (BenchError, ValueError) as error:
+        raise BenchError(f"broken ({getattr(error, 'message', error)})", file=path, remedy=_AGAIN) from None

@@ -6,9 +6,8 @@ so what has its name is whole, and an interrupted fetch continues with the serie
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +26,6 @@ from bench.events import Event, Message, Progress
 
 Fetched = schema.FolderSource | schema.PairsSource
 TRIES = 2  # downloads of a series that arrives broken
-_SPARE_BYTES = 64 << 20  # what the file system keeps for itself, and the index of headers
 _ELSEWHERE = "name a larger disk with --into"
 
 
@@ -102,7 +100,8 @@ def fetch(
         if not missing:
             yield Message(f"all {len(asked.pins)} series are in {asked.folder}")
             return
-        _check_space(asked.folder, sum(pin.size_bytes for pin in missing))
+        needed = sum(pin.size_bytes for pin in missing)
+        atomic.require_space(asked.folder, needed, purpose="the missing series", elsewhere=_ELSEWHERE)
         client = (open_client or idc.open_client)(missing)
         faults: dict[Pin, BenchError] = {}
         for pin in missing:
@@ -140,21 +139,9 @@ def _broken(faults: Mapping[Pin, BenchError], count: int, folder: Path) -> Bench
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(atomic.lock(folder / FETCH_LOCK))
-        except BenchError as error:
-            remedy = "wait for it, or name another folder with --into"
-            raise BenchError(error.message, file=error.file, remedy=remedy) from None
+    with atomic.lock(folder / FETCH_LOCK, busy="wait for it, or name another folder with --into"):
         atomic.remove_leftovers(folder)
         for patient in folder.iterdir():
             if patient.is_dir() and not patient.name.startswith("."):
                 atomic.remove_leftovers(patient)
         yield
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed + _SPARE_BYTES > free:
-        message = f"{needed / 1e9:.2f} GB are still to be fetched, the disk has {free / 1e9:.2f} GB free"
-        raise BenchError(message, file=folder, remedy=_ELSEWHERE)

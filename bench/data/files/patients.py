@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from bench import csvtext
 from bench.data.files.index import sha256
 from bench.errors import BenchError
 from bench.names import nfc, on_disk
@@ -57,22 +57,15 @@ def read_table(place: Path) -> PatientTable:
         BenchError: unreadable, without these columns, an empty entry, or one file with two patients.
     """
     rows: dict[str, str] = {}
-    try:
-        with open(place, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"file", "patient"} <= set(reader.fieldnames or ()):
-                raise BenchError("needs the columns file and patient", file=place, line=1)
-            for row in reader:
-                name = nfc((row["file"] or "").strip().replace("\\", "/").removeprefix("./"))
-                patient = nfc((row["patient"] or "").strip())
-                if not name or not patient:
-                    raise BenchError("an empty entry", file=place, line=reader.line_num)
-                if rows.setdefault(name, patient) != patient:
-                    raise BenchError(f"{name} belongs to two patients", file=place, line=reader.line_num)
-    except UnicodeDecodeError:
-        raise BenchError("is not UTF-8", file=place, remedy="save it as CSV in UTF-8") from None
-    except (OSError, csv.Error) as error:
-        raise BenchError(f"cannot be read ({error})", file=place) from None
+    table = csvtext.read(place)
+    table.require(("file", "patient"), "needs the columns file and patient")
+    for line in table.lines:
+        name = nfc(line.values["file"].strip().replace("\\", "/").removeprefix("./"))
+        patient = nfc(line.values["patient"].strip())
+        if not name or not patient:
+            raise line.fault("an empty entry")
+        if rows.setdefault(name, patient) != patient:
+            raise line.fault(f"{name} belongs to two patients")
     return PatientTable(place, rows, sha256(place))
 
 

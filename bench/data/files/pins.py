@@ -6,13 +6,14 @@ A pin file is a CSV table with the columns ``patient_id``, ``study_instance_uid`
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import csvtext
 from bench.config.packaged import packaged, packaged_tables
+from bench.csvtext import Line
 from bench.errors import BenchError
 from bench.names import on_disk
 
@@ -46,20 +47,12 @@ def read_pins(place: Path) -> tuple[Pin, ...]:
         BenchError: unreadable, a column or value is missing or no number, or a series is named twice.
     """
     pins: dict[str, Pin] = {}
-    try:
-        with open(place, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if absent:
-                raise BenchError(f"has no column {absent[0]}", file=place, line=1)
-            for row in reader:
-                pin = _pin(row, place, reader.line_num)
-                if pins.setdefault(pin.series, pin) is not pin:
-                    raise BenchError(f"series {pin.series} twice", file=place, line=reader.line_num)
-    except UnicodeDecodeError:
-        raise BenchError("is not UTF-8", file=place, remedy="save it as CSV in UTF-8") from None
-    except (OSError, csv.Error) as error:
-        raise BenchError(f"cannot be read ({error})", file=place) from None
+    table = csvtext.read(place)
+    table.require(COLUMNS)
+    for line in table.lines:
+        pin = _pin(line)
+        if pins.setdefault(pin.series, pin) is not pin:
+            raise line.fault(f"series {pin.series} twice")
     if not pins:
         raise BenchError("names no series", file=place)
     return tuple(pins.values())
@@ -79,20 +72,20 @@ def pin_file(series: str | Sequence[str] | None, base: Path) -> Path | None:
     return find_pins(series, base) if isinstance(series, str) else None
 
 
-def _pin(row: dict[str, str | None], place: Path, line: int) -> Pin:
-    values = [(row[column] or "").strip() for column in COLUMNS]
+def _pin(line: Line) -> Pin:
+    values = [line.values[column].strip() for column in COLUMNS]
     empty = [column for column, value in zip(COLUMNS, values, strict=True) if not value]
     if empty:
-        raise BenchError(f"{empty[0]} is empty", file=place, line=line)
+        raise line.fault(f"{empty[0]} is empty")
     patient, study, series, slices, size = values
     if not set(series + study) <= set("0123456789."):
-        raise BenchError(f"{series} in study {study} are no DICOM UIDs", file=place, line=line)
+        raise line.fault(f"{series} in study {study} are no DICOM UIDs")
     if "/" in patient or patient.startswith("."):
-        raise BenchError(f"patient {patient} cannot be the name of a folder", file=place, line=line)
+        raise line.fault(f"patient {patient} cannot be the name of a folder")
     try:
         pin = Pin(patient, study, series, int(slices), round(float(size) * 1e6))
     except (ValueError, OverflowError):
-        raise BenchError(f"{slices} slices of {size} MB are no numbers", file=place, line=line) from None
+        raise line.fault(f"{slices} slices of {size} MB are no numbers") from None
     if pin.slices < 1 or pin.size_bytes < 1 or not math.isfinite(float(size)):
-        raise BenchError(f"{slices} slices of {size} MB cannot be", file=place, line=line)
+        raise line.fault(f"{slices} slices of {size} MB cannot be")
     return pin

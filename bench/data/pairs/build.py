@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import environment
+from bench import atomic, environment
 from bench.config import schema
 from bench.ct import dose
 from bench.ct.geometry import Geometry, of_spec
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
 
 SLICES_PER_BATCH = 8  # as many as the projector works on at once
 FLUSH_EVERY_S = 2.0  # at most so much work is done again after a kill
-_SPARE_BYTES = 16 << 20  # sidecars, marks, and what the file system keeps for itself
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ELSEWHERE = "name a larger disk with --cache DIR or BENCH_CACHE"
 
 
@@ -72,9 +68,9 @@ def build(
     with cache_lock(folder):
         wanted = {name: files[name] for name in missing(files)}
         needed = free_space_needed(wanted, len(refs), size)
-        _check_space(folder, needed)
+        atomic.require_space(folder, needed, purpose="the pairs", elsewhere=_ELSEWHERE)
         with ExitStack() as stack:
-            with _disk(folder, needed):
+            with _writing(folder, needed):
                 fillings = {
                     key: stack.enter_context(Filling(path, len(refs), size))
                     for path, key in absent(wanted).items()
@@ -83,7 +79,7 @@ def build(
                 yield Progress("build", source.name, done, len(refs))
             words = {key: maker.words(key) for key in fillings}
             described = _described(source, refs, size, geometry, noise_seed)
-            with _disk(folder, needed):
+            with _writing(folder, needed):
                 _finish(folder, described, fillings, words)
         yield Progress("build", source.name, len(refs), len(refs))
 
@@ -141,7 +137,7 @@ def _fill(
                 job = jobs.popleft()
                 running.append((job, pool.submit(maker.make, job)))
             job, future = running[0]
-            with _disk(folder, (total - done) * sum(filling.row_bytes for filling in fillings.values())):
+            with _writing(folder, (total - done) * sum(filling.row_bytes for filling in fillings.values())):
                 _write(fillings, job, future.result())
                 if time.monotonic() - flushed >= FLUSH_EVERY_S:
                     for filling in fillings.values():
@@ -200,28 +196,7 @@ def dose_conditions(
     return found
 
 
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed + _SPARE_BYTES > free:
-        raise BenchError(
-            f"the pairs need {needed} bytes ({_size(needed)}), the disk has {_size(free)} free",
-            file=folder,
-            remedy=_ELSEWHERE,
-        )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-@contextmanager
-def _disk(folder: Path, needed: int) -> Iterator[None]:
-    """Turn the errors of writing into the cache into one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            message = f"cannot be written ({error.strerror})"
-            raise BenchError(message, file=folder, remedy=_ELSEWHERE) from None
-        remedy = f"free {needed} bytes ({_size(needed)}) and run again, it continues; or {_ELSEWHERE}"
-        raise BenchError("disk full", file=folder, remedy=remedy) from None
+def _writing(folder: Path, needed: int) -> AbstractContextManager[None]:
+    """Say in one line that the disk of the cache is full or may not be written."""
+    elsewhere = f"{_ELSEWHERE}; the same command continues"
+    return atomic.explained(folder, needed_bytes=needed, elsewhere=elsewhere)

@@ -8,7 +8,6 @@ validation part: its slices lie under ``train``, and ``split.csv`` (a split with
 from __future__ import annotations
 
 import re
-import shutil
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -30,7 +29,6 @@ from bench.errors import BenchError
 from bench.events import Event, Message, Progress
 
 SPLIT, NOTE = "split.csv", "README.txt"
-_SPARE_BYTES = 64 << 20
 _ELSEWHERE = "name a folder on a larger disk with --into"
 
 
@@ -77,14 +75,7 @@ def check(asked: Export, into: Path) -> None:
     if STUDY_REFERENCE in asked.places.values():
         raise BenchError(f"a condition has the name of the reference, {STUDY_REFERENCE}", remedy="rename it")
     needed = asked.slices * 4 * asked.size**2
-    place = next(folder for folder in into.absolute().parents if folder.exists())
-    free = shutil.disk_usage(place).free
-    if needed + _SPARE_BYTES > free:
-        message = (
-            f"the files need {needed / 1e6:.1f} MB and {_SPARE_BYTES / 1e6:.0f} MB to spare, "
-            f"the disk has {free / 1e6:.1f} MB free"
-        )
-        raise BenchError(message, file=into, remedy=_ELSEWHERE)
+    atomic.require_space(into, needed, purpose="the files", elsewhere=_ELSEWHERE)
 
 
 def study(asked: Export, into: Path) -> Generator[Event, None, None]:

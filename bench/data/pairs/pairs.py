@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,12 +181,7 @@ def cache_lock(folder: Path) -> Iterator[None]:
     Raises:
         BenchError: another process holds it, or the folder may not be written.
     """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(atomic.lock(folder / "lock"))
-        except BenchError as error:
-            remedy = error.remedy if error.file else "wait for it or give another --cache"
-            raise BenchError(error.message, file=error.file or folder, remedy=remedy) from None
+    with atomic.lock(folder / "lock", busy="wait for it or give another --cache"):
         atomic.remove_leftovers(folder)
         yield
 

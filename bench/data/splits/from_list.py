@@ -1,4 +1,4 @@
-"""Rule ``list``: a split written out in a CSV file, and nothing of it taken on trust.
+"""Rule ``list``: a split written out in a CSV file, every line of it checked against the source.
 
 Columns ``part,patient``, and as wanted: ``slice`` (empty: the whole patient), ``fold`` (from 1), ``series_uid``
 and ``slices`` (what the patient must be made of). A split file of a run is such a list.
@@ -6,12 +6,13 @@ and ``slices`` (what the patient must be made of). A split file of a run is such
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import csvtext
 from bench.config import schema
+from bench.csvtext import Line, Table
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits.by_patient import like, no_patient
 from bench.data.splits.selection import COLUMNS, ONE_PART, PARTS, Parts
@@ -73,62 +74,42 @@ def read(file: Path) -> list[Row]:
         BenchError: it cannot be read or has other columns.
         BenchErrors: every row that is faulty by itself.
     """
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as opened:
-            lines = csv.reader(opened, strict=True)
-            header = [name.strip() for name in next(lines, [])]
-            _check_header(header, file)
-            numbered = [
-                (lines.line_num, values) for values in lines if any(value.strip() for value in values)
-            ]
-    except UnicodeDecodeError:
-        raise BenchError("is not UTF-8", file=file, remedy="save it as CSV in UTF-8") from None
-    except (OSError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BenchError(
-            f"cannot be read ({reason})", file=file, remedy="correct file: of the split"
-        ) from None
-    if not numbered:
+    table = csvtext.read(file, remedy="correct file: of the split")
+    table.require(NEEDED, "needs part,patient[,slice]")
+    _check_columns(table)
+    if not table.lines:
         raise BenchError("lists no patients", file=file, line=1)
     rows, faults = [], []
-    for line, values in numbered:
+    for line in table.lines:
         try:
-            names = (nfc(value.strip()) for value in values)
-            rows.append(_row(dict(zip(header, names, strict=True)), line, file))
+            rows.append(_row(line))
         except BenchError as error:
             faults.append(error)
-        except ValueError:
-            message = f"has {len(values)} fields, the first line {len(header)}"
-            faults.append(
-                BenchError(message, file=file, line=line, remedy="put a name with a comma in quotes")
-            )
     if faults:
         raise _together(faults, file)
     return rows
 
 
-def _check_header(header: list[str], file: Path) -> None:
+def _check_columns(table: Table) -> None:
     known = (*COLUMNS, *PINS)
-    for name in NEEDED:
-        if name not in header:
-            raise BenchError(f"has no column {name}", file=file, line=1, remedy="needs part,patient[,slice]")
-    for name in header:
-        if name not in known or header.count(name) > 1:
+    for name in table.columns:
+        if name not in known or table.columns.count(name) > 1:
             message = f"column {name!r} is {'there twice' if name in known else 'unknown'}"
-            raise BenchError(message, file=file, line=1, remedy=suggestion(name, known))
+            raise BenchError(message, file=table.file, line=1, remedy=suggestion(name, known))
 
 
-def _row(values: dict[str, str], line: int, file: Path) -> Row:
+def _row(line: Line) -> Row:
+    values = {name: nfc(value.strip()) for name, value in line.values.items()}
     part, fold, patient = values["part"], values.get("fold", ""), values["patient"]
     if part not in PARTS:
-        raise BenchError(f"unknown part {part!r}", file=file, line=line, remedy=suggestion(part, PARTS))
+        raise line.fault(f"unknown part {part!r}", suggestion(part, PARTS))
     if not patient:
-        raise BenchError("names no patient", file=file, line=line)
+        raise line.fault("names no patient")
     for name, value in (("fold", fold), ("slices", values.get("slices", ""))):
         if value and not (value.isascii() and value.isdecimal() and int(value) > 0):
-            raise BenchError(f"{name} {value!r} is no number from 1", file=file, line=line)
+            raise line.fault(f"{name} {value!r} is no number from 1")
     pins = {name: values[name] for name in PINS if values.get(name)}
-    return Row(line, part, int(fold) if fold else None, patient, values.get("slice", ""), pins)
+    return Row(line.number, part, int(fold) if fold else None, patient, values.get("slice", ""), pins)
 
 
 def _place(

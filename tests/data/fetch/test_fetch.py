@@ -399,9 +399,9 @@ def test_disk_too_small_is_said_before_anything_is_downloaded(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(here)
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
     archive = Standin()
-    with pytest.raises(BenchError, match=r"still to be fetched, the disk has 0\.00 GB free; name a larger"):
+    with pytest.raises(BenchError, match=r"missing series need .* the disk has 1\.0 MB free; name a larger"):
         run(here, archive)
     assert archive.asked == []
 

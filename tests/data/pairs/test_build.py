@@ -389,9 +389,12 @@ def test_too_small_a_disk_is_named_before_anything_is_computed(
     assert pairs_build.free_space_needed(files, COUNT, SIZE) == needed
     with monkeypatch.context() as patched:
         usage = type("Usage", (), {"free": 1000})
-        patched.setattr(pairs_build.shutil, "disk_usage", lambda _: usage)
+        patched.setattr(atomic.shutil, "disk_usage", lambda _: usage)
         source = Slices()
-        with pytest.raises(BenchError, match=f"need {needed} bytes.*--cache DIR or BENCH_CACHE"):
+        with pytest.raises(
+            BenchError,
+            match=r"pairs need 0\.\d MB and 67\.1 MB to spare, .*--cache DIR or BENCH_CACHE",
+        ):
             build(tmp_path, source)
     assert source.asked == []
     build(tmp_path)
@@ -417,7 +420,7 @@ def test_a_disk_that_fills_up_is_one_error_and_loses_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr(partial_array, "open", open_small, raising=False)
-        with pytest.raises(BenchError, match=r"disk full; free \d+ bytes .* BENCH_CACHE$") as caught:
+        with pytest.raises(BenchError, match=r"disk full; free \d+ MB or .*BENCH_CACHE; the same") as caught:
             build(tmp_path / "full", threads=1)
     assert "\n" not in str(caught.value)
     again = Slices()

@@ -182,9 +182,10 @@ def test_disk_too_small_or_full_leaves_nothing(
 ) -> None:
     usage = shutil.disk_usage(here)
     with monkeypatch.context() as patch:
-        patch.setattr(export.shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
+        patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
         with pytest.raises(
-            BenchError, match=r"need [\d.]+ MB and 67 MB to spare, the disk has 1\.0 MB free; name a folder"
+            BenchError,
+            match=r"need [\d.]+ MB and 67\.1 MB to spare, the disk has 1\.0 MB free; name a folder",
         ):
             list(export.study(asked, here / "out"))
     written = []

@@ -110,7 +110,7 @@ def test_no_way_to_know_the_patient_names_both_remedies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("file,name\na,b\n", r":1: needs the columns"),
+        ("file,name\na,b\n", r":1: has no column patient; needs the columns"),
         ("file,patient\na,\n", r":2: an empty entry"),
         ("file,patient\na,X\nb,Y\na,Z\n", r":4: a belongs to two patients"),
     ],
