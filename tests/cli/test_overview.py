@@ -111,7 +111,7 @@ def many(prepared: resolve.ResolvedRun, known: bool) -> resolve.ResolvedRun:
         "validation": refs[40:42],
         "test": refs[42:],
     }
-    values = {**vars(prepared), "source": Source(), "folds": Folds((Selection(dict(parts)),))}
+    values = {**vars(prepared), "reader": Source(), "folds": Folds((Selection(dict(parts)),))}
     return resolve.ResolvedRun(**values)
 
 
