@@ -3,15 +3,16 @@
 Images are real (H, W) arrays in mu/mu_water (air 0, water 1), unclipped; everything is computed in float64.
 A metric id names its convention, because the same pair of images scores 28.9 to 42.7 dB under the conventions
 in use. ``slice_max`` is the range of the published table of this benchmark: the largest value of the slice's
-own reference. Records keep ``definitions(ids)`` beside the scores.
+own reference. ``METRICS`` is the one home of an id: a metric is a function and an entry there. Records keep
+``definitions(ids)`` beside the scores; ``bench score`` adds a metric to cells that have finished before it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,9 @@ SCORING_VERSION = 1
 _SIGMA, _RADIUS = 1.5, 5
 _TAPS = 2 * _RADIUS + 1
 _STRIP = 32768  # samples worked on at once, so that the intermediate arrays stay in the processor's cache
+
+#: The ids with a part of their own: PSNR chooses the best epoch and is drawn, with SSIM it is the report's first table.
+PSNR, SSIM, RMSE = "psnr.slice_max", "ssim.slice_max", "rmse.hu"
 
 
 def psnr(reference: ArrayLike, image: ArrayLike, *, data_range: float) -> float:
@@ -117,6 +121,18 @@ class Metric:
     decimals: int
     function: Callable[[ArrayLike, ArrayLike], float]
 
+    @property
+    def definition(self) -> dict[str, str | int]:
+        """What a record keeps of a metric, fit for JSON: all but its id, which is the key, and its function."""
+        return {
+            "label": self.label,
+            "unit": self.unit,
+            "range": self.range,
+            "direction": self.direction,
+            "version": self.version,
+            "decimals": self.decimals,
+        }
+
 
 def _over_slice_max(metric: Callable[..., float]) -> Callable[[ArrayLike, ArrayLike], float]:
     def measure(reference: ArrayLike, image: ArrayLike) -> float:
@@ -130,9 +146,9 @@ _PEAK = "maximum of the reference slice in mu/mu_water (air 0, water 1), unclipp
 METRICS: dict[str, Metric] = {
     metric.id: metric
     for metric in (
-        Metric("psnr.slice_max", "PSNR", "dB", "higher", _PEAK, 1, 2, _over_slice_max(psnr)),
+        Metric(PSNR, "PSNR", "dB", "higher", _PEAK, 1, 2, _over_slice_max(psnr)),
         Metric(
-            "ssim.slice_max", "SSIM", "", "higher",
+            SSIM, "SSIM", "", "higher",
             f"{_PEAK}; 2-D Gaussian window 11 x 11, sigma 1.5, mean over windows inside the image",
             1, 4, _over_slice_max(ssim),
         ),
@@ -142,13 +158,13 @@ METRICS: dict[str, Metric] = {
             "replicated ends, mean over all samples",
             1, 4, _over_slice_max(column_ssim),
         ),
-        Metric("rmse.hu", "RMSE", "HU", "lower", "none; 1000 x RMSE in mu/mu_water", 1, 1, rmse_hu),
+        Metric(RMSE, "RMSE", "HU", "lower", "none; 1000 x RMSE in mu/mu_water", 1, 1, rmse_hu),
     )
 }  # fmt: skip
 
 
-def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] = tuple(METRICS)) -> dict[str, float]:
-    """Return the value of each metric id for one slice, in the order of ``ids``.
+def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] | None = None) -> dict[str, float]:
+    """Return the value of each metric id (all of them without ``ids``) for one slice, in the order of ``ids``.
 
     Both images are (H, W) in mu/mu_water. ``psnr.slice_max`` of identical images is ``math.inf``.
 
@@ -160,25 +176,26 @@ def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] = tuple(MET
     return {metric.id: metric.function(x, y) for metric in wanted}
 
 
-def definitions(ids: Iterable[str] = tuple(METRICS)) -> dict[str, dict[str, str | int]]:
-    """Return the JSON-ready meaning of each id (unit, range, direction, version) for a record.
+def definitions(ids: Iterable[str] | None = None) -> dict[str, dict[str, str | int]]:
+    """Return the definition of each metric id (of all without ``ids``) for a record, fit for JSON.
 
     Raises:
         ValueError: unknown id.
     """
-    return {
-        metric.id: {
-            "unit": metric.unit,
-            "range": metric.range,
-            "direction": metric.direction,
-            "version": metric.version,
-        }
-        for metric in _known(ids)
-    }
+    return {metric.id: metric.definition for metric in _known(ids)}
 
 
-def _known(ids: Iterable[str]) -> list[Metric]:
-    names = [ids] if isinstance(ids, str) else list(ids)
+def definition(metric: str, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the definition of one id: as ``recorded``, and what that leaves out as this program has it.
+
+    Older records have no label and no decimals. An id of another program is its own label and has three decimals.
+    """
+    unknown = Metric(metric, metric, "", "higher", "not stated", 0, 3, rmse_hu)
+    return {**METRICS.get(metric, unknown).definition, **(recorded or {})}
+
+
+def _known(ids: Iterable[str] | None) -> list[Metric]:
+    names = [ids] if isinstance(ids, str) else list(METRICS if ids is None else ids)
     unknown = [name for name in names if name not in METRICS]
     if unknown:
         raise ValueError(f"unknown metric {unknown[0]!r}; known: {', '.join(METRICS)}")

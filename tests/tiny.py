@@ -55,6 +55,7 @@ profiles:
   folds: {source: phantom, split: folds, size: 32, budget: {slices_seen: 96, checks: 2}}
   cut: {source: phantom, split: cut, size: 32, budget: {slices_seen: 96, checks: 2}}
 """
+FOUR = ("psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu")  # metrics of records made by hand
 CELLS = 4  # the input and the network on two conditions
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, say, show
+from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, result, say, show
 from bench.cli.data import data
 from bench.cli.options import File, inputs, profile_option, reports_option, runs_option, threads_option
 from bench.errors import BenchError
@@ -55,9 +55,7 @@ def run(
 
     Stop it with Ctrl-C at any time: the same command continues from the last finished epoch.
     """
-    cells = (*only, *more)
-    if everything == bool(cells) or (more and not only):
-        raise click.UsageError("give --all, or --only MODEL:CONDITION (several may follow)")
+    cells = _cells(everything, only, more)
     from bench.execution import runner
 
     request = replace(
@@ -70,6 +68,42 @@ def run(
         executor=executor,
     )
     leave(SOME_FAILED if show(runner.run(request)) else DONE)
+
+
+@cli.command()
+@click.option("--all", "everything", is_flag=True, help="Every cell of the profile.")
+@click.option("--only", multiple=True, metavar="MODEL:CONDITION", help="These cells only; may be repeated.")
+@inputs
+@reports_option
+@threads_option
+@click.option("--executor", default="one-worker", show_default=True, help="What scores the cells.")
+@click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
+def score(
+    request: Request,
+    everything: bool,
+    only: tuple[str, ...],
+    more: tuple[str, ...],
+    reports: Path,
+    threads: int,
+    executor: str,
+) -> None:
+    """Score finished cells by metrics that are new since, without training.
+
+    The saved weights and the pairs are used; scores that are up to date stay. Exit 1 where a cell cannot be scored
+    again, with the reason. Then the tables are written.
+    """
+    cells = _cells(everything, only, more)
+    from bench.execution import rescore
+
+    request = replace(request, only=cells, reports=reports, threads=threads, executor=executor)
+    leave(SOME_FAILED if result(rescore.run(request)) else DONE)
+
+
+def _cells(everything: bool, only: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the cells that are named, none for all of them; one of the two must be said."""
+    if everything == bool(only or more) or (more and not only):
+        raise click.UsageError("give --all, or --only MODEL:CONDITION (several may follow)")
+    return (*only, *more)
 
 
 @cli.command()

@@ -17,6 +17,7 @@ from bench.config.faults import Fault
 from bench.config.precedence import ALL, RECIPE_KEYS, Settings, settings
 from bench.config.yaml_lines import KeyPath
 from bench.errors import BenchError
+from bench.metrics import METRICS
 from bench.names import suggestion
 from bench.network_code.signature import BuildInfo, build_info
 
@@ -237,8 +238,8 @@ def _sizes(
 
 def _published(table: schema.Published, value: schema.Experiments, known: Names) -> Iterator[Fault]:
     for number, metric in enumerate(table.metrics):
-        if metric not in schema.METRIC_IDS:
-            remedy = suggestion(metric, schema.METRIC_IDS)
+        if metric not in METRICS:
+            remedy = suggestion(metric, METRICS)
             yield Fault(("published", "metrics", number), f"unknown metric {metric!r}", remedy)
     for condition, row in table.values.items():
         path: KeyPath = ("published", "values", condition)

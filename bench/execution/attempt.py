@@ -30,7 +30,8 @@ def attempt(task: Task, emit: Callable[[Event], None]) -> CellEnded:
     try:
         from bench.execution import cell  # here Keras and the backend come in
 
-        ended = cell.run(task, _networks(), emit)
+        work = cell.rescore if task.rescore else cell.run
+        ended = work(task, _networks(), emit)
         message = "" if ended.status == "finished" else ended.attempts[-1].message
     except BrokenPipeError:
         raise

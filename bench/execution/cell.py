@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from bench import devices, environment
 from bench.config.schema import TRAINING_VERSION
 from bench.ct.units import MU_WATER
 from bench.data.pairs.pairs import PairSet, open_pairs
@@ -14,6 +16,7 @@ from bench.errors import BenchError
 from bench.events import Event, Progress
 from bench.execution.task import Outcome, Task, earlier_attempts, end, next_seed, with_attempt
 from bench.network_code.importing import CodeChanged
+from bench.records import rescoring
 from bench.records.record import Record
 from bench.training import evaluate, networks, random_layers
 from bench.training.batches import TrainingBatches
@@ -45,11 +48,51 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
         record = end(task, replace(outcome, status="diverged", attempts=attempts))
         task.store.state.unlink(missing_ok=True)
         return record
-    model.set_weights(state.best)
-    random_layers.assign(model, random_layers.start(model, state.seed, "scoring"))
+    predict = _trained(model, state.best, state.seed)
     task.store.write_weights([variable.path for variable in model.weights], networks.values(model.weights))
-    outcome = replace(outcome, attempts=with_attempt(task, "finished"))
-    return _finish(task, pairs, evaluate.predictor(model), emit, outcome)
+    attempts, sha256 = with_attempt(task, "finished"), task.store.weights_sha256()
+    outcome = replace(outcome, attempts=attempts, weights_sha256=sha256)
+    return _finish(task, pairs, predict, emit, outcome)
+
+
+def rescore(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
+    """Return the record of a finished cell after its outdated metrics were scored from its weights; nothing is trained.
+
+    Scores of the other metrics stay to the last bit. They are computed too and must come out as they are recorded, but
+    for rounding: else code, weights or libraries no longer give the images that were scored.
+
+    Raises:
+        BenchError: the pairs or the weights are not those of the record, or no longer give its scores.
+    """
+    record = task.store.read_record()
+    assert record is not None
+    pairs = open_pairs(task.files, task.parts)
+    if pairs.sha256 != record.data:
+        message = "its pixels are not those that the cell was scored on"
+        changed = pairs.sha256["degraded"] != record.data.get("degraded")
+        raise BenchError(message, file=task.files.degraded_path if changed else task.files.reference_path)
+    predict: evaluate.Predict = evaluate.untreated
+    if task.planned.spec.build is not None:
+        model = cache.model(task.planned.spec, task.code)
+        predict = _trained(model, task.store.read_weights(), record.attempts[-1].seed)
+    computed, _ = evaluate.score(pairs, predict, _scoring(task, emit))
+    machine = {**environment.describe(), **devices.describe()}
+    rows, record, note = rescoring.merge(record, task.store.read_scores(record), computed, machine)
+    return task.store.replace_scores(rows, record, note)
+
+
+def _trained(model: Any, weights: list[np.ndarray], seed: int) -> evaluate.Predict:
+    """Return the network with these weights as a function of images; its random layers start from the cell's seed."""
+    try:
+        model.set_weights(weights)
+    except ValueError as error:
+        raise BenchError(f"the weights do not fit the network: {error}") from error
+    random_layers.assign(model, random_layers.start(model, seed, "scoring"))
+    return evaluate.predictor(model)
+
+
+def _scoring(task: Task, emit: Emit) -> Callable[[int, int], None]:
+    return lambda done, total: emit(Progress("score", task.id, done, total))
 
 
 def _start(task: Task, model: Any) -> State:
@@ -87,9 +130,7 @@ def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
 
 def _finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, outcome: Outcome) -> Record:
     """Score the test slices, write scores and samples and then the record."""
-    rows, timings = evaluate.score(
-        pairs, predict, lambda done, total: emit(Progress("score", task.id, done, total))
-    )
+    rows, timings = evaluate.score(pairs, predict, _scoring(task, emit))
     task.store.write_scores(rows)
     task.store.write_samples(*evaluate.samples(pairs, predict))
     record = end(task, replace(outcome, timings={**outcome.timings, **timings}))

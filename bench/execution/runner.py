@@ -42,7 +42,7 @@ def run(request: Request) -> Generator[Event, None, None]:
                 if request.force:  # not before: what cannot be run must not cost the results that are there
                     for cell in todo:
                         resolved.store.cell(cell.id).remove()
-                yield from executor.run([_task(resolved, cell) for cell in todo])
+                yield from executor.run([task_of(resolved, cell) for cell in todo])
         else:
             resolved.store.write_plan(_remembered(resolved).plan)
             yield Message(f"nothing to do: all {len(resolved.chosen)} cells have ended")
@@ -147,7 +147,8 @@ def _of_params(resolved: ResolvedRun, model: str) -> KeyPath:
     return ("models", model) if name is None else (*training, name, "params")
 
 
-def _task(resolved: ResolvedRun, cell: PlannedCell) -> Task:
+def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
+    """Return all that a worker needs for one cell of a run."""
     condition, fold = cell.spec.dataset.condition, cell.spec.dataset.data.fold or 1
     noiseless = isinstance(cell.spec.dataset.dose.noise_model, Noiseless)
     return Task(

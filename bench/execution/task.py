@@ -29,6 +29,7 @@ class Task:
     code: Planned  # of the network, as the cell's id names it
     leaky: str = ""  # why the split is leaky; empty: it is clean
     configuration: dict[str, File] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
+    rescore: bool = False  # the cell has finished: only score it again, from its weights
 
     @property
     def id(self) -> str:
@@ -52,6 +53,7 @@ class Outcome:
     timings: dict[str, float] = field(default_factory=dict)
     parameters: dict[str, int] = field(default_factory=dict)
     best_epoch: int | None = None
+    weights_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         scaled=task.planned.scaled,
         status=outcome.status,
         attempts=outcome.attempts,
-        metrics=metrics.definitions(metrics.METRICS),
+        metrics=metrics.definitions(),
         scoring_version=metrics.SCORING_VERSION,
         data=outcome.data,
         ranges=outcome.ranges,
@@ -104,6 +106,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         timings=outcome.timings,
         parameters=outcome.parameters,
         best_epoch=outcome.best_epoch,
+        weights_sha256=outcome.weights_sha256,
         deviation_factor=task.deviation_factor,
         configuration=task.configuration,
     )
@@ -112,7 +115,14 @@ def end(task: Task, outcome: Outcome) -> Record:
 
 
 def fail(task: Task, message: str) -> Record:
-    """Write and return the record of a cell that ended by an error; its saved state stays for another attempt."""
+    """Write and return the record of a cell that ended by an error; its saved state stays for another attempt.
+
+    A finished cell that cannot be scored again keeps its record and scores: then nothing is written.
+    """
+    if task.rescore:
+        finished = task.store.read_record()
+        assert finished is not None
+        return finished.model_copy(update={"status": "failed"})
     training, epochs = task.planned.spec.training, saved_epochs(task)
     at = epochs + 1 if training and epochs < training.epochs else None
     return end(task, Outcome("failed", with_attempt(task, "failed", message, epoch=at)))

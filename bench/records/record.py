@@ -11,7 +11,7 @@ from bench.config.schema import File, Frozen
 from bench.errors import BenchError
 from bench.plan.cells import Cell
 
-RECORD_SCHEMA = 3
+RECORD_SCHEMA = 4
 _AGAIN = "delete its folder and run again"
 Status = Literal["finished", "failed", "diverged"]
 
@@ -26,6 +26,16 @@ class Attempt(Frozen):
     ended: Status
     epoch: int | None = None  # the epoch at which it diverged or failed
     message: str = ""
+
+
+class Rescoring(Frozen):
+    """A later scoring of a finished cell from its weights and pairs; nothing else in the record is of that time."""
+
+    at: str  # date and time in UTC
+    metrics: tuple[str, ...]  # the ids that were computed then
+    scoring_version: int
+    environment: dict[str, Any]  # libraries, device, threads, commit
+    scores_sha256: str = ""  # of scores.csv as it was written then
 
 
 class Record(Frozen):
@@ -50,6 +60,8 @@ class Record(Frozen):
     deviation_factor: float | None = (
         None  # what deviations of line integrals were multiplied by; None: no photons
     )
+    weights_sha256: str = ""  # of weights.npz; empty: no network, or a record before it
+    rescored: tuple[Rescoring, ...] = ()  # scored again by ``bench score``, the last time last
     effective_photons: float | None = None  # before physics version 2: the photons per ray that were drawn
     configuration: dict[
         str, File
@@ -91,7 +103,7 @@ def upgrade(value: dict[str, Any]) -> dict[str, Any]:
 
     Schema 2: the split is a file with a hash, and may have folds. Before it there was a digest of who is in which
     part, which says nothing about the file. Schema 3: the photons at the cell's size gave way to the factor of
-    deviations, and both YAML files are named; older records say neither.
+    deviations, and both YAML files are named; older records say neither. Schema 4: the weights' hash and later scorings, which older records do not have.
     """
     if value["schema_version"] == 1:
         data = dict(value["spec"]["dataset"]["data"])

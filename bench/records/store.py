@@ -1,11 +1,13 @@
 """What came out, on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
 A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``samples.npz`` and ``weights.npz``; while it
-trains also ``state.npz``. The record is written last: a folder without one is not finished.
+trains also ``state.npz``, while it is scored again ``scores.new.csv``. The record is written last: a folder without one
+is not finished.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from bench.errors import BenchError
 from bench.names import nearest
 from bench.plan.cells import Plan, PlannedCell
 from bench.records import record
-from bench.records.record import Record
+from bench.records.record import Record, Rescoring
 
 Row = Mapping[str, str | int | float]
 TEXT_COLUMNS = ("patient", "slice")
@@ -79,9 +81,35 @@ class CellStore:
         """Write one row per test slice: patient, slice, then raw scores by metric id."""
         atomic.write_text(self.folder / "scores.csv", _to_csv(rows))
 
-    def read_scores(self) -> list[dict[str, str | float]]:
-        """Return the rows of ``scores.csv``; an empty list where there is none."""
+    def read_scores(self, of: Record | None = None) -> list[dict[str, str | float]]:
+        """Return the rows of ``scores.csv``, those of the record ``of``; an empty list where there is none."""
+        if of is not None and of.rescored and _sha256(self._coming) == of.rescored[-1].scores_sha256:
+            return _from_csv(self._coming)  # the process ended before they took their place
         return _from_csv(self.folder / "scores.csv")
+
+    @property
+    def _coming(self) -> Path:
+        return self.folder / "scores.new.csv"
+
+    def replace_scores(self, rows: Iterable[Row], value: Record, note: Rescoring) -> Record:
+        """Put other scores, and the record with ``note`` added, in the place of the old ones; return that record.
+
+        It is one step, the writing of the record: it states the SHA-256 of the scores that belong to it. They lie in
+        another file until then and take the place of ``scores.csv`` after it, so whatever ends the process in between,
+        the scores that are read are those of the record that is read.
+        """
+        atomic.write_text(self._coming, _to_csv(rows))
+        note = note.model_copy(update={"scores_sha256": _sha256(self._coming)})
+        value = value.model_copy(update={"rescored": (*value.rescored, note)})
+        self.write_record(value)
+        self.settle(value)
+        return value
+
+    def settle(self, value: Record) -> None:
+        """Let scores that an ended process has left beside their record take their place; remove what has no record."""
+        if value.rescored and _sha256(self._coming) == value.rescored[-1].scores_sha256:
+            self._coming.replace(self.folder / "scores.csv")
+        atomic.remove(self._coming)
 
     def write_history(self, rows: Iterable[Row]) -> None:
         """Write one row per epoch: epoch, updates, loss, validation scores, learning rate, seconds."""
@@ -90,6 +118,10 @@ class CellStore:
     def read_history(self) -> list[dict[str, str | float]]:
         """Return the rows of ``history.csv``; an empty list where there is none."""
         return _from_csv(self.folder / "history.csv")
+
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of ``weights.npz``; empty where there is none."""
+        return _sha256(self.weights)
 
     def write_weights(self, paths: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
         """Write a network's arrays in its own order, each under its index and its path in the network.
@@ -214,12 +246,20 @@ class RunStore:
 
 def _scores(folder: CellStore, ended: Record) -> list[dict[str, str | float]]:
     """Return the scores of a finished cell: there are some, in the columns that its record defines."""
-    rows = folder.read_scores()
+    rows = folder.read_scores(ended)
     absent = {*TEXT_COLUMNS, *ended.metrics} - set(rows[0] if rows else ())
     if absent:
         message = f"no column {min(absent)}" if rows else "no scores"
         raise BenchError(message, file=folder.folder / "scores.csv", remedy=_AGAIN)
     return rows
+
+
+def _sha256(path: Path) -> str:
+    """Return the SHA-256 of a file; empty where there is none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def _to_csv(rows: Iterable[Row]) -> str:

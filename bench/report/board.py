@@ -62,9 +62,13 @@ class Scoreboard:
         """Return unit, range, direction and version of a metric."""
         return rows.definition(self.metrics, metric)
 
+    def named(self, metric: str) -> str:
+        """Return the short name of a metric with its unit: ``PSNR (dB)``."""
+        return format.metric_name(metric, self.definition(metric))
+
     def label(self, metric: str) -> str:
         """Return the short name of a metric: ``PSNR``."""
-        return format.metric_label(metric, self.metrics.get(metric, {}))
+        return format.metric_label(metric, self.definition(metric))
 
     def text(self, number: float | None, metric: str, *, signed: bool = False) -> str:
         """Return a score as it is printed: ``33.28``, ``.8858``, or with its sign; a dash for None."""

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from bench import words
+from bench.metrics import PSNR, SSIM
 from bench.report import rows, statistics
 from bench.report.cells import Group
-from bench.report.rows import PSNR, SSIM, Definitions, Row
+from bench.report.rows import Definitions, Row
 from bench.report.slices import means
 from bench.report.statistics import FEWEST_PATIENTS, FEWEST_TRAININGS, SIGNIFICANT, Floats
 

@@ -6,24 +6,25 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from bench import metrics
+
 DASH = "–"  # noqa: RUF001
-_DECIMALS = {"psnr.slice_max": 2, "ssim.slice_max": 4, "ssim.column": 4, "rmse.hu": 1}
-_LABELS = {
-    "psnr.slice_max": "PSNR",
-    "ssim.slice_max": "SSIM",
-    "ssim.column": "SSIM (column)",
-    "rmse.hu": "RMSE",
-}
 
 
 def metric_label(metric: str, definition: Mapping[str, Any]) -> str:
-    """Return the short name of a metric, from its definition where that has one."""
-    return str(definition.get("label") or _LABELS.get(metric, metric))
+    """Return the short name of a metric; older records do not state it: then that of this program."""
+    return str(metrics.definition(metric, definition)["label"])
+
+
+def metric_name(metric: str, definition: Mapping[str, Any]) -> str:
+    """Return the short name of a metric with its unit: ``PSNR (dB)``, ``SSIM``."""
+    unit = definition.get("unit", "")
+    return metric_label(metric, definition) + (f" ({unit})" if unit else "")
 
 
 def score(number: float, metric: str, definition: Mapping[str, Any], *, signed: bool = False) -> str:
     """Return a score as the published table prints it: ``33.28``, ``.8858``, or with its sign."""
-    decimals = int(definition.get("decimals", _DECIMALS.get(metric, 3)))
+    decimals = int(metrics.definition(metric, definition)["decimals"])
     text = fixed(number, decimals, signed=signed)
     return text.replace("0.", ".", 1) if not definition.get("unit", "") and abs(float(text)) < 1 else text
 

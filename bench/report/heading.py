@@ -8,11 +8,12 @@ from bench import words
 from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
+from bench.metrics import PSNR
 from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
 from bench.report import not_finite
 from bench.report.board import Scoreboard
-from bench.report.rows import PSNR, gain
+from bench.report.rows import gain
 
 Facts = Iterator[tuple[str, str]]
 
@@ -124,5 +125,5 @@ def _worse_than_input(board: Scoreboard) -> Iterator[str]:
             gap = board.text(more, PSNR, signed=True)
             yield (
                 f"{board.names[model]} does not beat the untreated input on {board.condition(row)}: "
-                f"{gap} dB{after}."
+                f"{gap} {board.definition(PSNR)['unit']}{after}."
             )

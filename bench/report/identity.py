@@ -5,9 +5,10 @@ from __future__ import annotations
 from statistics import fmean
 
 from bench.config.schema import INPUT
+from bench.metrics import PSNR
 from bench.records.store import Result
 from bench.report.cells import Group
-from bench.report.rows import PSNR, Row
+from bench.report.rows import Row
 
 HAIR = 0.05  # dB; chosen: about the spread of one network's PSNR over seeds
 MARK = "output = input"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench import metrics
 from bench.config.schema import INPUT, digest
 from bench.errors import BenchError
 from bench.plan.cells import Plan
@@ -16,8 +17,6 @@ from bench.records.store import Result
 from bench.report import format
 from bench.report.cells import Group
 from bench.report.slices import Means, means_of, slice_names
-
-PSNR, SSIM, COLUMN, RMSE = "psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu"
 
 Definitions = Mapping[str, Mapping[str, Any]]
 
@@ -79,12 +78,8 @@ def definitions(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
 
 
 def definition(known: Definitions, metric: str) -> Mapping[str, Any]:
-    """Return the definition of a metric, or what holds for all of its kind where no record has one."""
-    fallback = {
-        "unit": {PSNR: "dB", RMSE: "HU"}.get(metric, ""),
-        "direction": "lower" if metric == RMSE else "higher",
-    }
-    return known.get(metric, fallback)
+    """Return the definition of a metric; where no record has one, or only a part, as this program has it."""
+    return metrics.definition(metric, known.get(metric))
 
 
 def ranking(row: Row, metric: str, definition: Mapping[str, Any]) -> list[str]:

@@ -67,7 +67,7 @@ def mean_psnr(pairs: PairSet, rows: np.ndarray, predict: Predict) -> float:
     for row, output, reference, _ in outputs(pairs, rows, predict):
         if not np.isfinite(output).all():
             return float("nan")
-        values.append(_scores(pairs, row, reference, output, ("psnr.slice_max",))["psnr.slice_max"])
+        values.append(_scores(pairs, row, reference, output, (metrics.PSNR,))[metrics.PSNR])
     return float(np.mean(values))
 
 
@@ -75,7 +75,7 @@ def check(pairs: PairSet) -> None:
     """Raise a ``BenchError`` where a slice that is to be scored cannot be: before a training, not after it."""
     for row in (row for part in ("validation", "test") for row in pairs.parts.get(part, ())):
         reference = relative(pairs.reference[row])
-        _scores(pairs, int(row), reference, reference, ("psnr.slice_max",))
+        _scores(pairs, int(row), reference, reference, (metrics.PSNR,))
 
 
 def _scores(
@@ -83,7 +83,7 @@ def _scores(
     row: int,
     reference: np.ndarray,
     output: np.ndarray,
-    ids: Iterable[str] = tuple(metrics.METRICS),
+    ids: Iterable[str] | None = None,
 ) -> dict[str, float]:
     """Return the scores of one slice by metric id, or raise a ``BenchError`` that names it."""
     try:
@@ -96,7 +96,7 @@ def _scores(
 def score(
     pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]
 ) -> tuple[list[dict[str, str | float]], dict[str, float]]:
-    """Score every test slice; return the rows of ``scores.csv`` and the timings.
+    """Return the rows of ``scores.csv``, one per test slice with all metrics, and the timings.
 
     ``ms_per_slice`` is the median over slices of the network's own time, after one batch that compiles.
     """

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bench import metrics
 from bench.config import load as config
 from bench.config import schema
 from bench.config.packaged import packaged
@@ -499,10 +498,6 @@ def test_packaged_files_prefer_the_installed_copy(folder: Path, monkeypatch: pyt
     assert packaged("splits/clean-354.csv") == package / "defaults" / "splits" / "clean-354.csv"
 
 
-def test_the_metric_names_known_to_the_files_are_those_of_metrics() -> None:
-    assert tuple(metrics.METRICS) == schema.METRIC_IDS
-
-
 # --- importing ---
 
 
@@ -518,7 +513,7 @@ from bench.plan import expand
 found = load.load(*map(Path, sys.argv[1:]))
 hashing.code_hash("models.unet:build", found.base)
 environment.describe()
-names = ("keras", "tensorflow", "jax", "models", "numba", "torch", "bench.metrics")
+names = ("keras", "tensorflow", "jax", "models", "numba", "torch")
 print(json.dumps([name for name in names if name in sys.modules]))
 """
     command = [sys.executable, "-c", code, *files]

@@ -124,7 +124,7 @@ def with_versions(**changes: int) -> Callable[[Record], Record]:
     return change
 
 
-RANGE = definitions()["psnr.slice_max"]
+RANGE = definitions(tiny.FOUR)["psnr.slice_max"]
 EXACT: list[tuple[str, Callable[[Record], Record], str]] = [
     ("reference SHA-256", with_fields(data={"reference": "beef", "degraded": "d"}), '"beef"'),
     ("physics version", with_versions(physics=99), "99"),
@@ -136,10 +136,32 @@ EXACT: list[tuple[str, Callable[[Record], Record], str]] = [
     ("reference ranges", with_fields(ranges={"test": [0.0, 1.0]}), '{"test": [0.0, 1.0]}'),
     (
         "metric definitions",
-        with_fields(metrics={**definitions(), "psnr.slice_max": {**RANGE, "range": "1.0"}}),
+        with_fields(metrics={**definitions(tiny.FOUR), "psnr.slice_max": {**RANGE, "range": "1.0"}}),
         '"range": "1.0"',
     ),
 ]
+
+
+def test_a_metric_added_later_is_no_difference_and_enters_the_next_golden_file(plan: Plan) -> None:
+    definition = {**RANGE, "unit": "%", "label": "MAPE", "decimals": 1}
+    added = with_fields(metrics={**definitions(tiny.FOUR), "mape": definition})
+    results = []
+    for r in run(plan):
+        assert r.record is not None
+        rows = [{**row, "mape": 9.0 if r.planned.spec.training else 5.0} for row in r.scores]
+        results.append(Result(r.planned, added(r.record), rows, [], r.folder))
+    assert verify.compare(golden(plan), results) == []
+    made = verify.make([results], "tiny", {})
+    assert made["cells"][CELL]["scores"]["mape"] == {"value": 9.0, "spread": 0.0, "floor": 0.05, "band": 0.05}
+    (found,) = verify.compare(made, run(plan))[:1]
+    assert (found.kind, found.metric) == ("scoring", "metric definitions")
+
+
+def test_labels_and_decimals_are_no_facts(plan: Plan) -> None:
+    bare = {name: {k: v for k, v in one.items() if k not in ("label", "decimals")}
+            for name, one in definitions(tiny.FOUR).items()}  # fmt: skip
+    old = [result(cell, 30.0 if cell.spec.model == "unet" else 25.0, metrics=bare) for cell in plan.cells]
+    assert verify.compare(golden(plan), old) == []
 
 
 KIND = {
@@ -286,7 +308,7 @@ def test_networks_that_return_their_input_are_red_in_every_cell_and_score(plan: 
         for r in results
     ]
     found = verify.compare(golden(plan), same)
-    metrics = set(definitions())
+    metrics = set(definitions(tiny.FOUR))
     assert {(d.kind, d.cell, d.metric) for d in found} == {
         ("training", cell, metric) for cell in ("unet:sparse:s1", CELL) for metric in metrics
     }

@@ -10,12 +10,12 @@ from bench.records import record
 from tests import tiny
 
 FOLDER = Path(__file__).parents[1] / "golden"
-FIRST, SECOND, GOLDEN = (FOLDER / f"record_v{schema}.json" for schema in (1, 2, 3))
+FIRST, SECOND, THIRD, GOLDEN = (FOLDER / f"record_v{schema}.json" for schema in (1, 2, 3, 4))
 
 
 def test_golden_record_of_schema_1_still_reads() -> None:
     value = record.loads(FIRST.read_text(encoding="utf-8"))
-    assert (value.schema_version, value.status, value.best_epoch) == (3, "finished", 2)
+    assert (value.schema_version, value.status, value.best_epoch) == (4, "finished", 2)
     data = value.spec.dataset.data
     assert (data.split_sha256, data.fold, data.folds, value.leaky) == ("", None, 1, "")
     assert value.spec.training is not None
@@ -40,7 +40,7 @@ def test_golden_record_names_its_split_file_its_fold_and_its_leak() -> None:
 
 def test_golden_record_of_schema_2_still_reads() -> None:
     value = record.loads(SECOND.read_text(encoding="utf-8"))
-    assert (value.schema_version, value.effective_photons, value.deviation_factor) == (3, 1093.75, None)
+    assert (value.schema_version, value.effective_photons, value.deviation_factor) == (4, 1093.75, None)
     assert (value.spec.versions["physics"], value.configuration) == (1, {})
 
 
@@ -51,6 +51,19 @@ def test_golden_record_names_both_files_and_the_factor_of_deviations() -> None:
         "datasets.yaml": ("packaged", ""),
         "experiments.yaml": ("mine/experiments.yaml", "cc"),
     }
+
+
+def test_golden_record_of_schema_3_still_reads() -> None:
+    value = record.loads(THIRD.read_text(encoding="utf-8"))
+    assert (value.schema_version, value.deviation_factor) == (4, 512 / 64)
+    assert (value.weights_sha256, value.rescored) == ("", ())
+
+
+def test_golden_record_names_its_weights_and_later_scorings() -> None:
+    value = record.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert value.weights_sha256.endswith("ee")
+    assert [(one.at[:10], one.metrics) for one in value.rescored] == [("2026-11-26", ("psnr.slice_max",))]
+    assert value.metrics["psnr.slice_max"]["decimals"] == 2
 
 
 def test_a_record_of_schema_1_without_its_split_is_refused_in_one_line() -> None:
@@ -79,8 +92,8 @@ def altered(**changes: object) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (altered(schema_version=4), "x/record.json: record schema 4 is newer than 3; upgrade this program"),
-        (altered(schema_version=99, gone="y"), "record schema 99 is newer than 3; upgrade this program"),
+        (altered(schema_version=5), "x/record.json: record schema 5 is newer than 4; upgrade this program"),
+        (altered(schema_version=99, gone="y"), "record schema 99 is newer than 4; upgrade this program"),
         (altered(schema_version=0), "schema_version: 0 is no schema of a record"),
         (altered(schema_version="1"), "schema_version: '1' is no schema of a record"),
         (altered(schema_version=True), "schema_version: True is no schema of a record"),

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bench import report
+from bench.metrics import RMSE
 from bench.report import table
 from bench.report.board import Scoreboard
-from bench.report.rows import RMSE
 from bench.report.values import Drawing, Figure, Gallery, Grid, Panel, Sample, Window, label
 
 

@@ -222,7 +222,9 @@ def test_a_network_that_returns_its_input_is_marked_in_every_format(
     texts = drawn(bench, tmp_path)
     for ending in (".md", ".tex"):
         marked = [line for line in texts[ending].splitlines() if "(output = input)" in line]
-        assert len(marked) == 5, ending  # scores, gain, error, and UNet's rows of spread and cost
+        assert len(marked) == 6, (
+            ending
+        )  # scores, gain, error, further scores, and UNet's rows of spread and cost
         assert re.search(r"26\.50 / \S+ \(output = input\)", marked[0])
         assert texts[ending].count("has not learned to change its input") == 5
     assert texts[".html"].count('<span class="detail">output = input</span>') == 5

@@ -18,5 +18,21 @@ from bench.report import format
     ],
 )  # fmt: skip
 def test_printed_scores(number: float, metric: str, signed: bool, expected: str) -> None:
-    unit = {"unit": "dB"} if metric.startswith("psnr") else {"unit": ""}
+    unit = {"unit": "dB"} if metric.startswith("psnr") else {"unit": ""}  # an older record has no decimals
     assert format.score(number, metric, unit, signed=signed) == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "definition", "name", "printed"),
+    [
+        ("rmse.hu", {"unit": "HU"}, "RMSE (HU)", "0.2"),  # an older record: as this program prints it
+        ("rmse.hu", {"unit": "HU", "label": "error", "decimals": 3}, "error (HU)", "0.235"),
+        ("vif", {"unit": ""}, "vif", ".235"),  # of another program
+        ("vif", {"unit": "", "label": "VIF", "decimals": 1}, "VIF", ".2"),
+    ],
+)
+def test_a_metric_is_printed_as_its_record_says(
+    metric: str, definition: dict[str, str | int], name: str, printed: str
+) -> None:
+    assert format.metric_name(metric, definition) == name
+    assert format.score(0.2348, metric, definition) == printed

@@ -11,12 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA = 1
 TRAINING_VERSION = 1  # raised when equal settings no longer give equal weights; a golden test guards it
 LOSS_NAMES = ("mse", "half_sse", "mse_ms_ssim")
-METRIC_IDS = (
-    "psnr.slice_max",
-    "ssim.slice_max",
-    "ssim.column",
-    "rmse.hu",
-)  # those of bench.metrics, for the checks
 INPUT = "input"  # the untreated slice: a column of the table and a cell without training
 FULL_SIZE = 512
 

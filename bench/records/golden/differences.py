@@ -74,7 +74,7 @@ def _exact(
             if kind == "training" and name == facts.input_of(name):
                 continue
             for key, wanted in values.items():
-                if mine.get(key) != wanted:
+                if facts.differ(key, wanted, mine.get(key)):
                     cells[fold, kind, key, _short(wanted), _short(mine.get(key))].append(name)
                     earlier = blamed.get(name, kind)
                     blamed[name] = min(kind, earlier, key=facts.KINDS.index)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import metrics
 from bench.errors import BenchError
 from bench.records.golden import facts
 from bench.records.store import Result
@@ -21,7 +22,7 @@ FLOOR = {
     "HU": 0.02,  # twice what a degraded pixel may differ by from processor to processor
     "": 5e-5,
 }  # and never narrower than this, by unit: another processor rounds otherwise
-MOVED = "psnr.slice_max"  # the score in which every network must have left the input
+MOVED = metrics.PSNR  # the score in which every network must have left the input
 
 
 def make(runs: Sequence[Sequence[Result]], profile: str, note: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,14 +71,19 @@ def _exact(runs: Iterable[Mapping[str, facts.Facts]]) -> dict[str, dict[str, dic
 
 def _scores(name: str, found: Sequence[facts.Facts]) -> dict[str, dict[str, float]]:
     scores = {}
-    for metric, definition in found[0].metrics.items():
+    for metric, recorded in found[0].metrics.items():
         means = [one.means[metric] for one in found]
         if not np.isfinite(means).all():
             raise BenchError(f"{metric} of cell {name} is not finite")
         low, high = min(means), max(means)
-        floor = FLOOR[definition["unit"]]
+        floor = _floor(metrics.definition(metric, recorded))
         scores[metric] = {"value": (low + high) / 2, "spread": high - low, "floor": floor}
     return scores
+
+
+def _floor(definition: Mapping[str, Any]) -> float:
+    """Return the narrowest band of a metric: by its unit, or half of the last digit that is printed of it."""
+    return float(FLOOR.get(definition["unit"], 0.5 * 10.0 ** -definition["decimals"]))
 
 
 def set_bands(cells: Mapping[str, Any]) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from bench.config.schema import INPUT
+from bench.metrics import PSNR, SSIM
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
 from bench.report.render import png
-from bench.report.rows import PSNR, SSIM, Row
+from bench.report.rows import Row
 from bench.report.values import Figure, Gallery, Panel, Sample
 
 MOST_SAMPLES = 3

@@ -12,6 +12,7 @@ SECTIONS: tuple[Section, ...] = (
     scores.scores,
     gain.grid,
     scores.rmse,
+    scores.further,
     spread.grid,
     leads.grid,
     cost.grid,

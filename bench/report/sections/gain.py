@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bench.config.schema import INPUT
+from bench.metrics import PSNR, SSIM
 from bench.report import entries
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
 from bench.report.entries import Footnotes
-from bench.report.rows import PSNR, SSIM, Row, gain
+from bench.report.rows import Row, gain
 from bench.report.values import Entry, Grid, state, value
 
 

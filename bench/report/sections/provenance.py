@@ -125,7 +125,8 @@ def _ended(result: Result) -> Entry:
         return state("not run yet")
     message = record.attempts[-1].message if record.attempts else ""
     tries = f", attempt {len(record.attempts)}" if len(record.attempts) > 1 else ""
-    return label(describe(result) + tries, message)
+    again = f", scored again {record.rescored[-1].at[:10]}" if record.rescored else ""
+    return label(describe(result) + tries + again, message)
 
 
 def earlier(board: Scoreboard) -> Grid | None:

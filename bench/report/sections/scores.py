@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from bench.metrics import PSNR, RMSE, SSIM
 from bench.plan.acquisition import views_of
 from bench.report import entries, not_finite
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
 from bench.report.entries import Footnotes
-from bench.report.rows import PSNR, RMSE, SSIM, Row
-from bench.report.values import Entry, Grid, value
+from bench.report.rows import Row
+from bench.report.values import Entry, Grid, label, value
+
+Label = Callable[[Scoreboard, Row], Entry]
 
 
 def scores(board: Scoreboard) -> Grid:
@@ -41,9 +44,37 @@ def _folds(board: Scoreboard) -> str:
     return f" of the {len(board.plan.folds)} folds" if len(board.plan.folds) > 1 else ""
 
 
-def _scored(board: Scoreboard, metrics: tuple[str, ...], first: Callable[[Scoreboard, Row], Entry]) -> Grid:
-    """Return the means of all cells by ``metrics``, the best network in bold; ``first`` draws a row's label."""
+def further(board: Scoreboard) -> Grid | None:
+    """Return the scores of all metrics without a table of their own, metric by metric; None where there are none."""
     foot, rows = Footnotes(), []
+    for metric in (metric for metric in board.metrics if metric not in (PSNR, SSIM, RMSE)):
+        name = label(board.named(metric), f"{board.definition(metric)['direction']} is better")
+        rows += [(name, *cells) for cells in _rows(board, (metric,), entries.condition, foot)]
+    if not rows:
+        return None
+    return Grid(
+        name="further",
+        title="Further scores",
+        headings=("Metric", "Condition", *board.names.values()),
+        rows=tuple(rows),
+        lead=f"Means over the test slices{_folds(board)} of the metrics that have no table of their own.",
+        footnotes=tuple(foot.texts),
+        texts=(0, 1),
+    )
+
+
+def _scored(board: Scoreboard, metrics: tuple[str, ...], first: Label) -> Grid:
+    """Return a table of the means of all cells by ``metrics``; name, title and lead are left to the caller."""
+    foot = Footnotes()
+    rows = tuple(_rows(board, metrics, first, foot))
+    heads = ("Condition", *board.names.values())
+    return Grid(name="", title="", headings=heads, rows=rows, footnotes=tuple(foot.texts))
+
+
+def _rows(
+    board: Scoreboard, metrics: tuple[str, ...], first: Label, foot: Footnotes
+) -> Iterator[tuple[Entry, ...]]:
+    """Yield the means of all cells by ``metrics``, the best network in bold; ``first`` draws a row's label."""
     for row in board.rows:
         best = {metric: board.winners(row, metric) for metric in metrics}
         left_out = not_finite.of_row(board, row, metrics)
@@ -55,6 +86,4 @@ def _scored(board: Scoreboard, metrics: tuple[str, ...], first: Callable[[Scoreb
             return value(*texts, best=tuple(group.model in best[metric] for metric in metrics), marks=marks)
 
         cells = entries.across_networks(board, row, foot, draw)
-        rows.append((replace(first(board, row), marks=foot.mark(left_out)), *cells))
-    heads = ("Condition", *board.names.values())
-    return Grid(name="", title="", headings=heads, rows=tuple(rows), footnotes=tuple(foot.texts))
+        yield (replace(first(board, row), marks=foot.mark(left_out)), *cells)

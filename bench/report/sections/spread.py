@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from bench.metrics import PSNR, SSIM
 from bench.report import entries, statistics
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
 from bench.report.entries import RESAMPLED
-from bench.report.rows import PSNR, SSIM
 from bench.report.values import Entry, Grid, Part, state, value
 
 _OVER_FOLDS = (
@@ -29,7 +29,7 @@ def grid(board: Scoreboard) -> Grid:
     return Grid(
         name="spread",
         title="Spread over patients",
-        headings=("Condition", "Network", "PSNR (dB)", "SSIM", "Patients"),
+        headings=("Condition", "Network", board.named(PSNR), board.named(SSIM), "Patients"),
         rows=rows,
         lead=lead + (_OVER_FOLDS if len(board.plan.folds) > 1 else ""),
         texts=(0, 1),
