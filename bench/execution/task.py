@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import devices, environment, metrics, seeds
-from bench.config.schema import File
+from bench.config.schema import YamlFile
 from bench.data.pairs.pairs import PairFiles
 from bench.network_code.importing import Planned
 from bench.plan.cells import PlannedCell
@@ -27,7 +27,7 @@ class Task:
     deviation_factor: float | None
     code: Planned  # of the network, as the cell's id names it
     leaky: str = ""  # why the split is leaky; empty: it is clean
-    configuration: dict[str, File] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
+    configuration: dict[str, YamlFile] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from bench.config.schema import File, Frozen
+from bench.config.schema import Frozen, YamlFile
 from bench.errors import BenchError
 from bench.plan.cells import Cell
 
@@ -52,7 +52,7 @@ class Record(Frozen):
     )
     effective_photons: float | None = None  # before physics version 2: the photons per ray that were drawn
     configuration: dict[
-        str, File
+        str, YamlFile
     ] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
 
 

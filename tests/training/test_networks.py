@@ -18,7 +18,8 @@ from bench.execution.task import Task
 from bench.network_code import hashing
 from bench.network_code.importing import CodeChanged, Planned
 from bench.training.initial_weights import initial_weights
-from bench.training.networks import Schedule, Workbench, load_network, values
+from bench.training.networks import Workbench, load_network, values
+from bench.training.schedule import schedule
 
 DECAY = Decay.model_validate({"from": 1e-4, "to": 1e-5})
 HALVING = Halving(start=1e-3, halve_every=10)
@@ -26,8 +27,8 @@ STEPS = Steps(rates=[1e-3, 1e-4], epochs=[30, 20])
 
 
 def rates(rate: Any, epochs: int, updates: int, steps: list[int]) -> list[float]:
-    schedule = Schedule(rate, epochs, updates)
-    return [float(schedule(keras.ops.convert_to_tensor(step, "int32"))) for step in steps]
+    at = schedule(rate, epochs, updates)
+    return [float(at(keras.ops.convert_to_tensor(step, "int32"))) for step in steps]
 
 
 @pytest.mark.parametrize("updates", [100, 5000, 80_000])  # the same curve over any budget
@@ -53,8 +54,8 @@ def test_steps_change_exactly_at_their_epoch(updates: int) -> None:
     length = updates // 50
     rate = Steps(rates=[10.0**-k for k in range(1, 50)], epochs=[1] * 48 + [2])
     starts = np.arange(1, 48) * length
-    schedule = Schedule(rate, 50, updates)
-    found = np.asarray(schedule(np.concatenate([starts, starts - 1])))  # all steps at once
+    at = schedule(rate, 50, updates)
+    found = np.asarray(at(np.concatenate([starts, starts - 1])))  # all steps at once
     assert found[:47] == pytest.approx([10.0**-k for k in range(2, 49)], rel=1e-6)
     assert found[47:] == pytest.approx([10.0**-k for k in range(1, 48)], rel=1e-6)
 

@@ -25,7 +25,7 @@ from bench.data.sources.open import open_source
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
 
-Fetched = schema.FolderSource | schema.PairsSource
+Fetched = schema.FolderSource | schema.DicomPairs
 TRIES = 2  # downloads of a series that arrives broken
 _SPARE_BYTES = 64 << 20  # what the file system keeps for itself, and the index of headers
 _ELSEWHERE = "name a larger disk with --into"

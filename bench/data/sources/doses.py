@@ -39,9 +39,7 @@ Scans = dict[str, list[tuple[str, dict[str, Any]]]]  # patient -> file and scan 
 class DosePairs:
     """Full-dose slices and what the same scan looked like at lower doses (a ``SliceSource``)."""
 
-    def __init__(
-        self, name: str, source: schema.PairsSource, *, base: Path, index_cache: Path | None
-    ) -> None:
+    def __init__(self, name: str, source: schema.DicomPairs, *, base: Path, index_cache: Path | None) -> None:
         self.name, self.spec = name, source
         self._base, self._root, self._index_cache = base, base / source.path, index_cache
         self._catalogue: Catalogue | None = None
@@ -118,7 +116,7 @@ class DosePairs:
             remedy = self.spec.obtain or "correct path, reference or degraded of the source"
             raise BenchError(f"no patient has slices of {text}{there}", file=self._root, remedy=remedy)
         used = [one for patient in whole for one in reference[patient]]
-        refuse_crops(used, self.spec.matrix or schema.FULL_SIZE, self._root)
+        refuse_crops(used, self.spec.matrix, self._root)
         hashes = {"": {file: scan["sha256"] for file, scan in used}}
         partners: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {condition: {} for condition in doses}
         for condition, scans in doses.items():
@@ -197,7 +195,7 @@ def _folders(file: str) -> tuple[str, ...]:
 
 def _scan(
     root: Path,
-    source: schema.PairsSource,
+    source: schema.DicomPairs,
     words: DoseWords,
     listing: Listing,
     wanted: Mapping[str, Pin | None] | None,

@@ -55,11 +55,11 @@ def open_source(name: str, source: schema.AnySource, *, base: Path, index_cache:
     """
     if isinstance(source, schema.PhantomSource):
         return PhantomSlices(name, source)
-    if isinstance(source, schema.PairsSource) and source.layout == "dicom":
+    if isinstance(source, schema.DicomPairs):
         from bench.data.sources.doses import DosePairs  # pydicom only where it is needed
 
         return DosePairs(name, source, base=base, index_cache=index_cache)
-    if isinstance(source, schema.PairsSource):
+    if isinstance(source, schema.StudyPairs | schema.FolderPairs):
         return StoredPairs(name, source, base=base, index_cache=index_cache)
     return FolderFiles(name, source, base=base, index_cache=index_cache)
 

@@ -35,12 +35,17 @@ class StoredPairs:
     """Degraded and reference slices in files of equal names; see ``bench.data.sources.open.SliceSource``."""
 
     def __init__(
-        self, name: str, source: schema.PairsSource, *, base: Path, index_cache: Path | None
+        self,
+        name: str,
+        source: schema.StudyPairs | schema.FolderPairs,
+        *,
+        base: Path,
+        index_cache: Path | None,
     ) -> None:
         self.name, self.spec = name, source
         self._base, self._root, self._index_cache = base, base / source.path, index_cache
         self._catalogue: Catalogue | None = None
-        self._matrix = source.matrix or (schema.FULL_SIZE if source.layout == "study" else None)
+        self._matrix = source.matrix
         self._spelled: dict[Path, dict[str, str]] = {}  # of each folder: a name in NFC -> as it is on disk
         self._skipped: Counter[str] = Counter()
 
@@ -95,7 +100,7 @@ class StoredPairs:
         return []
 
     def _reference(self) -> Path:
-        named = STUDY_REFERENCE if self.spec.layout == "study" else str(self.spec.reference)
+        named = STUDY_REFERENCE if self.spec.layout == "study" else self.spec.reference
         return on_disk(self._root / named)
 
     def _folders(self) -> dict[str, Path]:

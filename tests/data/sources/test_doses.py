@@ -11,7 +11,6 @@ import pytest
 
 from bench import report
 from bench.config import load as config
-from bench.config import schema
 from bench.data.pairs.pairs import open_pairs
 from bench.data.sources.doses import DosePairs
 from bench.data.sources.open import open_source
@@ -20,6 +19,7 @@ from bench.execution import resolve as preparing
 from bench.execution import runner
 from bench.records.store import RunStore
 from tests import tiny
+from tests.data import trees
 from tests.dicoms import uid, write_ct
 
 FULL, LOW = "1.000000-Full Dose Images-12345", "1.000000-Low Dose Images-54321"
@@ -60,7 +60,7 @@ def write_patient(
 
 def opened(root: Path, **keys: Any) -> DosePairs:
     value = {"kind": "pairs", "path": str(root), "layout": "dicom", "matrix": SIDE, **keys}
-    source = open_source("doses", schema.PairsSource.model_validate(value), base=root, index_cache=None)
+    source = open_source("doses", trees.pairs(value), base=root, index_cache=None)
     assert isinstance(source, DosePairs)
     return source
 
