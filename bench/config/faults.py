@@ -7,6 +7,8 @@ Pydantic decides what is wrong and where, and every union of ``schema`` which me
 from __future__ import annotations
 
 import difflib
+import functools
+import json
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -90,21 +92,19 @@ def locate(loc: Sequence[str | int], model: type[BaseModel]) -> Place:
 def _in_words(entry: Mapping[str, Any], place: Place, document: Document) -> Fault:
     path, kind = place.path, entry["type"]
     if kind == "missing":
-        by = [
-            f", and {choice.key} {tag} needs it"
-            for choice, _, tag in place.chosen
-            if isinstance(choice, ByKey)
-        ]
-        return Fault(path, f"is missing{by[-1] if by else ''}", f"must be {describe(members(place.hint))}")
+        named = [(choice.key, tag) for choice, _, tag in place.chosen if isinstance(choice, ByKey)]
+        needed_by = ", and {} {} needs it".format(*named[-1]) if named else ""
+        return Fault(path, f"is missing{needed_by}", f"must be {describe(members(place.hint))}")
     if kind == "extra_forbidden":
         return _unknown_key(place)
     if kind == "value_error":
         return Fault(path, entry["msg"].removeprefix("Value error, "))
     if kind == "too_short":
         return Fault(path, "is empty", "name at least one")
-    if kind.startswith("union_tag"):
-        return _no_member(place, document)
-    return _wrong_value(path, members(place.hint), document)
+    value = functools.reduce(lambda inner, part: inner[part], path, document.value)
+    if kind.startswith("union_tag") and (fault := _no_member(place, value)):
+        return fault
+    return wrong_value(path, value, members(place.hint), document.texts.get(path))
 
 
 def _unknown_key(place: Place) -> Fault:
@@ -123,37 +123,36 @@ def _unknown_key(place: Place) -> Fault:
     return Fault(path, "unknown key", suggestion(path[-1], known), (*path[:-1], close) if close else None)
 
 
-def _no_member(place: Place, document: Document) -> Fault:
-    """Return the fault of a value that none of the members of a union is meant by."""
-    value, (choice, of_tag) = _at(document.value, place.path), choice_of(_stated(place.hint)) or (None, {})
+def _no_member(place: Place, value: Any) -> Fault | None:
+    """Return the fault of a value that does not name its member of a union, None where no key names members."""
+    choice, of_tag = choice_of(_stated(place.hint)) or (None, {})
     if not isinstance(choice, ByKey):
-        return _wrong_value(place.path, members(place.hint), document)
+        return None
     if not isinstance(value, dict):
-        return _wrong_value(place.path, [dict[str, Any]], document)
+        return wrong_value(place.path, value, [dict[str, Any]])
     path = (*place.path, choice.key)
     if choice.key not in value:
         return Fault(path, "is missing", f"must be one of {', '.join(of_tag)}")
     return Fault(path, f"unknown {choice.key} {value[choice.key]!r}", suggestion(value[choice.key], of_tag))
 
 
-def _at(value: Any, path: KeyPath) -> Any:
-    for part in path:
-        value = value[part]
-    return value
-
-
-def _wrong_value(path: KeyPath, hints: list[Any], document: Document) -> Fault:
-    value = _at(document.value, path)
+def wrong_value(path: KeyPath, value: Any, hints: list[Any], written: str | None = None) -> Fault:
+    """Return the fault of a value that is of none of ``hints``; ``written`` is how it stands in the file."""
+    if isinstance(value, dict | list):
+        return Fault(
+            path,
+            f"must be {describe(hints)}, not {'a list' if isinstance(value, list) else 'keys and values'}",
+        )
+    shown = (
+        "empty" if value is None else repr(value) if isinstance(value, str) else written or json.dumps(value)
+    )
     choices = [str(choice) for hint in hints if get_origin(hint) is Literal for choice in get_args(hint)]
     remedy = None
-    if isinstance(value, dict | list):
-        shown = "keys and values" if isinstance(value, dict) else "a list"
-    else:
-        shown = "empty" if value is None else repr(value) if isinstance(value, str) else document.texts[path]
-        if str in hints and value is not None:
-            remedy = f"put it in quotes: '{shown}'"
-        elif isinstance(value, str) and nearest(value, choices):
-            remedy = f"did you mean {nearest(value, choices)}?"
+    if isinstance(value, str):
+        close = nearest(value, choices)
+        remedy = "write true or false" if bool in hints else f"did you mean {close}?" if close else None
+    elif str in hints and value is not None:
+        remedy = f"put it in quotes: '{shown}'"
     return Fault(path, f"must be {describe(hints)}, not {shown}", remedy)
 
 

@@ -222,7 +222,8 @@ def test_equal_settings_still_give_equal_weights(
     assert set(found) == set(golden["norms"])
     assert not off, (
         f"equal settings no longer give equal weights (found, golden): {off}. If that is meant, raise "
-        f"TRAINING_VERSION in bench/spec and make {GOLDEN.name} anew, so that older cells are not taken for new ones"
+        f"TRAINING_VERSION in bench/config/schema and make {GOLDEN.name} anew, so that no older cell is taken for a "
+        "new one"
     )
 
 

@@ -180,7 +180,7 @@ def test_doses_that_do_not_fit_are_refused_in_one_line(
 def test_crops_are_refused(tmp_path: Path) -> None:
     write_patient(tmp_path, 1)
     with pytest.raises(BenchError, match="16 x 16 pixels, not 512 x 512"):
-        opened(tmp_path, matrix=None).catalogue()
+        opened(tmp_path, matrix=512).catalogue()
 
 
 # --- a measured condition from datasets.yaml to the table ---
@@ -253,7 +253,7 @@ def test_only_the_reference_is_built_again(here: Path) -> None:
     [
         ("measured: true", "measured: true, photons: 1e5", "a measured condition has neither views nor photons"),
         ("label: quarter dose, measured: true", "label: quarter dose", "needs views or photons, or measured: true"),
-        ("layout: dicom,", "layout: dicom, unit: 1/cm,", "layout dicom is in HU"),
+        ("layout: dicom,", "layout: dicom, unit: 1/cm,", "sources.doses.unit: must be HU, not '1/cm'"),
         ("{source: doses, split: named", "{source: phantom, split: phantom", "the slices of source phantom are"),
         ("conditions: [quarter_dose]", "conditions: [quarter_dose, noisy]", "no folder for condition noisy"),
     ],
