@@ -11,7 +11,7 @@ import pytest
 
 from bench import devices
 from bench.cli import overview
-from bench.config.schema import Counts, Split
+from bench.config.schema import Counts, KFoldSplit
 from bench.data.pairs import pairs
 from bench.data.splits import choose
 from bench.errors import BenchError
@@ -152,7 +152,7 @@ def test_updates_follow_the_training_slices_of_the_fold(tmp_path: Path) -> None:
 
 def test_cell_ids_hang_on_members_and_not_on_order(prepared: resolve.ResolvedRun, tmp_path: Path) -> None:
     found = prepared.reader.catalogue()
-    split = Split(rule="kfold", folds=2, validation=0.3)
+    split = KFoldSplit(folds=2, validation=0.3)
     ids = [cell.id for cell in prepared.plan.cells]
     again = resolve.resolve(tiny.request(tiny.write(tmp_path), "folds"))
     assert [cell.id for cell in again.plan.cells] == ids

@@ -55,11 +55,11 @@ def test_a_rule_for_names(tmp_path: Path, disk: str, written: str) -> None:
 @pytest.mark.parametrize("rule", ["patients", "list"])
 def test_a_split(tmp_path: Path, disk: str, written: str, rule: str) -> None:
     tree(tmp_path / "scans", disk)
-    split = schema.Split(rule="patients", test=(written,), validation=("P2",))
+    split = schema.PatientSplit(test=(written,), validation=("P2",))
     if rule == "list":
         rows = f"test,{written},{written}/{written}\nvalidation,P2,\ntrain,P3,\n"
         (tmp_path / "own.csv").write_text(f"part,patient,slice\n{rows}", encoding="utf-8")
-        split = schema.Split(rule="list", file=str(tmp_path / "own.csv"))
+        split = schema.ListSplit(file=str(tmp_path / "own.csv"))
     (one,) = choose(npy(tmp_path / "scans"), split, schema.Counts()).selections
     assert [(ref.patient, ref.file) for ref in one.parts["test"]] == [(ONE, f"{disk}/{disk}.npy")]
 
@@ -76,7 +76,7 @@ def test_pairs_whose_partners_are_spelled_otherwise(tmp_path: Path, disk: str, w
         "reference": written,
         "degraded": {"n": "noisy"},
     }
-    source = open_source("pairs", schema.PairsSource.model_validate(value), base=tmp_path, index_cache=None)
+    source = open_source("pairs", trees.pairs(value), base=tmp_path, index_cache=None)
     (ref,) = source.catalogue().refs
     degraded, reference, _ = source.pair(ref, "n", 4)
     assert (degraded[0, 0], reference[0, 0]) == (pytest.approx(0.3), pytest.approx(0.2))

@@ -1,4 +1,4 @@
-"""What the two files must agree on: names that refer to each other, sizes, the functions that build networks.
+"""What the two files must agree on: names that refer to each other, the networks, the published table.
 
 Each check yields faults and never stops at the first. An entry that is broken by itself is left out here, but
 its name still counts as known.
@@ -14,18 +14,15 @@ from pathlib import Path
 
 from bench.config import params, profile_checks, schema
 from bench.config.faults import Fault
-from bench.config.precedence import ALL, RECIPE_KEYS, Settings, settings
+from bench.config.precedence import ALL
 from bench.config.yaml_lines import KeyPath
 from bench.errors import BenchError
 from bench.metrics import METRICS
 from bench.names import suggestion
 from bench.network_code.signature import BuildInfo, build_info
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-MS_SSIM_MIN_SIDE = (
-    161  # pixels; five scales with a window of 11 (bench.training.losses needs Keras to be asked)
-)
-RESERVED = {"models": (schema.INPUT, ALL)}
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_RESERVED = {"models": (schema.INPUT, ALL)}
 
 
 @dataclass
@@ -46,10 +43,10 @@ def names(raw: dict[str, object], sections: Iterable[str]) -> Iterator[Fault]:
     for section in sections:
         entries = raw.get(section)
         for name in entries if isinstance(entries, dict) else ():
-            if not NAME.fullmatch(name):
+            if not _NAME.fullmatch(name):
                 remedy = "names have small letters, digits, _ and -"
                 yield Fault((section, name), f"{name!r} cannot be a name", remedy)
-            elif name in RESERVED.get(section, ()):
+            elif name in _RESERVED.get(section, ()):
                 yield Fault((section, name), f"the name {name!r} is reserved", "choose another")
 
 
@@ -61,13 +58,9 @@ def datasets(value: schema.Datasets, known: Names) -> Iterator[Fault]:
             message = f"{condition.views} views do not divide the {value.geometry.views} of the geometry"
             yield Fault(("conditions", name, "views"), message, f"take {below}, for example")
     for name, source in value.sources.items():
-        if (
-            isinstance(source, schema.FolderSource)
-            and source.kind in ("npy", "flt")
-            and source.pixel_mm is None
-        ):
+        if isinstance(source, schema.FolderSource) and source.kind in ("npy", "flt") and not source.pixel_mm:
             yield Fault(("sources", name, "pixel_mm"), "is missing", f"{source.kind} files do not state it")
-        if isinstance(source, schema.PairsSource):
+        if isinstance(source, schema.FolderPairs | schema.DicomPairs):
             for condition_name in source.degraded:
                 path = ("sources", name, "degraded", condition_name)
                 yield from known.unknown("conditions", condition_name, path, "condition")
@@ -75,17 +68,18 @@ def datasets(value: schema.Datasets, known: Names) -> Iterator[Fault]:
         yield from _split(split, ("splits", name))
 
 
-def _split(split: schema.Split, path: KeyPath) -> Iterator[Fault]:
-    seen: dict[str, str] = {}
-    for part in ("test", "validation", "train"):
-        patients = getattr(split, part)
-        for number, patient in enumerate(patients if isinstance(patients, tuple) else ()):
-            if patient in seen:
-                message = f"patient {patient!r} is already in {seen[patient]}"
-                yield Fault((*path, part, number), message, "a patient is in one part only")
-            seen[patient] = part
-    if split.rule == "shares" and float(split.test or 0) + float(split.validation or 0) >= 1:  # type: ignore[arg-type]
+def _split(split: schema.AnySplit, path: KeyPath) -> Iterator[Fault]:
+    if isinstance(split, schema.ShareSplit) and split.test + split.validation >= 1:
         yield Fault((*path, "test"), "test and validation leave nothing to train on")
+    if not isinstance(split, schema.PatientSplit):
+        return
+    part_of: dict[str, str] = {}
+    for part in ("test", "validation", "train"):
+        for number, patient in enumerate(getattr(split, part) or ()):
+            if patient in part_of:
+                message = f"patient {patient!r} is already in {part_of[patient]}"
+                yield Fault((*path, part, number), message, "a patient is in one part only")
+            part_of[patient] = part
 
 
 def networks(value: schema.Experiments, base: Path, infos: dict[str, BuildInfo]) -> Iterator[Fault]:
@@ -106,10 +100,11 @@ def experiments(
         for key in ("models", "conditions", "seeds"):
             yield from _list(getattr(experiment, key), (*path, key))
     for name, profile in value.profiles.items():
-        yield from _references(profile, ("profiles", name), known)
-        yield from _profile(profile, ("profiles", name), value, infos)
+        path = ("profiles", name)
+        yield from _references(profile, path, known)
+        yield from profile_checks.training(profile, path, value, infos)
         if data is not None:
-            yield from profile_checks.data(profile, ("profiles", name), value, data)
+            yield from profile_checks.source_and_split(profile, path, value, data)
     if value.published is not None:
         yield from _published(value.published, value, known)
 
@@ -135,17 +130,11 @@ def _model(name: str, model: schema.Model, base: Path, infos: dict[str, BuildInf
         yield Fault((*path, "params", missing), "is missing", f"{model.build} has no default for it")
     for recipe_name, recipe in model.recipes.items():
         at = (*path, "recipes", recipe_name)
-        yield from _schedule(recipe.learning_rate, recipe.epochs, at)
+        yield from profile_checks.rate_length(recipe.learning_rate, recipe.epochs, at)
         for number, key in enumerate(recipe.chosen):
             if key not in schema.Recipe.model_fields:
                 remedy = suggestion(key, schema.Recipe.model_fields)
                 yield Fault((*at, "chosen", number), f"unknown recipe key {key!r}", remedy)
-
-
-def _schedule(rate: schema.LearningRate, epochs: int, path: KeyPath) -> Iterator[Fault]:
-    if isinstance(rate, schema.Steps) and sum(rate.epochs) != epochs:
-        message = f"the steps are {sum(rate.epochs)} epochs long, the recipe {epochs}"
-        yield Fault((*path, "learning_rate"), message)
 
 
 def _references(profile: schema.Profile, path: KeyPath, known: Names) -> Iterator[Fault]:
@@ -156,84 +145,6 @@ def _references(profile: schema.Profile, path: KeyPath, known: Names) -> Iterato
         if models is not None and name != ALL and name not in models:
             remedy = suggestion(name, [ALL, *sorted(models)])
             yield Fault((*path, "training", name), f"unknown model {name!r}", remedy)
-
-
-def _profile(
-    profile: schema.Profile, path: KeyPath, value: schema.Experiments, infos: dict[str, BuildInfo]
-) -> Iterator[Fault]:
-    experiment = value.experiments.get(profile.experiment)
-    found: dict[str, Settings] = {}
-    models = [name for name in (experiment.models if experiment else ()) if name in value.models]
-    for name in models:
-        model, info = value.models[name], infos.get(name)
-        recipe = model.recipes.get(profile.recipe)
-        if recipe is None:
-            message = f"model {name} has no recipe {profile.recipe!r}"
-            yield Fault((*path, "recipe"), message, suggestion(profile.recipe, model.recipes))
-        own = profile.training.get(name, schema.Overrides()).params
-        if info is not None:
-            yield from params.faults(own, info, (*path, "training", name, "params"))
-        if recipe is not None:
-            declared = info.parameters if info else ()
-            found[name] = settings(profile, name, model, recipe, declared)
-            yield from _sizes(profile, name, recipe, found[name], info.multiple if info else 1, path)
-    if models and all(name in infos and name in found for name in models):
-        yield from _for_all(profile, (*path, "training", ALL), {name: infos[name] for name in models}, found)
-
-
-def _for_all(
-    profile: schema.Profile, path: KeyPath, infos: dict[str, BuildInfo], found: dict[str, Settings]
-) -> Iterator[Fault]:
-    """Yield what ``training.all`` asks of no network, and values that a network it reaches would not take."""
-    everyone = profile.training.get(ALL, schema.Overrides())
-    for info in infos.values():
-        declared = {key: value for key, value in everyone.params.items() if key in info.parameters}
-        yield from params.faults(declared, info, (*path, "params"))
-    known = sorted({key for info in infos.values() for key in info.parameters})
-    for key in everyone.params:
-        if key not in known:
-            message = "no network of the profile has such a parameter"
-            yield Fault((*path, "params", key), message, suggestion(key, known))
-    if any(name in profile.training for name in infos):
-        return
-    reached = {
-        key for one in found.values() for key, setting in one.recipe.items() if setting.origin == "all"
-    }
-    for key in RECIPE_KEYS:
-        if getattr(everyone, key) is not None and key not in reached:
-            message = "reaches no network: the recipe of each states its own"
-            yield Fault(
-                (*path, key), message, f"write it under the models, {', '.join(infos)}, instead of {ALL}"
-            )
-
-
-def _sizes(
-    profile: schema.Profile, model: str, recipe: schema.Recipe, found: Settings, multiple: int, path: KeyPath
-) -> Iterator[Fault]:
-    if profile.size % multiple:
-        yield Fault((*path, "size"), f"{profile.size} is no multiple of {multiple}, which {model} needs")
-
-    def at(key: str) -> KeyPath:
-        """Return the key path that a person would change."""
-        origin = found.recipe[key].origin
-        return (
-            (*path, "size")
-            if origin == "recipe"
-            else (*path, "training", {"all": ALL}.get(origin, model), key)
-        )
-
-    patch, loss, rate = (found.recipe[key].value for key in ("patch", "loss", "learning_rate"))
-    if patch is not None and patch > profile.size:
-        yield Fault(
-            at("patch"), f"patches of {patch} pixels (model {model}) do not fit into size {profile.size}"
-        )
-    elif patch is not None and patch % multiple:
-        yield Fault(at("patch"), f"{patch} is no multiple of {multiple}, which {model} needs")
-    if loss == "mse_ms_ssim" and min(patch or profile.size, profile.size) < MS_SSIM_MIN_SIDE:
-        message = f"mse_ms_ssim (model {model}) needs images of {MS_SSIM_MIN_SIDE} pixels or more"
-        yield Fault(at("loss"), message)
-    if rate is not recipe.learning_rate:
-        yield from _schedule(rate, recipe.epochs, at("learning_rate")[:-1])
 
 
 def _published(table: schema.Published, value: schema.Experiments, known: Names) -> Iterator[Fault]:

@@ -27,8 +27,8 @@ CHANGED = ("experiments", "profiles")  # whose entries are changed key by key
 ONE_VALUE = ("learning_rate",)  # {from, to} over {start, halve_every} would be neither
 
 
-def asked(own: Document) -> bool:
-    """Return whether a file wants the packaged one under it."""
+def is_asked(own: Document) -> bool:
+    """Return whether a file says ``extends: packaged``."""
     return isinstance(own.value, dict) and own.value.get(KEY) == PACKAGED
 
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.config import crosschecks, extends
-from bench.config import schema as schemas
+from bench.config import crosschecks, extends, profile_checks, schema
 from bench.config.faults import Fault
 from bench.config.packaged import packaged
 from bench.config.partial import validate
@@ -35,8 +34,8 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 class Config:
     """Both files as one value; ``builds`` says what the ``build`` of each model takes."""
 
-    datasets: schemas.Datasets
-    experiments: schemas.Experiments
+    datasets: schema.Datasets
+    experiments: schema.Experiments
     datasets_file: Path
     experiments_file: Path
     documents: Mapping[str, Document]
@@ -51,11 +50,11 @@ class Config:
         return self.experiments_file.resolve().parent
 
     @property
-    def files(self) -> dict[str, schemas.File]:
+    def files(self) -> dict[str, schema.YamlFile]:
         """Both files by their usual names, for plans and records."""
         chosen = {DATASETS: self.datasets_file, EXPERIMENTS: self.experiments_file}
         return {
-            name: schemas.File(
+            name: schema.YamlFile(
                 path=extends.PACKAGED if file == packaged(name) else str(file),
                 sha256=self.documents[name].sha256,
                 extends=self.documents[name].extends,
@@ -67,7 +66,7 @@ class Config:
         """Return the file and the line in which a key path, or its nearest parent, is written."""
         return self.documents[name].place(path)
 
-    def source(self, name: str) -> schemas.AnySource:
+    def source(self, name: str) -> schema.AnySource:
         """Return a source with the variables in its paths filled in.
 
         Raises ``BenchErrors`` with file, line and key of each path whose variable is not set.
@@ -86,7 +85,7 @@ class Config:
         changes: dict[str, Any] = {
             key: filled(text, key) for key in PATH_KEYS if isinstance(text := getattr(source, key, None), str)
         }
-        if isinstance(source, schemas.PairsSource):
+        if isinstance(source, schema.FolderPairs | schema.DicomPairs):
             changes["degraded"] = {
                 key: filled(text, "degraded", key) for key, text in source.degraded.items()
             }
@@ -107,17 +106,17 @@ def load(datasets: Path | None = None, experiments: Path | None = None) -> Confi
     for name, file in files.items():
         try:
             documents[name] = _read(file, name)
-        except BenchErrors as error:
-            errors += error.errors
+        except BenchErrors as unreadable:
+            errors += unreadable.errors
     faults, values, builds = _check(documents, files[EXPERIMENTS].resolve().parent)
     unfit: dict[str, tuple[BenchError, ...]] = {}
-    for name, found in faults.items():
-        for fault in found:
-            told, later = _error(fault, documents[name]), _inherited(fault, documents[name])
-            if later:
-                unfit[later] = (*unfit.get(later, ()), told)
+    for name, document in documents.items():
+        for fault in faults[name]:
+            error, inherited_by = _error(fault, document), _inherited(fault, document)
+            if inherited_by:
+                unfit[inherited_by] = (*unfit.get(inherited_by, ()), error)
             else:
-                errors.append(told)
+                errors.append(error)
     if errors:
         order = {str(file): number for number, file in enumerate(files.values())}
         raise BenchErrors(sorted(errors, key=lambda error: (order.get(str(error.file), 0), error.line or 0)))
@@ -126,14 +125,12 @@ def load(datasets: Path | None = None, experiments: Path | None = None) -> Confi
     )
 
 
-def profile(config: Config, name: str) -> schemas.Profile:
+def profile(config: Config, name: str) -> schema.Profile:
     """Return a profile by name.
 
     Raises:
         BenchError: there is none (names the nearest), or it does not fit what a file changes in the packaged one
-            that it extends, or its references lie on disk and ``geometry`` asks for others, or one of its
-            conditions has more photons than ``geometry.reference_photons``. Profiles share a
-            geometry, so that is no fault of a file as long as nobody asks for this one.
+            that it extends, or ``geometry`` asks for references that it cannot have.
     """
     profiles = config.experiments.profiles
     if name not in profiles:
@@ -142,44 +139,9 @@ def profile(config: Config, name: str) -> schemas.Profile:
         )
     if name in config.unfit:
         raise BenchErrors(list(config.unfit[name]))
-    if isinstance(config.datasets.sources[profiles[name].source], schemas.PairsSource):
-        _check_references(config, name)
-    else:
-        _check_photons(config, name)
+    for fault in profile_checks.reference(name, config.experiments, config.datasets):
+        raise _error(fault, config.documents[DATASETS])
     return profiles[name]
-
-
-def _check_photons(config: Config, name: str) -> None:
-    """Raise a ``BenchError`` where the noise of a condition of a profile cannot be a part of that of the full dose."""
-    full = config.datasets.geometry.reference_photons
-    profile = config.experiments.profiles[name]
-    for condition in config.experiments.experiments[profile.experiment].conditions:
-        dose = config.datasets.conditions[condition]
-        try:
-            if full is not None:
-                dose.noise_model.check_part_of(full)
-        except ValueError as error:
-            path = ("conditions", condition, "noise" if dose.photons is None else "photons")
-            file, line = config.place(path)
-            remedy = "leave out geometry.reference_photons"
-            if dose.photons is not None:
-                remedy = f"take at most {full:g}, or raise geometry.reference_photons"
-            raise BenchError(str(error), file=file, line=line, key=dotted(path), remedy=remedy) from None
-
-
-def _check_references(config: Config, name: str) -> None:
-    """Raise a ``BenchError`` where ``geometry`` asks a profile of stored pairs for references of its own."""
-    for key in ("reference", "reference_photons"):
-        if getattr(config.datasets.geometry, key) != getattr(schemas.Geometry(), key):
-            path = ("geometry", key)
-            file, line = config.place(path)
-            raise BenchError(
-                f"profile {name} reads pairs whose references lie on disk",
-                file=file,
-                line=line,
-                key=dotted(path),
-                remedy="leave it out",
-            )
 
 
 def _chosen(given: Mapping[str, Path | None]) -> dict[str, Path]:
@@ -216,16 +178,16 @@ def resolve_path(
 def _read(file: Path, name: str) -> Document:
     """Return a file, laid over the packaged one called ``name`` where it says so."""
     document = _plain(file)
-    return extends.laid_over(document, _plain(packaged(name))) if extends.asked(document) else document
+    return extends.laid_over(document, _plain(packaged(name))) if extends.is_asked(document) else document
 
 
 def _plain(file: Path) -> Document:
     document = read(file)
     if not isinstance(document.value, dict):
         raise BenchErrors([BenchError("must hold keys and values", file=file, line=1)])
-    schema = document.value.get("schema")
-    if isinstance(schema, int) and schema > schemas.SCHEMA:
-        message = f"schema {schema} is newer than {schemas.SCHEMA}"
+    stated = document.value.get("schema")
+    if isinstance(stated, int) and stated > schema.SCHEMA:
+        message = f"schema {stated} is newer than {schema.SCHEMA}"
         fault = Fault(("schema",), message, "upgrade this program")
         raise BenchErrors([_error(fault, document)])
     return document
@@ -235,15 +197,14 @@ def _check(
     documents: Mapping[str, Document], base: Path
 ) -> tuple[dict[str, list[Fault]], dict[str, Any], dict[str, BuildInfo]]:
     """Return the faults of each file, the values of what is sound in it, and what the networks take."""
-    faults: dict[str, list[Fault]] = {name: [] for name in documents}
+    faults: dict[str, list[Fault]] = {}
     values: dict[str, Any] = {}
     builds: dict[str, BuildInfo] = {}
     known = crosschecks.Names()
     for name, document in documents.items():
-        model = schemas.Datasets if name == DATASETS else schemas.Experiments
-        faults[name] += crosschecks.names(document.value, SECTIONS[name])
-        found, values[name] = validate(model, document, SECTIONS[name])
-        faults[name] += found
+        model = schema.Datasets if name == DATASETS else schema.Experiments
+        wrong, values[name] = validate(model, document, SECTIONS[name])
+        faults[name] = [*crosschecks.names(document.value, SECTIONS[name]), *wrong]
         sections = {key: document.value.get(key) for key in SECTIONS[name]}
         known.sections |= {key: set(value) for key, value in sections.items() if isinstance(value, dict)}
     data = values.get(DATASETS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.config.faults import Fault, describe, members
+from bench.config.faults import Fault, members, wrong_value
 from bench.config.yaml_lines import KeyPath
-from bench.names import nearest, suggestion
+from bench.names import suggestion
 from bench.network_code.signature import BuildInfo
 
 
@@ -39,32 +39,15 @@ def _fault(value: Any, hints: list[Any], path: KeyPath) -> Fault:
         inside = [fault for hint in hints for fault in _in_list(value, hint, path)]
         if inside and all(get_origin(hint) in (list, tuple) for hint in hints if hint is not None):
             return inside[0]
-    return Fault(path, f"must be {describe(hints)}, not {_shown(value)}", _remedy(value, hints))
+    return wrong_value(path, value, hints)
 
 
 def _in_list(value: list[Any], hint: Any, path: KeyPath) -> Iterator[Fault]:
     if get_origin(hint) is tuple:
-        wanted = get_args(hint)
-        if len(value) != len(wanted):
-            yield Fault(path, f"must be a list of {len(wanted)} values, not of {len(value)}")
+        inner = get_args(hint)
+        if len(value) != len(inner):
+            yield Fault(path, f"must be a list of {len(inner)} values, not of {len(value)}")
     else:
-        wanted = get_args(hint)[:1] * len(value)
-    for number, (entry, kind) in enumerate(zip(value, wanted, strict=False)):
+        inner = get_args(hint)[:1] * len(value)
+    for number, (entry, kind) in enumerate(zip(value, inner, strict=False)):
         yield from of_value(entry, kind, (*path, number))
-
-
-def _remedy(value: Any, hints: list[Any]) -> str | None:
-    choices = [str(choice) for hint in hints if get_origin(hint) is Literal for choice in get_args(hint)]
-    if isinstance(value, str) and bool in hints:
-        return "write true or false"
-    if isinstance(value, str) and (close := nearest(value, choices)):
-        return f"did you mean {close}?"
-    if str in hints and isinstance(value, bool | int | float):
-        return f"put it in quotes: '{_shown(value)}'"
-    return None
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return "keys and values" if isinstance(value, dict) else "a list"
-    return "empty" if value is None else json.dumps(value) if isinstance(value, bool) else repr(value)

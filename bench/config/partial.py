@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bench.config.faults import Fault, explain
+from bench.config.faults import Fault, explain, locate
 from bench.config.schema import SCHEMA
 from bench.config.yaml_lines import Document, KeyPath
 
@@ -28,37 +28,26 @@ def validate(
         return [], model.model_validate_json(json.dumps(value))
     except ValidationError as error:
         faults = explain(error, model, document)
-        value = _without_keys(value, _places(error, value))
+        value = _without_keys(value, _places(error, model))
     try:
         return faults, model.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        value = _without_entries(value, _places(error, value), tuple(sections))
+        value = _without_entries(value, _places(error, model), tuple(sections))
     try:
         return faults, model.model_validate_json(json.dumps(value))
     except ValidationError:
         return faults, None
 
 
-def _places(error: ValidationError, value: Any) -> list[tuple[KeyPath, str | int, str]]:
-    """Return for every complaint its key path as far as the file has it, its last word, and its type."""
-    found: list[tuple[KeyPath, str | int, str]] = []
-    for entry in error.errors(include_url=False):
-        path: list[str | int] = []
-        inner = value
-        for part in entry["loc"]:
-            if (isinstance(inner, dict) and part in inner) or (
-                isinstance(inner, list) and isinstance(part, int)
-            ):
-                inner = inner[part]  # type: ignore[index]
-                path.append(part)
-        found.append((tuple(path), entry["loc"][-1] if entry["loc"] else "", entry["type"]))
-    return found
+def _places(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPath, str]]:
+    """Return the key path and the type of every complaint."""
+    return [(locate(entry["loc"], model).path, entry["type"]) for entry in error.errors(include_url=False)]
 
 
-def _without_keys(value: Any, places: Iterable[tuple[KeyPath, str | int, str]]) -> Any:
+def _without_keys(value: Any, places: Iterable[tuple[KeyPath, str]]) -> Any:
     """Return a copy without the keys that are wrong by themselves; a recipe stays, profiles ask for it."""
     value = copy.deepcopy(value)
-    for path, _, kind in places:
+    for path, kind in places:
         numbered = next((place for place, part in enumerate(path) if isinstance(part, int)), len(path))
         path = path[:numbered]
         inner = kind != "missing" and len(path) > 2 and path[-2] != "recipes"
@@ -67,13 +56,11 @@ def _without_keys(value: Any, places: Iterable[tuple[KeyPath, str | int, str]]) 
     return value
 
 
-def _without_entries(
-    value: Any, places: Iterable[tuple[KeyPath, str | int, str]], sections: tuple[str, ...]
-) -> Any:
+def _without_entries(value: Any, places: Iterable[tuple[KeyPath, str]], sections: tuple[str, ...]) -> Any:
     """Return a copy without the named entries that hold a fault, and with empty sections for broken ones."""
     value = copy.deepcopy(value)
-    for path, last, _ in places:
-        top = path[0] if path else last
+    for path, _ in places:
+        top = path[0]
         if top == "schema":
             value[top] = SCHEMA
         elif top in sections and len(path) < 2:

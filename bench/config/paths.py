@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.config import load as config
-from bench.config import schema
+from bench.config import load, schema
 from bench.config.packaged import packaged, packaged_tables
 from bench.errors import BenchError, BenchErrors
 from bench.names import on_disk
@@ -13,7 +12,7 @@ from bench.names import on_disk
 TRY_SMOKE = "or try --profile smoke, which needs no data"
 
 
-def filled(settings: config.Config, name: str, other_way: str, *, instead: str = "") -> schema.AnySource:
+def filled(settings: load.Config, name: str, other_way: str, *, instead: str = "") -> schema.AnySource:
     """Return the source ``name`` with variables in its paths filled in.
 
     Raises:
@@ -29,7 +28,7 @@ def filled(settings: config.Config, name: str, other_way: str, *, instead: str =
         ) from None
 
 
-def located(settings: config.Config, name: str) -> schema.AnySource:
+def located(settings: load.Config, name: str) -> schema.AnySource:
     """Return the source ``name`` with variables in its paths filled in and its folder seen to exist.
 
     Raises:
@@ -48,17 +47,17 @@ def located(settings: config.Config, name: str) -> schema.AnySource:
     return source.model_copy(update={"path": str(folder)})
 
 
-def located_split(settings: config.Config, name: str) -> schema.Split:
+def located_split(settings: load.Config, name: str) -> schema.AnySplit:
     """Return the split ``name`` with the path of its list filled in: beside ``datasets.yaml``, else packaged.
 
     Raises:
         BenchError: a variable is not set or there is no such file.
     """
     split, path = settings.datasets.splits[name], ("splits", name, "file")
-    if split.file is None:
+    if not isinstance(split, schema.ListSplit):
         return split
     (file, line), key = settings.place(path), ".".join(path)
-    named = config.resolve_path(split.file, file, line, key)
+    named = load.resolve_path(split.file, file, line, key)
     with_program = packaged(f"splits/{named.name}")
     place = on_disk(settings.datasets_file.parent / named)
     if not place.is_file() and named == Path(named.name) and with_program.is_file():

@@ -19,16 +19,7 @@ from typing import Any, Literal
 from bench.config import schema
 
 ALL = "all"
-RECIPE_KEYS = (
-    "learning_rate",
-    "batch",
-    "patch",
-    "patches_per_slice",
-    "augmentation",
-    "loss",
-    "precision",
-    "guard",
-)  # those that a profile may change
+RECIPE_KEYS = tuple(schema.Settings.model_fields)  # those that a profile may change
 
 Origin = Literal["recipe", "all", "own", "profile"]
 
@@ -42,7 +33,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Effective:
     """What a model trains with under a profile; ``undeclared`` are the ``all.params`` that it has no use for."""
 
     recipe: dict[str, Setting]  # by recipe key
@@ -53,7 +44,7 @@ class Settings:
 
 def settings(
     profile: schema.Profile, name: str, model: schema.Model, recipe: schema.Recipe, declared: Collection[str]
-) -> Settings:
+) -> Effective:
     """Return what the model ``name`` trains with; ``declared`` are the parameters that its ``build`` names."""
     everyone = profile.training.get(ALL, schema.Overrides())
     own = profile.training.get(name)
@@ -67,7 +58,7 @@ def settings(
         own = schema.Overrides()
     else:
         stated, params = stated | shared, params | shared_params
-    return Settings(
+    return Effective(
         recipe=stated | {key: Setting(value, "own") for key, value in _keys(own).items()},
         params=params | {key: Setting(value, "own") for key, value in own.params.items()},
         budget=_budget(profile, own, everyone),
@@ -81,21 +72,21 @@ def _keys(changes: schema.Overrides) -> dict[str, Any]:
 
 
 def _budget(profile: schema.Profile, own: schema.Overrides, everyone: schema.Overrides) -> Setting | None:
-    found: list[tuple[schema.Budget | None, Origin]] = [
+    budgets: list[tuple[schema.Budget | None, Origin]] = [
         (own.budget, "own"), (everyone.budget, "all"), (profile.budget, "profile"),
     ]  # fmt: skip
-    return next((Setting(budget, origin) for budget, origin in found if budget is not None), None)
+    return next((Setting(budget, origin) for budget, origin in budgets if budget is not None), None)
 
 
-def kept(profile: schema.Profile, name: str, found: Settings) -> list[str]:
+def kept(profile: schema.Profile, name: str, effective: Effective) -> list[str]:
     """Return the keys of ``training.all`` that a model does not take because its recipe states its own."""
     everyone = profile.training.get(ALL, schema.Overrides())
     if name in profile.training:
         return []
-    asked = [(key, value, found.recipe.get(key)) for key, value in _keys(everyone).items()]
-    asked += [(f"params.{key}", value, found.params.get(key)) for key, value in everyone.params.items()]
+    changes = [(key, value, effective.recipe.get(key)) for key, value in _keys(everyone).items()]
+    changes += [(f"params.{key}", value, effective.params.get(key)) for key, value in everyone.params.items()]
     return [
         key
-        for key, value, setting in asked
+        for key, value, setting in changes
         if setting is not None and setting.origin == "recipe" and setting.value != value
     ]

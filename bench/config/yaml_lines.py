@@ -158,11 +158,7 @@ class _Builder:
         if _INT.fullmatch(text) and len(text) < 100:
             return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
         if _FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text):
-            number = (
-                float(text.replace(".inf", "inf").replace(".nan", "nan"))
-                if _FLOAT.fullmatch(text)
-                else math.inf
-            )
+            number = float(text) if _FLOAT.fullmatch(text) else math.inf
             if not math.isfinite(number):
                 self._fault(node, path, f"{text} is not a finite number")
             return number

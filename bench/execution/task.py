@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import devices, environment, metrics, seeds
-from bench.config.schema import File
+from bench.config.schema import YamlFile
 from bench.data.pairs.pairs import PairFiles
 from bench.events import CellStarted
 from bench.network_code.importing import Planned
@@ -28,7 +28,7 @@ class Task:
     deviation_factor: float | None
     code: Planned  # of the network, as the cell's id names it
     leaky: str = ""  # why the split is leaky; empty: it is clean
-    configuration: dict[str, File] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
+    configuration: dict[str, YamlFile] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
     rescore: bool = False  # the cell has finished: only score it again, from its weights
 
     @property

@@ -6,27 +6,17 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from bench.config.schema.base import File, Frozen, Positive, digest
-from bench.config.schema.datasets import Dose, Geometry
-from bench.config.schema.experiments import Augmentation, Guard, LearningRate, Loss, Precision, Published
+from bench.config.schema import Dose, Frozen, Geometry, Positive, Published, Settings, YamlFile, digest
 
 
-class Training(Frozen):
+class Training(Settings):
     """A recipe with the profile's changes and the budget applied: nothing is left to look up."""
 
     recipe: str
     optimizer: str
-    learning_rate: LearningRate
     schedule_epochs: Positive  # the epochs that the learning rate is written in
     epochs: Positive  # checks on validation patients, each followed by a saved state
     updates_per_epoch: Positive
-    batch: Positive
-    patch: Positive | None
-    patches_per_slice: Positive
-    augmentation: Augmentation
-    loss: Loss
-    precision: Precision
-    guard: Guard
 
     def slices_seen(self, size: int) -> float:
         """Return how many slices of ``size`` x ``size`` pixels the whole training sees, crops counted by their area."""
@@ -95,9 +85,9 @@ class Cell(Frozen):
     @property
     def id(self) -> str:
         """A readable slug and the hash of all that shapes the training."""
-        settings = digest(self.model_dump(mode="json", by_alias=True))
+        shaping = digest(self.model_dump(mode="json", by_alias=True))
         fold = "" if self.dataset.data.fold is None else f"-f{self.dataset.data.fold}"
-        return f"{self.model}-{self.dataset.condition}{fold}-s{self.seed}-{settings}"
+        return f"{self.model}-{self.dataset.condition}{fold}-s{self.seed}-{shaping}"
 
 
 class PlannedCell(Frozen):
@@ -108,6 +98,21 @@ class PlannedCell(Frozen):
     scaled: tuple[str, ...]  # in which points it is not as published; empty: as published
     chosen: tuple[str, ...] = ()  # keys of the recipe that its source does not state
     recipe_source: str = ""
+
+    @property
+    def condition(self) -> str:
+        """The name of the condition of its slices."""
+        return self.spec.dataset.condition
+
+    @property
+    def fold(self) -> int | None:
+        """The fold, from 1; None where the split has no folds."""
+        return self.spec.dataset.data.fold
+
+    @property
+    def size(self) -> int:
+        """The side of its slices in pixels."""
+        return self.spec.dataset.size
 
 
 class Plan(Frozen):
@@ -122,16 +127,16 @@ class Plan(Frozen):
     source: dict[str, Any]  # title, licence, citation, restricted, kind, collection
     published: Published | None
     leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
-    configuration: dict[str, File] = {}  # datasets.yaml and experiments.yaml; empty in a plan before it
+    configuration: dict[str, YamlFile] = {}  # datasets.yaml and experiments.yaml; empty in a plan before it
     cells: list[PlannedCell]
 
     @property
     def photons(self) -> dict[str, float | None]:
         """The photons per ray of each condition by its name, None where it has none or they are not known."""
-        return {cell.spec.dataset.condition: cell.spec.dataset.dose.photons for cell in self.cells}
+        return {cell.condition: cell.spec.dataset.dose.photons for cell in self.cells}
 
     @property
     def folds(self) -> tuple[DataIdentity, ...]:
         """The slices of each fold, in order; a single entry where the split has no folds."""
-        found = {cell.spec.dataset.data.fold or 1: cell.spec.dataset.data for cell in self.cells}
-        return tuple(found[number] for number in sorted(found))
+        by_number = {cell.fold or 1: cell.spec.dataset.data for cell in self.cells}
+        return tuple(by_number[number] for number in sorted(by_number))

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.config import schema
 from bench.config.load import Config
-from bench.config.precedence import Settings
+from bench.config.precedence import Effective
 from bench.plan import cells
 
 PUBLISHED_RECIPE = "study"  # where the files hold no published table
@@ -17,63 +17,63 @@ def of_data(config: Config, profile: schema.Profile, folds: Sequence[cells.DataI
     """Return what sets a profile's slices, fold by fold, apart from the published table's."""
     published = config.experiments.published
     source = config.datasets.sources[profile.source]
-    found = []
+    points = []
     if published is not None and source.collection != published.collection:
-        found.append(f"source {profile.source} instead of {published.collection}")
+        points.append(f"source {profile.source} instead of {published.collection}")
     if profile.size != schema.FULL_SIZE:
-        found.append(f"size {profile.size} instead of {schema.FULL_SIZE}")
+        points.append(f"size {profile.size} instead of {schema.FULL_SIZE}")
     if source.simulated:
-        found += _of_scan(config.datasets, config.experiments.experiments[profile.experiment].conditions)
+        points += _of_scan(config.datasets, config.experiments.experiments[profile.experiment].conditions)
     accepted = () if isinstance(source, schema.PhantomSource) else source.accept
     if accepted:
-        found.append(f"values of the source not held against those of a CT: {', '.join(accepted)} accepted")
+        points.append(f"values of the source not held against those of a CT: {', '.join(accepted)} accepted")
     limits = {part: count for part, count in profile.slices.model_dump().items() if count is not None}
-    found += [f"at most {count} {part} slices" for part, count in limits.items()]
+    points += [f"at most {count} {part} slices" for part, count in limits.items()]
     tested = sum(data.slices.get("test", 0) for data in folds)
     if (
         published is not None
         and source.collection == published.collection
         and tested != published.test_slices
     ):
-        found.append(f"{tested} test slices instead of {published.test_slices}")
+        points.append(f"{tested} test slices instead of {published.test_slices}")
     if published is not None and len(folds) > 1:
-        found.append(f"{len(folds)} folds instead of one split")
-    return tuple(found)
+        points.append(f"{len(folds)} folds instead of one split")
+    return tuple(points)
 
 
 def _of_scan(data: schema.Datasets, conditions: Iterable[str]) -> list[str]:
     """Return what sets the simulated scan apart from the published one, which is the default."""
-    asked, default, found = data.geometry, schema.Geometry(), []
-    if asked.preset != default.preset:
-        found.append(f"scan {asked.preset} instead of {default.preset}")
-    if asked.views != default.views:
-        found.append(f"{asked.views} views instead of {default.views}")
-    if asked.filter != default.filter:
-        found.append(f"filter {asked.filter} instead of {default.filter}")
-    if asked.reference != default.reference:
-        found.append("noise-free reconstructions instead of the original slices as reference")
-    if asked.reference_photons is not None:
-        found.append(f"reference with the noise of {asked.reference_photons:g} photons")
+    scan, default, points = data.geometry, schema.Geometry(), []
+    if scan.preset != default.preset:
+        points.append(f"scan {scan.preset} instead of {default.preset}")
+    if scan.views != default.views:
+        points.append(f"{scan.views} views instead of {default.views}")
+    if scan.filter != default.filter:
+        points.append(f"filter {scan.filter} instead of {default.filter}")
+    if scan.reference != default.reference:
+        points.append("noise-free reconstructions instead of the original slices as reference")
+    if scan.reference_photons is not None:
+        points.append(f"reference with the noise of {scan.reference_photons:g} photons")
     noises = {name: data.conditions[name].noise_model.besides_quanta for name in conditions}
     for words in dict.fromkeys(filter(None, noises.values())):
-        found.append(f"{words} in {', '.join(name for name in noises if noises[name] == words)}")
-    return found
+        points.append(f"{words} in {', '.join(name for name in noises if noises[name] == words)}")
+    return points
 
 
 def of_training(
-    config: Config, profile: schema.Profile, model: schema.Model, found: Settings
+    config: Config, profile: schema.Profile, model: schema.Model, effective: Effective
 ) -> tuple[str, ...]:
-    """Return what sets a profile's training, as resolved in ``found``, apart from the published recipe."""
+    """Return what sets a profile's training, as resolved in ``effective``, apart from the published recipe."""
     published = config.experiments.published
-    wanted = published.recipe if published is not None else PUBLISHED_RECIPE
+    standard = published.recipe if published is not None else PUBLISHED_RECIPE
     recipe = model.recipes[profile.recipe]
-    points = [] if profile.recipe == wanted else [f"recipe {profile.recipe} instead of {wanted}"]
-    if found.budget is not None:
-        seen = found.budget.value.slices_seen
+    points = [] if profile.recipe == standard else [f"recipe {profile.recipe} instead of {standard}"]
+    if effective.budget is not None:
+        seen = effective.budget.value.slices_seen
         points.append(f"budget of {seen:,} slices seen instead of {recipe.epochs} epochs")
-    before = {key: getattr(recipe, key) for key in found.recipe} | _named(model.params)
-    after = {key: setting.value for key, setting in found.recipe.items()}
-    after |= _named({key: setting.value for key, setting in found.params.items()})
+    before = {key: getattr(recipe, key) for key in effective.recipe} | _named(model.params)
+    after = {key: setting.value for key, setting in effective.recipe.items()}
+    after |= _named({key: setting.value for key, setting in effective.params.items()})
     for key, value in after.items():
         if key not in before:
             points.append(f"{_words(key)} {show(value)} instead of the default")

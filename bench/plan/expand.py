@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.config import schema
 from bench.config.load import Config
-from bench.config.precedence import Settings, settings
+from bench.config.precedence import Effective, settings
 from bench.errors import BenchError, BenchErrors
 from bench.names import suggestion
 from bench.plan import cells, deviations
@@ -87,31 +87,28 @@ def parse_only(texts: Iterable[str], experiment: schema.Experiment) -> list[Pair
 
 def select(plan: cells.Plan, only: Sequence[Pair] | None) -> list[cells.PlannedCell]:
     """Return the cells to run in the order of the plan: all, or those of the given pairs, every seed and fold."""
-    wanted = None if only is None else set(only)
-    return [
-        cell
-        for cell in plan.cells
-        if wanted is None or (cell.spec.model, cell.spec.dataset.condition) in wanted
-    ]
+    return [cell for cell in plan.cells if only is None or (cell.spec.model, cell.condition) in only]
 
 
-def resolved(config: Config, profile: schema.Profile, name: str) -> Settings:
+def resolved(config: Config, profile: schema.Profile, name: str) -> Effective:
     """Return what the model ``name`` trains with under a profile, each setting with where it comes from."""
     model = config.experiments.models[name]
     return settings(profile, name, model, model.recipes[profile.recipe], config.builds[name].parameters)
 
 
-def training(recipe: schema.Recipe, profile: schema.Profile, found: Settings, slices: int) -> cells.Training:
+def training(
+    recipe: schema.Recipe, profile: schema.Profile, effective: Effective, slices: int
+) -> cells.Training:
     """Return the training of one model under a profile; ``slices`` is the number of training slices."""
-    values: dict[str, Any] = {key: setting.value for key, setting in found.recipe.items()}
-    if found.budget is None:
+    values: dict[str, Any] = {key: setting.value for key, setting in effective.recipe.items()}
+    if effective.budget is None:
         drawn = values["patches_per_slice"] if values["patch"] else 1
         epochs = recipe.epochs
         updates = math.ceil(recipe.passes * slices * drawn / values["batch"])
     else:
-        epochs = found.budget.value.checks
+        epochs = effective.budget.value.checks
         area = cells.batch_area(values["batch"], values["patch"], profile.size)
-        updates = round(found.budget.value.slices_seen / epochs / area)
+        updates = round(effective.budget.value.slices_seen / epochs / area)
     return cells.Training(
         recipe=profile.recipe,
         optimizer=recipe.optimizer,
@@ -143,15 +140,15 @@ def _cells(
     for name in experiment.models:
         model = config.experiments.models[name]
         recipe = model.recipes[profile.recipe]
-        found = resolved(config, profile, name)
-        points = (*sliced, *deviations.of_training(config, profile, model, found))
+        effective = resolved(config, profile, name)
+        points = (*sliced, *deviations.of_training(config, profile, model, effective))
         ordered = itertools.product(datasets, experiment.seeds)
         for dataset, seed in ((dataset, seed) for every, seed in ordered for dataset in every):
             cell = cells.Cell(
                 model=name,
                 build=model.build,
-                params={key: setting.value for key, setting in found.params.items()},
-                training=training(recipe, profile, found, dataset.data.slices.get("train", 0)),
+                params={key: setting.value for key, setting in effective.params.items()},
+                training=training(recipe, profile, effective, dataset.data.slices.get("train", 0)),
                 dataset=dataset,
                 seed=seed,
                 code=code[name],

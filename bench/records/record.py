@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from bench.config.schema import File, Frozen
+from bench.config.schema import Frozen, YamlFile
 from bench.errors import BenchError
 from bench.plan.cells import Cell
 
@@ -64,7 +64,7 @@ class Record(Frozen):
     rescored: tuple[Rescoring, ...] = ()  # scored again by ``bench score``, the last time last
     effective_photons: float | None = None  # before physics version 2: the photons per ray that were drawn
     configuration: dict[
-        str, File
+        str, YamlFile
     ] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
 
 
@@ -103,7 +103,8 @@ def upgrade(value: dict[str, Any]) -> dict[str, Any]:
 
     Schema 2: the split is a file with a hash, and may have folds. Before it there was a digest of who is in which
     part, which says nothing about the file. Schema 3: the photons at the cell's size gave way to the factor of
-    deviations, and both YAML files are named; older records say neither. Schema 4: the weights' hash and later scorings, which older records do not have.
+    deviations, and both YAML files are named; older records say neither. Schema 4: the weights' hash and later
+    scorings, which older records do not have.
     """
     if value["schema_version"] == 1:
         data = dict(value["spec"]["dataset"]["data"])

@@ -1,18 +1,20 @@
 """Training losses in ``keras.ops``: functions of ``(y_true, y_pred)``, both (N, H, W, 1) in mu/mu_water.
 
 Every loss is a float32 scalar and is computed in float32 whatever the policy of the network, because a sum
-of squares over a slice loses its small terms in half precision. ``bench.config.schema`` names the losses for code that
-must not import Keras.
+of squares over a slice loses its small terms in half precision. ``bench.config.schema`` has their names: a function
+here and its name there are a new loss.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from keras import ops
+
+from bench.config.schema import MS_SSIM_MIN_SIDE, Loss
 
 #: The value range of MS-SSIM inside ``mse_ms_ssim``, in mu/mu_water: from air (0) to dense cortical bone,
 #: 2000 HU (3). One constant for all slices, so that a slice's weight does not depend on its brightest pixel.
@@ -26,9 +28,6 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 _SIGMA, _RADIUS = 1.5, 5
 _FLOOR = 1e-6  # below it a structure term counts as zero; the power of a negative number does not exist
-
-#: The smallest side that still holds one 11-tap window after four halvings (rounded up).
-MS_SSIM_MIN_SIDE = 2 * _RADIUS * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 
 Tensor = Any
 
@@ -65,11 +64,8 @@ def mse_ms_ssim(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return mse(y_true, y_pred) + MS_SSIM_WEIGHT * (1.0 - similarity)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": mse,
-    "half_sse": half_sse,
-    "mse_ms_ssim": mse_ms_ssim,
-}
+#: The function of each loss that a recipe may name.
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {name: globals()[name] for name in get_args(Loss)}
 
 
 def ms_ssim(y_true: Tensor, y_pred: Tensor, *, data_range: float) -> Tensor:

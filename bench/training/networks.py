@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from bench import seeds
-from bench.config.schema import Decay, Halving, LearningRate, Steps
 from bench.errors import BenchError
 from bench.network_code import importing
 from bench.network_code.importing import ANY, CodeChanged, Planned
@@ -19,40 +18,9 @@ from bench.plan.cells import Cell, Training
 from bench.training import random_layers
 from bench.training.initial_weights import unnamed
 from bench.training.losses import LOSSES
+from bench.training.schedule import schedule
 
 Weights = list[np.ndarray]
-
-
-class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A recipe's learning rate as a function of the update, stretched over the budget.
-
-    ``epochs`` is the length that the rate is written in, ``updates`` the length of the training.
-    """
-
-    def __init__(self, rate: LearningRate, epochs: int, updates: int) -> None:
-        self.rate, self.epochs, self.updates = rate, epochs, updates
-
-    def __call__(self, step: Any) -> Any:
-        """Return the learning rate at update ``step`` (from 0) as a float32 tensor."""
-        step = keras.ops.cast(step, "float32")
-        progress = step / float(self.updates)
-        rate = self.rate
-        if isinstance(rate, Decay):
-            return rate.from_ * keras.ops.power(rate.to / rate.from_, progress)
-        if isinstance(rate, Halving):
-            return rate.start * keras.ops.power(2.0, -progress * self.epochs / rate.halve_every)
-        if isinstance(rate, Steps):
-            epoch = step * float(self.epochs) / float(self.updates)  # in this order a whole epoch is exact
-            ends = np.cumsum(rate.epochs)
-            value = keras.ops.full_like(progress, rate.rates[-1])
-            for end, level in reversed(list(zip(ends[:-1], rate.rates, strict=False))):
-                value = keras.ops.where(epoch < float(end), level, value)
-            return value
-        return keras.ops.full_like(progress, rate)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return {"rate": self.rate, "epochs": self.epochs, "updates": self.updates}
 
 
 @dataclass
@@ -162,10 +130,9 @@ def _compiled(cell: Cell, training: Training, jit_compile: bool, code: Planned, 
     keras.backend.clear_session()
     keras.utils.set_random_seed(seeds.derive("build", seed) % 2**32)  # for what ``build`` draws by itself
     model = load_network(cell.build, cell.params, training.precision, code)
-    schedule = Schedule(
-        training.learning_rate, training.schedule_epochs, training.epochs * training.updates_per_epoch
-    )
-    optimizer = keras.optimizers.Adam(learning_rate=schedule)
+    updates = training.epochs * training.updates_per_epoch
+    rate = schedule(training.learning_rate, training.schedule_epochs, updates)
+    optimizer = keras.optimizers.Adam(learning_rate=rate)
     optimizer.build(model.trainable_variables)
     model.compile(
         optimizer=optimizer, loss=random_layers.Watch(LOSSES[training.loss]), jit_compile=jit_compile

@@ -42,6 +42,30 @@ def test_the_packaged_profiles_networks_and_conditions() -> None:
     assert "\n" not in source.obtain.strip()
 
 
+def test_a_network_of_other_parameters_goes_into_every_profile(tmp_path: Path) -> None:
+    """``all.params`` reach the networks that have the parameter: a new one needs a file and its entry, no more."""
+    (tmp_path / "redcnn.py").write_text("def build(*, kernels: int = 96): ...\n")
+    (tmp_path / "experiments.yaml").write_text("""\
+schema: 1
+extends: packaged
+models:
+  redcnn:
+    build: redcnn:build
+    recipes:
+      study: {learning_rate: 1e-4, epochs: 40, batch: 4}
+      original: {learning_rate: 1e-4, epochs: 40, batch: 4}
+experiments:
+  default: {models: [unet, dncnn, ddnet, redcnn]}
+""")
+    found = config.load(experiments=tmp_path / "experiments.yaml")
+    for name in found.experiments.profiles:
+        profile = config.profile(found, name)
+        assert plan.resolved(found, profile, "redcnn").params == {}
+    smoke = config.profile(found, "smoke")
+    assert plan.resolved(found, smoke, "redcnn").undeclared == ("momentum", "initial")
+    assert plan.resolved(found, smoke, "unet").params["momentum"].origin == "all"
+
+
 def test_the_splits_of_the_published_collection() -> None:
     found = load()
     splits = {

@@ -121,8 +121,11 @@ def test_a_packaged_profile_that_no_longer_fits_is_refused_when_it_is_asked_for(
 
 
 def test_an_error_names_the_file_that_its_line_is_in(load: Load, tmp_path: Path) -> None:
-    assert faults(load, tmp_path, "splits:\n  cut: {rule: shares}\n", "profiles:\n  tiny: {size: 30}\n") == [
-        "mine/datasets.yaml:4: splits.cut: rule shares needs a share between 0 and 1 for test and validation",
+    assert faults(
+        load, tmp_path, "splits:\n  cut: {rule: shares, validation: 0.2}\n", "profiles:\n  tiny: {size: 30}\n"
+    ) == [
+        "mine/datasets.yaml:4: splits.cut.test: is missing, and rule shares needs it; "
+        "must be a number above 0 and below 1",
         "mine/experiments.yaml:4: profiles.tiny.size: 30 is no multiple of 16, which unet needs",
     ]
     gone = "conditions: {noisy: {photons: 7e4}}\ngeometry: {views: 100}\n"

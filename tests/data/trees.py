@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from bench.config import schema
 from bench.data.sources.catalogue import Catalogue
@@ -72,11 +73,16 @@ def catalogue(folder: Path, kind: str = "dicom", index: Path | None = None, **ke
 CHALLENGE = {"reference": "full_1mm", "degraded": {"quarter": "quarter_1mm"}}
 
 
+def pairs(value: dict[str, Any]) -> schema.AnyPairs:
+    """Return a source of pairs as ``datasets.yaml`` would have it."""
+    source: schema.AnyPairs = TypeAdapter(schema.AnyPairs).validate_python(value)
+    return source
+
+
 def doses(folder: Path, **keys: Any) -> Catalogue:
     """Return what a source of measured pairs in the folder holds; the names are those of the 2016 challenge."""
     value = {"kind": "pairs", "layout": "dicom", "path": str(folder), "matrix": SIDE, **CHALLENGE, **keys}
-    source = schema.PairsSource.model_validate(value)
-    return open_source("doses", source, base=folder, index_cache=None).catalogue()
+    return open_source("doses", pairs(value), base=folder, index_cache=None).catalogue()
 
 
 # ready pairs in two folders

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench import atomic, devices
-from bench.config.schema import File
+from bench.config.schema import YamlFile
 from bench.errors import BenchError, BenchErrors
 from bench.events import CellEnded, CellStarted, Event, Message, RunEnded
 from bench.execution import resolve, runner
@@ -284,7 +284,7 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     assert {Path(file).name for file in noisy.code.files} >= {"unet.py", "output.py"}
     assert asked[0].networks[0].code == noisy.code
     sha = hashlib.sha256((folder / "datasets.yaml").read_bytes()).hexdigest()
-    assert noisy.configuration["datasets.yaml"] == File(path=f"{folder}/datasets.yaml", sha256=sha)
+    assert noisy.configuration["datasets.yaml"] == YamlFile(path=f"{folder}/datasets.yaml", sha256=sha)
     record = noisy.store.read_record()
     assert record.configuration == noisy.configuration
 

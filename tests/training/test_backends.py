@@ -48,7 +48,7 @@ if os.environ["KERAS_BACKEND"] == "jax":
     sys.meta_path.insert(0, Blocked())
 import keras
 from bench.execution import cell
-from bench.training import initial_weights, networks
+from bench.training import initial_weights, networks, schedule
 from bench.training.batches import TrainingBatches
 from bench.data.pairs.pairs import open_pairs
 from bench.training.losses import LOSSES
@@ -74,7 +74,7 @@ for name, task in tasks.items():
     found["start"][name] = hashlib.sha256(b"".join(w.tobytes() for w in weights)).hexdigest()
     batches = TrainingBatches(open_pairs(task.files, task.parts), spec.training, 1)
     found["loss"][name] = first_loss(model, LOSSES[spec.training.loss], *batches[0])
-schedules = [networks.Schedule(rate, 50, 1000) for rate in rates]
+schedules = [schedule.schedule(rate, 50, 1000) for rate in rates]
 found["rates"] = [[float(at(step)) for step in (0, 1, 500, 599, 600, 1000)] for at in schedules]
 record = cell.run(whole, networks.NetworkCache(jit_compile=found["backend"] == "jax"), lambda event: None)
 found["status"], found["environment"] = record.status, record.environment["backend"]

@@ -1,8 +1,7 @@
-"""Learning rates by hand, building by name, and a workbench that leaves no trace between cells."""
+"""Building by name, the rate that the optimizer sees, and a workbench that leaves no trace between cells."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,58 +10,14 @@ import keras
 import numpy as np
 import pytest
 
-from bench.config.schema import Decay, Halving, Steps
+from bench.config.schema import Decay
 from bench.data.pairs.pairs import PairFiles
 from bench.errors import BenchError
 from bench.execution.task import Task
 from bench.network_code import hashing
 from bench.network_code.importing import CodeChanged, Planned
 from bench.training.initial_weights import initial_weights
-from bench.training.networks import NetworkCache, Schedule, load_network, values
-
-DECAY = Decay.model_validate({"from": 1e-4, "to": 1e-5})
-HALVING = Halving(start=1e-3, halve_every=10)
-STEPS = Steps(rates=[1e-3, 1e-4], epochs=[30, 20])
-
-
-def rates(rate: Any, epochs: int, updates: int, steps: list[int]) -> list[float]:
-    schedule = Schedule(rate, epochs, updates)
-    return [float(schedule(keras.ops.convert_to_tensor(step, "int32"))) for step in steps]
-
-
-@pytest.mark.parametrize("updates", [100, 5000, 80_000])  # the same curve over any budget
-@pytest.mark.parametrize(
-    ("rate", "epochs", "start", "middle", "end"),
-    [
-        (2e-4, 7, 2e-4, 2e-4, 2e-4),
-        (DECAY, 40, 1e-4, 1e-4 / math.sqrt(10), 1e-5),
-        (HALVING, 50, 1e-3, 1e-3 / 2**2.5, 1e-3 / 32),
-        (STEPS, 50, 1e-3, 1e-3, 1e-4),
-    ],
-)
-def test_rates_at_start_middle_and_end(
-    rate: Any, epochs: int, start: float, middle: float, end: float, updates: int
-) -> None:
-    found = rates(rate, epochs, updates, [0, updates // 2, updates])
-    assert found == pytest.approx([start, middle, end], rel=1e-5)
-
-
-@pytest.mark.parametrize("updates", [50, 700, 1050, 12_350, 99_950])
-def test_steps_change_exactly_at_their_epoch(updates: int) -> None:
-    """Whole epochs are exact although the step is a float32: at every epoch and the update before it."""
-    length = updates // 50
-    rate = Steps(rates=[10.0**-k for k in range(1, 50)], epochs=[1] * 48 + [2])
-    starts = np.arange(1, 48) * length
-    schedule = Schedule(rate, 50, updates)
-    found = np.asarray(schedule(np.concatenate([starts, starts - 1])))  # all steps at once
-    assert found[:47] == pytest.approx([10.0**-k for k in range(2, 49)], rel=1e-6)
-    assert found[47:] == pytest.approx([10.0**-k for k in range(1, 48)], rel=1e-6)
-
-
-def test_three_steps_over_a_stretched_budget() -> None:
-    rate = Steps(rates=[0.3, 0.2, 0.1], epochs=[1, 2, 1])
-    found = rates(rate, 4, 8, list(range(8)))
-    assert found == pytest.approx([0.3, 0.3, 0.2, 0.2, 0.2, 0.2, 0.1, 0.1])
+from bench.training.networks import NetworkCache, load_network, values
 
 
 def test_the_optimizer_follows_the_schedule(task: Callable[..., Task], training: Callable[..., Any]) -> None:

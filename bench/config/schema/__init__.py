@@ -1,89 +1,10 @@
 """What is asked: the frozen shapes of ``datasets.yaml``, ``experiments.yaml`` and of one resolved cell.
 
 The classes only describe and check single values. ``config`` reads the files into them, ``plan`` resolves
-them into cells. Nothing here knows Keras. Field names are the keys that a user writes.
+them into cells. Nothing here knows Keras. Field names are the keys that a user writes. What the three modules define is
+found under this name.
 """
 
-from bench.config.schema.base import (
-    FULL_SIZE,
-    INPUT,
-    LOSS_NAMES,
-    SCHEMA,
-    TRAINING_VERSION,
-    File,
-    Frozen,
-    Positive,
-    Rate,
-    digest,
-)
-from bench.config.schema.datasets import (
-    AnySource,
-    Condition,
-    Datasets,
-    Dose,
-    FolderSource,
-    Geometry,
-    PairsSource,
-    PhantomSource,
-    Source,
-    Split,
-)
-from bench.config.schema.experiments import (
-    Augmentation,
-    Budget,
-    Counts,
-    Decay,
-    Experiment,
-    Experiments,
-    Guard,
-    Halving,
-    LearningRate,
-    Loss,
-    Model,
-    Overrides,
-    Precision,
-    Profile,
-    Published,
-    Recipe,
-    Steps,
-)
-
-__all__ = [
-    "FULL_SIZE",
-    "INPUT",
-    "LOSS_NAMES",
-    "SCHEMA",
-    "TRAINING_VERSION",
-    "AnySource",
-    "Augmentation",
-    "Budget",
-    "Condition",
-    "Counts",
-    "Datasets",
-    "Decay",
-    "Dose",
-    "Experiment",
-    "Experiments",
-    "File",
-    "FolderSource",
-    "Frozen",
-    "Geometry",
-    "Guard",
-    "Halving",
-    "LearningRate",
-    "Loss",
-    "Model",
-    "Overrides",
-    "PairsSource",
-    "PhantomSource",
-    "Positive",
-    "Precision",
-    "Profile",
-    "Published",
-    "Rate",
-    "Recipe",
-    "Source",
-    "Split",
-    "Steps",
-    "digest",
-]
+from bench.config.schema.base import *
+from bench.config.schema.datasets import *
+from bench.config.schema.experiments import *

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
 TRAINING_VERSION = 1  # raised when equal settings no longer give equal weights; a golden test guards it
-LOSS_NAMES = ("mse", "half_sse", "mse_ms_ssim")
 INPUT = "input"  # the untreated slice: a column of the table and a cell without training
 FULL_SIZE = 512
 
@@ -27,7 +26,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
 
-class File(Frozen):
+class YamlFile(Frozen):
     """One of the two files that a plan was read from: its path as given or ``packaged``, and its content's SHA-256."""
 
     path: str

@@ -15,9 +15,11 @@ from pydantic import (
 
 from bench.config.schema.base import FULL_SIZE, Frozen, Positive
 from bench.config.schema.formats import FileKind
+from bench.config.schema.unions import ByForm, ByKey
 from bench.ct.noise import Deviation, Noise, Noiseless, Photons, Quanta
 
-AnyNoise = Annotated[Noiseless | Quanta, Field(discriminator="kind")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+AnyNoise = Annotated[Noiseless | Quanta, ByKey("kind")]
 """The noise models by their kind. A condition names one under ``noise``; these two have keys of their own instead."""
 
 
@@ -32,12 +34,10 @@ def _one_group(value: str) -> str:
 
 
 PatientRule = Annotated[str, AfterValidator(_one_group)]  # one group, the patient in a file's path
-Accepted = Annotated[
-    tuple[
-        Literal["no_air", "beyond_range", "padding"], ...
-    ],  # what bench.data.files.plausible refuses otherwise
-    Field(strict=False),  # a list also where a validator has read the JSON before
-]
+Accepted = tuple[
+    Literal["no_air", "beyond_range", "padding"], ...
+]  # what bench.data.files.plausible refuses else
+Degraded = Annotated[dict[str, str], Field(min_length=1)]  # condition -> where its slices are
 
 
 class Source(Frozen):
@@ -73,7 +73,7 @@ class FolderSource(Source):
 
     kind: FileKind
     path: str
-    series: str | tuple[str, ...] | None = None
+    series: Annotated[str | tuple[str, ...], ByForm()] | None = None
     complete: bool = False
     acquisition: Positive | None = None
     unit: Literal["HU", "1/cm", "1/mm"] = "HU"
@@ -93,51 +93,53 @@ class FolderSource(Source):
 
 
 class PairsSource(Source):
-    """Degraded and reference slices already on disk.
-
-    ``layout: study`` is ``images/ndct/{train,test}/*.flt``, ``images/ldct_7e4/...``,
-    ``sparseview/sparseview_60/...``, float32 mu. ``layout: folders`` names one folder for ``reference`` and
-    one for each condition in ``degraded``. ``layout: dicom`` has DICOM series of several doses; ``reference``
-    and ``degraded`` are then the names of their folders or words in them, or words in their SeriesDescription.
-    """
+    """Degraded and reference slices already on disk, in one of three layouts."""
 
     simulated: ClassVar[bool] = False
     kind: Literal["pairs"]
     path: str
-    layout: Literal["study", "folders", "dicom"] = "study"
-    unit: Literal["HU", "1/cm", "1/mm"] = "1/cm"
     pixel_mm: Annotated[float, Field(gt=0)] | None = None
-    reference: str | None = None
-    degraded: dict[str, str] = {}
     patients: str | None = None
     patient_from: PatientRule | None = None
-    series: str | None = None  # layout dicom: a pin file, as for kind dicom
-    acquisition: Positive | None = None  # layout dicom: as for kind dicom
-    matrix: Positive | None = None  # side of a slice; the layouts study and dicom have 512 unless said
     accept: Accepted = ()  # as for folders
 
-    @model_validator(mode="before")
-    @classmethod
-    def _doses_of_ldct_and_projection_data(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or value.get("layout") != "dicom":
-            return value
-        names = {"reference": "full dose images", "degraded": {"quarter_dose": "low dose images"}}
-        return {**names, "unit": "HU", **value}
 
-    @model_validator(mode="after")
-    def _folders_are_named(self) -> PairsSource:
-        if self.layout == "dicom" and self.unit != "HU":
-            raise ValueError("layout dicom is in HU")
-        if self.layout != "dicom" and self.series is not None:
-            raise ValueError("series is for layout dicom")
-        if self.layout != "dicom" and self.acquisition is not None:
-            raise ValueError("acquisition is for layout dicom")
-        if self.layout == "folders" and (self.reference is None or not self.degraded):
-            raise ValueError("layout folders needs the keys reference and degraded")
-        return self
+class StudyPairs(PairsSource):
+    """``images/ndct/{train,test}/*.flt``, ``images/ldct_7e4/...``, ``sparseview/sparseview_60/...``, float32."""
+
+    layout: Literal["study"] = "study"
+    unit: Literal["HU", "1/cm", "1/mm"] = "1/cm"
+    matrix: Positive = FULL_SIZE  # side of a slice
 
 
-AnySource = Annotated[PhantomSource | FolderSource | PairsSource, Field(discriminator="kind")]
+class FolderPairs(PairsSource):
+    """One folder for ``reference`` and one for each condition in ``degraded``."""
+
+    layout: Literal["folders"] = "folders"
+    reference: str
+    degraded: Degraded
+    unit: Literal["HU", "1/cm", "1/mm"] = "1/cm"
+    matrix: Positive | None = None  # side of a slice; None: that of the files
+
+
+class DicomPairs(PairsSource):
+    """DICOM series of several doses.
+
+    ``reference`` and ``degraded`` are the names of their folders or words in them, or words in their SeriesDescription;
+    unless said those of the collection LDCT-and-Projection-data. ``series`` and ``acquisition`` are as for kind dicom.
+    """
+
+    layout: Literal["dicom"] = "dicom"
+    reference: str = "full dose images"
+    degraded: Degraded = {"quarter_dose": "low dose images"}
+    unit: Literal["HU"] = "HU"
+    series: str | None = None  # a pin file
+    acquisition: Positive | None = None
+    matrix: Positive = FULL_SIZE  # side of a slice
+
+
+AnyPairs = Annotated[StudyPairs | FolderPairs | DicomPairs, ByKey("layout", default="study")]
+AnySource = Annotated[PhantomSource | FolderSource | AnyPairs, ByKey("kind")]
 
 
 VIEWS = {"parallel360": 720, "parallel180": 720, "fan360": 1080}
@@ -222,55 +224,74 @@ class Condition(Dose):
         return self
 
 
-RULES: dict[str, dict[str, type]] = {  # rule -> the keys that it needs
-    "patients": {"test": tuple, "validation": tuple},
-    "shares": {"test": float, "validation": float},
-    "folders": {"validation": float},
-    "order": {"test": int, "validation": float},
-    "kfold": {"folds": int, "validation": float},
-    "list": {"file": str},
-}
-_NOUNS = {tuple: "a list of patients", float: "a share between 0 and 1", int: "a whole number", str: "a path"}
-
-
 class Split(Frozen):
-    """Who is in which part, by one of these rules.
-
-    ``patients``: lists of patients; without a list for ``train``, the rest trains.
-    ``shares``: shares of the patients, drawn by ``seed``.
-    ``folders``: the train and test folders of the study's layout; the last ``validation`` share of train
-    validates, as one block.
-    ``order``: the last ``test`` slices by patient and position; of those before, the last whole patients with
-    a ``validation`` share of them validate.
-    ``kfold``: ``folds`` folds by patient; in each, a ``validation`` share of the other patients validates.
-    ``list``: the CSV file ``file``, beside ``datasets.yaml`` or packaged with this program.
+    """What the rules of a split have in common: who is in which part.
 
     ``leaky`` is empty for a clean split. A text there declares that slices of one patient, or copies, are in two
     parts, and says why: such a split is refused without it, and every table shows it.
     """
 
-    rule: Literal["patients", "shares", "folders", "order", "kfold", "list"] = "patients"
-    test: tuple[str, ...] | Annotated[float, Field(gt=0, lt=1)] | Positive | None = None
-    validation: tuple[str, ...] | Annotated[float, Field(gt=0, lt=1)] | None = None
-    train: tuple[str, ...] | None = None
-    folds: Annotated[int, Field(ge=2)] | None = None
-    file: str | None = None
-    seed: int = 0
     leaky: str = ""
+    seed: int = 0  # of the rules shares and kfold; the others draw nothing
 
-    @model_validator(mode="after")
-    def _fits_its_rule(self) -> Split:
-        needed = RULES[self.rule]
-        wrong = {name: kind for name, kind in needed.items() if not isinstance(getattr(self, name), kind)}
-        if wrong:
-            kind = next(iter(wrong.values()))
-            names = " and ".join(name for name in wrong if wrong[name] is kind)
-            raise ValueError(f"rule {self.rule} needs {_NOUNS[kind]} for {names}")
-        for name in ("test", "validation", "train", "folds", "file"):
-            unused = name not in needed and (self.rule, name) != ("patients", "train")
-            if unused and getattr(self, name) is not None:
-                raise ValueError(f"rule {self.rule} has no use for {name}")
-        return self
+
+class PatientSplit(Split):
+    """Lists of patients; without a list for ``train``, the rest trains."""
+
+    rule: Literal["patients"] = "patients"
+    test: tuple[str, ...]
+    validation: tuple[str, ...]
+    train: tuple[str, ...] | None = None
+
+
+class ShareSplit(Split):
+    """Shares of the patients, drawn by ``seed``."""
+
+    rule: Literal["shares"] = "shares"
+    test: Share
+    validation: Share
+
+
+class FolderSplit(Split):
+    """The train and test folders of the study's layout.
+
+    The last ``validation`` share of train validates, as one block.
+    """
+
+    rule: Literal["folders"] = "folders"
+    validation: Share
+
+
+class OrderSplit(Split):
+    """The last ``test`` slices by patient and position.
+
+    Of the slices before those, the last whole patients with a ``validation`` share of them validate.
+    """
+
+    rule: Literal["order"] = "order"
+    test: Positive
+    validation: Share
+
+
+class KFoldSplit(Split):
+    """``folds`` folds by patient; in each, a ``validation`` share of the other patients validates."""
+
+    rule: Literal["kfold"] = "kfold"
+    folds: Annotated[int, Field(ge=2)]
+    validation: Share
+
+
+class ListSplit(Split):
+    """The CSV file ``file``, beside ``datasets.yaml`` or packaged with this program."""
+
+    rule: Literal["list"] = "list"
+    file: str
+
+
+AnySplit = Annotated[
+    PatientSplit | ShareSplit | FolderSplit | OrderSplit | KFoldSplit | ListSplit,
+    ByKey("rule", default="patients"),
+]
 
 
 class Datasets(Frozen):
@@ -285,4 +306,4 @@ class Datasets(Frozen):
     sources: dict[str, AnySource]
     geometry: Geometry = Geometry()
     conditions: dict[str, Condition]
-    splits: dict[str, Split]
+    splits: dict[str, AnySplit]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from bench.config.schema.base import FULL_SIZE, Frozen, Positive, Rate
+from bench.config.schema.unions import ByForm
 
 
 class Decay(Frozen):
@@ -43,31 +44,40 @@ class Guard(Frozen):
     margin_db: Annotated[float, Field(ge=0)] = 0.0
 
 
-LearningRate = Rate | Decay | Halving | Steps
+LearningRate = Annotated[Rate | Decay | Halving | Steps, ByForm()]
 Augmentation = Literal["flips_rotations", "none"]
-Loss = Literal["mse", "half_sse", "mse_ms_ssim"]
+Loss = Literal["mse", "half_sse", "mse_ms_ssim"]  # each the name of a function in bench.training.losses
+MS_SSIM_MIN_SIDE = 161  # pixels: after four halvings, rounded up, one window of 11 still fits
 Precision = Literal["float32", "bfloat16"]
 
 
-class Recipe(Frozen):
-    """Training settings of one network with their source. One epoch is ``passes`` passes over the slices.
+class Settings(Frozen):
+    """The training settings that a recipe states, a profile may change, and a cell trains with.
 
     ``patch`` is the side of square crops in pixels (absent: whole slices), ``patches_per_slice`` how many of
-    them one pass takes from a slice. ``chosen`` names the keys that the source does not state.
+    them one pass takes from a slice.
     """
 
-    source: str = ""
-    optimizer: Literal["adam"] = "adam"
     learning_rate: LearningRate
-    epochs: Positive
     batch: Positive
-    passes: Positive = 8
     patch: Positive | None = None
     patches_per_slice: Positive = 1
     augmentation: Augmentation = "flips_rotations"
     loss: Loss = "half_sse"
     precision: Precision = "float32"
     guard: Guard = Guard()
+
+
+class Recipe(Settings):
+    """Training settings of one network with their source. One epoch is ``passes`` passes over the slices.
+
+    ``chosen`` names the keys that the source does not state.
+    """
+
+    source: str = ""
+    optimizer: Literal["adam"] = "adam"
+    epochs: Positive
+    passes: Positive = 8
     chosen: tuple[str, ...] = ()
 
 
@@ -95,8 +105,18 @@ class Budget(Frozen):
     checks: Positive
 
 
-class Overrides(Frozen):
-    """The closed list of training keys that a profile may change, for one model or under ``all``.
+_optional: dict[str, Any] = {
+    key: (hint | None, None)
+    for key, hint in get_type_hints(Settings, include_extras=True).items()
+    if key in Settings.model_fields
+}
+_Changes = create_model(
+    "_Changes", __base__=Frozen, **_optional
+)  # mypy sees a Frozen: its keys are read by name
+
+
+class Overrides(_Changes):
+    """What a profile changes in the recipes, for one model or under ``all``: any of the keys of ``Settings``.
 
     A model that the profile names takes its recipe, then ``all``, then its own entry. A model that it does not name
     takes ``all``, then what its recipe and its ``params`` state; so ``all`` fills in what they leave open.
@@ -104,14 +124,6 @@ class Overrides(Frozen):
     ``params`` under ``all`` reach the networks whose ``build`` names them.
     """
 
-    learning_rate: LearningRate | None = None
-    batch: Positive | None = None
-    patch: Positive | None = None
-    patches_per_slice: Positive | None = None
-    augmentation: Augmentation | None = None
-    loss: Loss | None = None
-    precision: Precision | None = None
-    guard: Guard | None = None
     budget: Budget | None = None  # "all" or one model: instead of the profile's
     params: dict[str, Any] = {}  # merged into the build parameters, e.g. batch norm momentum
 

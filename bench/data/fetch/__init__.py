@@ -24,7 +24,7 @@ from bench.data.sources.open import open_source
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
 
-Fetched = schema.FolderSource | schema.PairsSource
+Fetched = schema.FolderSource | schema.DicomPairs
 TRIES = 2  # downloads of a series that arrives broken
 _ELSEWHERE = "name a larger disk with --into"
 

@@ -37,9 +37,9 @@ class DoseWords:
         return max(fitting, key=lambda dose: len(fitting[dose]), default=None)  # the longer word says more
 
 
-def words_of(source: schema.PairsSource) -> dict[str, str]:
+def words_of(source: schema.DicomPairs) -> dict[str, str]:
     """Return the word by which each dose is known; the reference is ''."""
-    return {"": str(source.reference), **source.degraded}
+    return {"": source.reference, **source.degraded}
 
 
 def _plain(text: str) -> str:

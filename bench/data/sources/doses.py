@@ -34,10 +34,10 @@ Scans = dict[str, list[SourceFile]]  # patient -> the slices of one dose, by ris
 Partners = dict[str, SourceFile]  # file of a reference slice -> the degraded slice at its position
 
 
-class DosePairs(FileSource[schema.PairsSource]):
+class DosePairs(FileSource[schema.DicomPairs]):
     """Full-dose slices and what the same scan looked like at lower doses (``Paired``)."""
 
-    def __init__(self, name: str, spec: schema.PairsSource, *, base: Path, index_cache: Path | None) -> None:
+    def __init__(self, name: str, spec: schema.DicomPairs, *, base: Path, index_cache: Path | None) -> None:
         super().__init__(name, spec, base=base, index_cache=index_cache)
         self._format = dicom_format()
         self._partners: dict[str, Partners] = {}  # of each condition
@@ -87,7 +87,7 @@ class DosePairs(FileSource[schema.PairsSource]):
         reference = doses.pop("")
         patients = self._with_every_dose(reference, doses, listing)
         used = [file for patient in patients for file in reference[patient]]
-        refuse_crops(used, self.spec.matrix or schema.FULL_SIZE, self._folder)
+        refuse_crops(used, self.spec.matrix, self._folder)
         self._partners = {
             condition: self._match(condition, patients, reference, scans)
             for condition, scans in doses.items()

@@ -20,7 +20,7 @@ from bench.errors import BenchError
 
 READER_VERSION = 1  # raise it when other pixels are read from the same bytes
 
-FileSpec = TypeVar("FileSpec", schema.FolderSource, schema.PairsSource)
+FileSpec = TypeVar("FileSpec", schema.FolderSource, schema.DicomPairs, schema.StudyPairs | schema.FolderPairs)
 
 
 class FileSource(Source[FileSpec]):

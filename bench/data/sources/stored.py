@@ -32,14 +32,15 @@ NOT_NAMED = "file in a folder that the source does not name"
 Scans = dict[str, FileScan]  # by the name of the file in NFC
 
 
-class StoredPairs(FileSource[schema.PairsSource]):
+class StoredPairs(FileSource[schema.StudyPairs | schema.FolderPairs]):
     """Degraded and reference slices in files of equal names (``Paired``)."""
 
-    def __init__(self, name: str, spec: schema.PairsSource, *, base: Path, index_cache: Path | None) -> None:
+    def __init__(
+        self, name: str, spec: schema.StudyPairs | schema.FolderPairs, *, base: Path, index_cache: Path | None
+    ) -> None:
         super().__init__(name, spec, base=base, index_cache=index_cache)
-        self._study = spec.layout == "study"
-        matrix = spec.matrix or (schema.FULL_SIZE if self._study else None)
-        formats = (format_of(kind, spec.unit, matrix) for kind in ("flt", "npy", "npz"))
+        self._study = isinstance(spec, schema.StudyPairs)
+        formats = (format_of(kind, spec.unit, spec.matrix) for kind in ("flt", "npy", "npz"))
         self._formats = {suffix: one for one in formats for suffix in one.suffixes or ()}
         self._spelled: dict[Path, dict[str, str]] = {}  # of each folder: a name in NFC -> as it is on disk
         self._skipped: Counter[str] = Counter()
@@ -73,12 +74,12 @@ class StoredPairs(FileSource[schema.PairsSource]):
         return to_size(degraded, size), to_size(reference, size), pixel_cm
 
     def _reference(self) -> Path:
-        named = STUDY_REFERENCE if self._study else str(self.spec.reference)
+        named = STUDY_REFERENCE if isinstance(self.spec, schema.StudyPairs) else self.spec.reference
         return on_disk(self._folder / named)
 
     def _folders(self) -> dict[str, Path]:
         """Return the folder of the degraded slices of each condition."""
-        if not self._study:
+        if isinstance(self.spec, schema.FolderPairs):
             return {name: on_disk(self._folder / folder) for name, folder in self.spec.degraded.items()}
         found: dict[str, Path] = {}
         for room in STUDY_ROOMS:

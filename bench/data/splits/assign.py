@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from bench.plan import cells
 
 
-def choose(catalogue: Catalogue, split: schema.Split, counts: schema.Counts) -> Folds:
+def choose(catalogue: Catalogue, split: schema.AnySplit, counts: schema.Counts) -> Folds:
     """Return the slices of ``catalogue`` for each part and fold, at most ``counts`` of each part.
 
     A list's ``file`` must be a path that can be opened as it is (``located_split``).
@@ -26,18 +26,21 @@ def choose(catalogue: Catalogue, split: schema.Split, counts: schema.Counts) -> 
             as leaky, too few patients, an empty part, or a list that is faulty or of other series.
     """
     catalogue = replace(catalogue, refs=tuple(sorted(catalogue.refs, key=order)))
-    found = listed(catalogue, split) if split.rule == "list" else _by_rule(catalogue, split)
+    folds = _by_rule(catalogue, split)
     selections = []
-    for number, parts in enumerate(found, start=1):
-        fold = number if len(found) > 1 else None
+    for number, parts in enumerate(folds, start=1):
+        fold = number if len(folds) > 1 else None
         _check(catalogue, parts, split, fold)
         selections.append(Selection({part: thin(parts[part], getattr(counts, part)) for part in PARTS}, fold))
     why = leak(split.leaky, [one.parts for one in selections]) if split.leaky else ""
     return Folds(tuple(selections), why)
 
 
-def _by_rule(catalogue: Catalogue, split: schema.Split) -> list[Parts]:
-    if split.rule == "folders":
+def _by_rule(catalogue: Catalogue, split: schema.AnySplit) -> list[Parts]:
+    """Return the parts of each fold, or of the whole."""
+    if isinstance(split, schema.ListSplit):
+        return listed(catalogue, split)
+    if isinstance(split, schema.FolderSplit):
         return [by_folder(catalogue, split)]
     if not catalogue.patients_known:
         raise BenchError(
@@ -45,11 +48,11 @@ def _by_rule(catalogue: Catalogue, split: schema.Split) -> list[Parts]:
             key="rule",
             remedy="use rule: folders, or give the source a patients.csv (columns file,patient)",
         )
-    if split.rule == "kfold":
+    if isinstance(split, schema.KFoldSplit):
         return kfold(catalogue, split)
-    if split.rule == "order":
+    if isinstance(split, schema.OrderSplit):
         return [by_order(catalogue, split)]
-    assigned = named(catalogue, split) if split.rule == "patients" else drawn(catalogue, split)
+    assigned = named(catalogue, split) if isinstance(split, schema.PatientSplit) else drawn(catalogue, split)
     return [by_patient(catalogue, assigned)]
 
 

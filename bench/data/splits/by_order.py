@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bench.config import schema
 from bench.data.sources.catalogue import Catalogue, order
-from bench.data.splits.by_patient import nearest, share
+from bench.data.splits.by_patient import nearest
 from bench.data.splits.selection import Parts
 from bench.errors import BenchError
 from bench.names import natural
 
 
-def by_folder(catalogue: Catalogue, split: schema.Split) -> Parts:
+def by_folder(catalogue: Catalogue, split: schema.FolderSplit) -> Parts:
     """Keep the folders ``train`` and ``test``; the last slices of train, by name, become validation.
 
     Where patients are known the block begins with a whole patient, so that none is cut in two.
@@ -23,7 +23,7 @@ def by_folder(catalogue: Catalogue, split: schema.Split) -> Parts:
     if not train or not test:
         message = f"source {catalogue.source} has no train and test folders"
         raise BenchError(message, key="rule", remedy="rule: folders needs pairs in the layout study")
-    wanted = min(max(1, nearest(share(split.validation) * len(train))), len(train) - 1)
+    wanted = min(max(1, nearest(split.validation * len(train))), len(train) - 1)
     cut = len(train) - wanted
     while catalogue.patients_known and 0 < cut < len(train) and train[cut].patient == train[cut - 1].patient:
         cut -= 1
@@ -34,7 +34,7 @@ def by_folder(catalogue: Catalogue, split: schema.Split) -> Parts:
     }
 
 
-def by_order(catalogue: Catalogue, split: schema.Split) -> Parts:
+def by_order(catalogue: Catalogue, split: schema.OrderSplit) -> Parts:
     """Test the last slices by patient and position, whatever patient the cut goes through.
 
     Validation is the last whole patients before it that together hold the wanted share of the slices that are
@@ -44,13 +44,13 @@ def by_order(catalogue: Catalogue, split: schema.Split) -> Parts:
         BenchError: there are not more slices than are to be tested.
     """
     refs = catalogue.refs
-    cut = len(refs) - (split.test if isinstance(split.test, int) else 0)
+    cut = len(refs) - split.test
     if cut < 1:
         message = f"source {catalogue.source} has {len(refs)} slices, {split.test} of them to be tested"
         raise BenchError(message, key="test", remedy="lower it")
     before, test = refs[:cut], refs[cut:]
     tested = {ref.patient for ref in test}
-    wanted = share(split.validation) * len(before)
+    wanted = split.validation * len(before)
     validated: set[str] = set()
     held = 0
     for ref in reversed(before):

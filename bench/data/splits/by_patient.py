@@ -21,7 +21,7 @@ def by_patient(catalogue: Catalogue, assigned: dict[str, str]) -> Parts:
     return {part: tuple(found[part]) for part in PARTS}
 
 
-def named(catalogue: Catalogue, split: schema.Split) -> dict[str, str]:
+def named(catalogue: Catalogue, split: schema.PatientSplit) -> dict[str, str]:
     """Return the part of each patient that the split names; without a list for train, the rest trains.
 
     Raises:
@@ -40,7 +40,7 @@ def named(catalogue: Catalogue, split: schema.Split) -> dict[str, str]:
     return assigned
 
 
-def drawn(catalogue: Catalogue, split: schema.Split) -> dict[str, str]:
+def drawn(catalogue: Catalogue, split: schema.ShareSplit) -> dict[str, str]:
     """Draw shares of the patients; a patient's place in the draw depends on its own name and the seed.
 
     Raises:
@@ -51,7 +51,7 @@ def drawn(catalogue: Catalogue, split: schema.Split) -> dict[str, str]:
     if count < len(PARTS):
         message = f"source {catalogue.source} has {count} patients; three parts need at least 3"
         raise BenchError(message, remedy="add patients")
-    shares = {"test": share(split.test), "validation": share(split.validation)}
+    shares = {"test": split.test, "validation": split.validation}
     if sum(shares.values()) >= 1:
         raise BenchError(
             "the shares of test and validation leave nothing to train on", key="test", remedy="lower them"
@@ -62,13 +62,6 @@ def drawn(catalogue: Catalogue, split: schema.Split) -> dict[str, str]:
     first = sizes["test"]
     cut = first + sizes["validation"]
     return {p: "test" if i < first else "validation" if i < cut else "train" for i, p in enumerate(patients)}
-
-
-def share(value: object) -> float:
-    """Return a share as the float that its rule asks for."""
-    if not isinstance(value, float):
-        raise TypeError(f"a share is a float, not {value!r}")
-    return value
 
 
 def nearest(value: float) -> int:

@@ -44,13 +44,13 @@ class _Lines:
     patients: dict[str, Row] = field(default_factory=dict)
 
 
-def listed(catalogue: Catalogue, split: schema.Split) -> list[Parts]:
+def listed(catalogue: Catalogue, split: schema.ListSplit) -> list[Parts]:
     """Return the parts of each fold, or of the whole; patients that the list does not name are left out.
 
     Raises:
         BenchErrors: every fault of the file, each with its line.
     """
-    file = Path(split.file or "")
+    file = Path(split.file)
     rows = read(file)
     numbers = sorted({row.fold or 1 for row in rows})
     found, faults = _place(rows, catalogue, split, file)
@@ -113,7 +113,7 @@ def _row(line: Line) -> Row:
 
 
 def _place(
-    rows: list[Row], catalogue: Catalogue, split: schema.Split, file: Path
+    rows: list[Row], catalogue: Catalogue, split: schema.ListSplit, file: Path
 ) -> tuple[dict[int, _Lines], list[BenchError]]:
     """Return the slices of each fold, and the rows that cannot be what they say."""
     slices: dict[str, dict[str, SliceRef]] = {}
@@ -141,7 +141,7 @@ def _fault(
     catalogue: Catalogue,
     slices: dict[str, dict[str, SliceRef]],
     fold: _Lines,
-    split: schema.Split,
+    split: schema.ListSplit,
 ) -> BenchError | None:
     """Return what is wrong with a row beside those before it."""
     own = slices.get(row.patient)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from bench import seeds
 from bench.config import schema
 from bench.data.sources.catalogue import Catalogue
-from bench.data.splits.by_patient import by_patient, nearest, share
+from bench.data.splits.by_patient import by_patient, nearest
 from bench.data.splits.selection import Parts
 from bench.errors import BenchError
 from bench.names import natural
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[-_. ]*[0-9]+$")
 Cohorts = Mapping[str, str]  # patient -> sub-cohort
 
 
-def kfold(catalogue: Catalogue, split: schema.Split) -> list[Parts]:
+def kfold(catalogue: Catalogue, split: schema.KFoldSplit) -> list[Parts]:
     """Return the parts of each fold.
 
     The validation patients of a fold are drawn from those that do not test in it.
@@ -30,7 +30,7 @@ def kfold(catalogue: Catalogue, split: schema.Split) -> list[Parts]:
     Raises:
         BenchError: there are too few patients for the folds.
     """
-    count, patients = split.folds or 0, catalogue.patients
+    count, patients = split.folds, catalogue.patients
     if len(patients) < max(3, count):
         message = f"source {catalogue.source} has {len(patients)} patients, too few for {count} folds"
         raise BenchError(message, key="folds", remedy="lower it" if len(patients) > 2 else "add patients")
@@ -40,7 +40,7 @@ def kfold(catalogue: Catalogue, split: schema.Split) -> list[Parts]:
     found = []
     for fold in range(count):
         left = [patient for patient in patients if tested[patient] != fold]
-        wanted = min(max(1, nearest(share(split.validation) * len(left))), len(left) - 1)
+        wanted = min(max(1, nearest(split.validation * len(left))), len(left) - 1)
         validated = _spread(left, cohorts, split.seed, fold)[:wanted]
         parts = dict.fromkeys(left, "train") | dict.fromkeys(validated, "validation")
         parts |= {patient: "test" for patient in patients if tested[patient] == fold}

@@ -122,9 +122,7 @@ def test_pairs_count_what_lies_beside_their_folders(tmp_path: Path) -> None:
         np.save(tmp_path / room / "a.npy", np.full((4, 4), mu))
     (tmp_path / "clean" / "notes.txt").write_text("hello")
     (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
-    source = open_source(
-        "pairs", schema.PairsSource.model_validate(trees.PAIRS), base=tmp_path, index_cache=None
-    )
+    source = open_source("pairs", trees.pairs(trees.PAIRS), base=tmp_path, index_cache=None)
     assert dict(source.catalogue().skipped) == {
         ".txt": 1, "dangling link": 1, "file in a folder that the source does not name": 1,
     }  # fmt: skip

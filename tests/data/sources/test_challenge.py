@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import schema
 from bench.data.sources.open import open_source
 from bench.errors import BenchError
 from tests.data import trees
@@ -31,9 +30,7 @@ def test_patients_by_folder(tmp_path: Path) -> None:
 def test_partners_are_those_of_the_same_patient(tmp_path: Path) -> None:
     trees.challenge(tmp_path)
     value = {"kind": "pairs", "layout": "dicom", "path": ".", "matrix": trees.SIDE, "patient_from": BY_FOLDER}
-    source = open_source(
-        "doses", schema.PairsSource.model_validate(value | trees.CHALLENGE), base=tmp_path, index_cache=None
-    )
+    source = open_source("doses", trees.pairs(value | trees.CHALLENGE), base=tmp_path, index_cache=None)
     for place, ref in enumerate(source.catalogue().refs):
         patient, z = 1 + place // 3, place % 3
         degraded, reference, _ = source.pair(ref, "quarter", trees.SIDE)
@@ -136,6 +133,6 @@ def test_a_rule_for_pairs_in_folders(tmp_path: Path) -> None:
         (tmp_path / room).mkdir()
         for name in ("p1_a", "p1_b", "p2_a"):
             np.save(tmp_path / room / f"{name}.npy", (trees.body(1) + more) * 0.0002 + 0.2)
-    source = schema.PairsSource.model_validate(trees.PAIRS | {"patient_from": "^(p.)_"})
+    source = trees.pairs(trees.PAIRS | {"patient_from": "^(p.)_"})
     found = open_source("pairs", source, base=tmp_path, index_cache=None).catalogue()
     assert (found.patients_known, found.patients, len(found.refs)) == (True, ("p1", "p2"), 3)

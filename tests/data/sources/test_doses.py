@@ -11,7 +11,6 @@ import pytest
 
 from bench import report
 from bench.config import load as config
-from bench.config import schema
 from bench.data.pairs.pairs import open_pairs
 from bench.data.sources.doses import DosePairs
 from bench.data.sources.open import open_source
@@ -19,6 +18,7 @@ from bench.errors import BenchError
 from bench.execution import resolve, runner
 from bench.records.store import RunStore
 from tests import tiny
+from tests.data import trees
 from tests.dicoms import uid, write_ct
 
 FULL, LOW = "1.000000-Full Dose Images-12345", "1.000000-Low Dose Images-54321"
@@ -59,7 +59,7 @@ def write_patient(
 
 def opened(root: Path, **keys: Any) -> DosePairs:
     value = {"kind": "pairs", "path": str(root), "layout": "dicom", "matrix": SIDE, **keys}
-    source = open_source("doses", schema.PairsSource.model_validate(value), base=root, index_cache=None)
+    source = open_source("doses", trees.pairs(value), base=root, index_cache=None)
     assert isinstance(source, DosePairs)
     return source
 
@@ -179,7 +179,7 @@ def test_doses_that_do_not_fit_are_refused_in_one_line(
 def test_crops_are_refused(tmp_path: Path) -> None:
     write_patient(tmp_path, 1)
     with pytest.raises(BenchError, match="16 x 16 pixels, not 512 x 512"):
-        opened(tmp_path, matrix=None).catalogue()
+        opened(tmp_path, matrix=512).catalogue()
 
 
 # --- a measured condition from datasets.yaml to the table ---
@@ -252,7 +252,7 @@ def test_only_the_reference_is_built_again(here: Path) -> None:
     [
         ("measured: true", "measured: true, photons: 1e5", "a measured condition has neither views nor photons"),
         ("label: quarter dose, measured: true", "label: quarter dose", "needs views or photons, or measured: true"),
-        ("layout: dicom,", "layout: dicom, unit: 1/cm,", "layout dicom is in HU"),
+        ("layout: dicom,", "layout: dicom, unit: 1/cm,", "sources.doses.unit: must be HU, not '1/cm'"),
         ("{source: doses, split: named", "{source: phantom, split: phantom", "the slices of source phantom are"),
         ("conditions: [quarter_dose]", "conditions: [quarter_dose, noisy]", "no folder for condition noisy"),
     ],

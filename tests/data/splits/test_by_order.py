@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bench.config import load as config
-from bench.config.schema import Counts, Split
+from bench.config.schema import AnySplit, Counts, OrderSplit
 from bench.data.sources.catalogue import Catalogue, SliceRef, assemble
 from bench.data.splits import Folds, choose
 from bench.errors import BenchError
@@ -25,8 +25,8 @@ def make(sizes: list[int]) -> Catalogue:
     return assemble("src", "npz", refs[::-1], fingerprint="fp")
 
 
-def cut(test: int, validation: float = 0.2, leaky: str = "as others cut it") -> Split:
-    return Split(rule="order", test=test, validation=validation, leaky=leaky)
+def cut(test: int, validation: float = 0.2, leaky: str = "as others cut it") -> AnySplit:
+    return OrderSplit(test=test, validation=validation, leaky=leaky)
 
 
 def names(chosen: Folds) -> dict[str, list[str]]:

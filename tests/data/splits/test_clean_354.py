@@ -21,7 +21,7 @@ from bench.data.splits import cohort
 from bench.errors import BenchError, BenchErrors
 
 LIST = Path(__file__).parents[3] / "bench/defaults/splits/clean-354.csv"
-SPLIT = schema.Split(rule="list", file=str(LIST))
+SPLIT = schema.ListSplit(file=str(LIST))
 
 # Facts about the series of QIN LUNG CT (doi 10.7937/K9/TCIA.2015.NPGZYZBZ) in the NCI Imaging Data Commons:
 # patient, slices, manufacturer, scanner. S: Siemens, G: GE, T: Toshiba.

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from bench.config import load as config
 from bench.config.paths import located_split
-from bench.config.schema import Counts, FolderSource, Split
+from bench.config.schema import (
+    AnySplit,
+    Counts,
+    FolderSource,
+    KFoldSplit,
+    ListSplit,
+    OrderSplit,
+    PatientSplit,
+    ShareSplit,
+)
 from bench.data.sources.catalogue import Catalogue, SliceRef, assemble
 from bench.data.sources.open import open_source
 from bench.data.splits import PARTS, choose
@@ -31,10 +40,10 @@ def make(sizes: dict[str, int]) -> Catalogue:
     return assemble("src", "dicom", refs, fingerprint="fp")
 
 
-def listed(folder: Path, text: str, leaky: str = "") -> Split:
+def listed(folder: Path, text: str, leaky: str = "") -> AnySplit:
     place = folder / "own.csv"
     place.write_bytes(text.encode("utf-8"))
-    return Split(rule="list", file=str(place), leaky=leaky)
+    return ListSplit(file=str(place), leaky=leaky)
 
 
 def names(chosen: object) -> dict[str, list[str]]:
@@ -143,7 +152,7 @@ def test_what_is_no_table_is_one_line(tmp_path: Path, content: bytes, words: str
     place = tmp_path / "own.csv"
     place.write_bytes(content)
     with pytest.raises(BenchError) as caught:
-        choose(make(SIZES), Split(rule="list", file=str(place)), Counts())
+        choose(make(SIZES), ListSplit(file=str(place)), Counts())
     assert str(caught.value).startswith(f"{place}: {words}")
     assert "\n" not in str(caught.value)
 
@@ -174,19 +183,19 @@ def test_series_of_dicom_files_are_held_against_their_pins(tmp_path: Path) -> No
 
 SPLITS = st.sampled_from(
     [
-        Split(test=("P1",), validation=("P2",)),
-        Split(rule="shares", test=0.3, validation=0.2),
-        Split(rule="order", test=4, validation=0.2, leaky="so"),
-        Split(rule="kfold", folds=3, validation=0.3),
+        PatientSplit(test=("P1",), validation=("P2",)),
+        ShareSplit(test=0.3, validation=0.2),
+        OrderSplit(test=4, validation=0.2, leaky="so"),
+        KFoldSplit(folds=3, validation=0.3),
     ]
 )
 
 
-@example([3, 3, 3, 3, 3], Split(rule="order", test=4, validation=0.2, leaky="so"), 1)
+@example([3, 3, 3, 3, 3], OrderSplit(test=4, validation=0.2, leaky="so"), 1)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(3, 9), min_size=5, max_size=9), SPLITS, st.none() | st.integers(1, 9))
 def test_a_split_file_given_back_is_the_same_split(
-    tmp_path: Path, sizes: list[int], split: Split, most: int | None
+    tmp_path: Path, sizes: list[int], split: AnySplit, most: int | None
 ) -> None:
     found = make({f"P{n}": size for n, size in enumerate(sizes)})
     made = choose(found, split, Counts(train=most))
@@ -197,7 +206,7 @@ def test_a_split_file_given_back_is_the_same_split(
 
 
 def test_the_file_written_out() -> None:
-    split = Split(test=("A",), validation=("Müller, K.",), train=("B",))
+    split = PatientSplit(test=("A",), validation=("Müller, K.",), train=("B",))
     assert choose(make({"B": 1, "A": 2, "Müller, K.": 1}), split, Counts()).text == (
         'part,fold,patient,slice\ntrain,,B,z0\nvalidation,,"Müller, K.",z0\ntest,,A,z0\ntest,,A,z1\n'
     )

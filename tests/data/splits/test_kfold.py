@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.config.schema import Counts, Split
+from bench.config.schema import AnySplit, Counts, KFoldSplit
 from bench.data.sources.catalogue import Catalogue, SliceRef, assemble
 from bench.data.splits import choose, cohort
 from bench.data.splits.kfold import deal, sub_cohorts
@@ -28,8 +28,8 @@ def make(sizes: dict[str, int]) -> Catalogue:
     return assemble("src", "npz", refs, fingerprint="fp")
 
 
-def kfold(folds: int, validation: float = 0.2, seed: int = 0) -> Split:
-    return Split(rule="kfold", folds=folds, validation=validation, seed=seed)
+def kfold(folds: int, validation: float = 0.2, seed: int = 0) -> AnySplit:
+    return KFoldSplit(folds=folds, validation=validation, seed=seed)
 
 
 @settings(max_examples=60, deadline=None)

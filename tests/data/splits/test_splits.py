@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.config.schema import Counts, Split
+from bench.config.schema import AnySplit, Counts, FolderSplit, PatientSplit, ShareSplit
 from bench.data import splits
 from bench.data.sources.catalogue import Catalogue, SliceRef, assemble
 from bench.data.splits import PARTS, Parts, Selection, check_patients, identities, thin
@@ -24,7 +24,7 @@ def make(sizes: dict[str, int], order: int | None = None) -> Catalogue:
     return assemble("src", "npz", refs, fingerprint="fp")
 
 
-def choose(catalogue: Catalogue, split: Split, counts: Counts) -> Selection:
+def choose(catalogue: Catalogue, split: AnySplit, counts: Counts) -> Selection:
     """Return the only selection of a split without folds."""
     (one,) = splits.choose(catalogue, split, counts).selections
     return one
@@ -52,7 +52,7 @@ def test_shares_never_put_a_patient_in_two_parts(
     few: int | None,
     order: int,
 ) -> None:
-    split = Split(rule="shares", test=test, validation=validation, seed=seed)
+    split = ShareSplit(test=test, validation=validation, seed=seed)
     counts = Counts(train=most, validation=few, test=few)
     chosen = choose(make(sizes), split, counts)
     groups = list(patients(chosen.parts).values())
@@ -66,21 +66,19 @@ def test_shares_never_put_a_patient_in_two_parts(
 
 
 def test_shares_are_the_shares() -> None:
-    chosen = choose(
-        make(dict.fromkeys("ABCDEFGHIJ", 3)), Split(rule="shares", test=0.3, validation=0.2), Counts()
-    )
+    chosen = choose(make(dict.fromkeys("ABCDEFGHIJ", 3)), ShareSplit(test=0.3, validation=0.2), Counts())
     assert {part: len(group) for part, group in patients(chosen.parts).items()} == {
         "train": 5,
         "validation": 2,
         "test": 3,
     }
-    other = Split(rule="shares", test=0.3, validation=0.2, seed=1)
+    other = ShareSplit(test=0.3, validation=0.2, seed=1)
     assert choose(make(dict.fromkeys("ABCDEFGHIJ", 3)), other, Counts()).parts != chosen.parts
 
 
 def test_a_further_patient_moves_few_others() -> None:
     """At most the patients at the two borders of the draw change their part."""
-    split = Split(rule="shares", test=0.2, validation=0.2)
+    split = ShareSplit(test=0.2, validation=0.2)
     sizes = {f"P{i}": 1 for i in range(40)}
     before = choose(make(sizes), split, Counts()).parts
     after = choose(make(sizes | {"new": 1}), split, Counts()).parts
@@ -90,7 +88,7 @@ def test_a_further_patient_moves_few_others() -> None:
 
 
 def test_three_patients_make_three_parts_whatever_the_shares() -> None:
-    chosen = choose(make(dict.fromkeys("ABC", 2)), Split(rule="shares", test=0.5, validation=0.4), Counts())
+    chosen = choose(make(dict.fromkeys("ABC", 2)), ShareSplit(test=0.5, validation=0.4), Counts())
     assert [len(group) for group in patients(chosen.parts).values()] == [1, 1, 1]
 
 
@@ -103,11 +101,13 @@ def test_three_patients_make_three_parts_whatever_the_shares() -> None:
 )
 def test_shares_that_cannot_be(sizes: dict[str, int], test: float, words: str) -> None:
     with pytest.raises(BenchError, match=words):
-        choose(make(sizes), Split(rule="shares", test=test, validation=0.2), Counts())
+        choose(make(sizes), ShareSplit(test=test, validation=0.2), Counts())
 
 
 def test_listed_patients_and_the_rest_trains() -> None:
-    chosen = choose(make({"A": 1, "B": 2, "C": 3, "D": 4}), Split(test=("B",), validation=("D",)), Counts())
+    chosen = choose(
+        make({"A": 1, "B": 2, "C": 3, "D": 4}), PatientSplit(test=("B",), validation=("D",)), Counts()
+    )
     assert patients(chosen.parts) == {"train": {"A", "C"}, "validation": {"D"}, "test": {"B"}}
     assert [ref.name for ref in chosen.refs] == [
         "A-0",
@@ -122,7 +122,9 @@ def test_listed_patients_and_the_rest_trains() -> None:
         "B-1",
     ]
     some = choose(
-        make({"A": 1, "B": 2, "C": 3, "D": 4}), Split(test=("B",), validation=("D",), train=("C",)), Counts()
+        make({"A": 1, "B": 2, "C": 3, "D": 4}),
+        PatientSplit(test=("B",), validation=("D",), train=("C",)),
+        Counts(),
     )
     assert patients(some.parts)["train"] == {"C"}
 
@@ -131,20 +133,20 @@ def test_listed_patients_and_the_rest_trains() -> None:
     ("split", "words"),
     [
         (
-            Split(test=("R0059",), validation=("R0100",)),
+            PatientSplit(test=("R0059",), validation=("R0100",)),
             "test: source src has no patient R0059; the nearest is R0058",
         ),
-        (Split(test=("R0058",), validation=("R0058",)), "patient R0058 is in test and in validation"),
+        (PatientSplit(test=("R0058",), validation=("R0058",)), "patient R0058 is in test and in validation"),
         (
-            Split(test=("R0058",), validation=("R0100",), train=("R0100",)),
+            PatientSplit(test=("R0058",), validation=("R0100",), train=("R0100",)),
             "R0100 is in validation and in train",
         ),
-        (Split(test=(), validation=("R0100",)), "no slices for test"),
-        (Split(test=("R0058",), validation=("R0100", "X")), "no slices for train"),
-        (Split(rule="folders", validation=0.1), "no train and test folders"),
+        (PatientSplit(test=(), validation=("R0100",)), "no slices for test"),
+        (PatientSplit(test=("R0058",), validation=("R0100", "X")), "no slices for train"),
+        (FolderSplit(validation=0.1), "no train and test folders"),
     ],
 )
-def test_faults_of_a_split_are_named(split: Split, words: str) -> None:
+def test_faults_of_a_split_are_named(split: AnySplit, words: str) -> None:
     with pytest.raises(BenchError, match=words):
         choose(make(dict.fromkeys(["R0058", "R0100", "X"], 2)), split, Counts())
 
@@ -152,7 +154,7 @@ def test_faults_of_a_split_are_named(split: Split, words: str) -> None:
 def test_unknown_patients_cannot_be_kept_apart() -> None:
     known = make({"A": 1, "B": 1, "C": 1})
     unknown = Catalogue("src", "pairs", known.refs, "fp", patients_known=False)
-    for split in (Split(test=("A",), validation=("B",)), Split(rule="shares", test=0.3, validation=0.3)):
+    for split in (PatientSplit(test=("A",), validation=("B",)), ShareSplit(test=0.3, validation=0.3)):
         with pytest.raises(BenchError, match=r"names no patients.*use rule: folders"):
             choose(unknown, split, Counts())
 
@@ -165,7 +167,7 @@ def foldered(known: bool, names: dict[str, str]) -> Catalogue:
 
 
 def test_folders_cut_the_last_block_by_name() -> None:
-    chosen = choose(foldered(False, {}), Split(rule="folders", validation=0.2), Counts())
+    chosen = choose(foldered(False, {}), FolderSplit(validation=0.2), Counts())
     assert [ref.name for ref in chosen.parts["validation"]] == ["t9", "t10"]
     assert [ref.name for ref in chosen.parts["test"]] == ["e"]
     assert len(chosen.parts["train"]) == 8
@@ -173,12 +175,12 @@ def test_folders_cut_the_last_block_by_name() -> None:
 
 def test_folders_with_known_patients_cut_between_patients() -> None:
     owner = {f"t{i}": "A" if i < 7 else "B" for i in range(1, 11)} | {"e": "E"}
-    chosen = choose(foldered(True, owner), Split(rule="folders", validation=0.2), Counts())
+    chosen = choose(foldered(True, owner), FolderSplit(validation=0.2), Counts())
     assert patients(chosen.parts) == {"train": {"A"}, "validation": {"B"}, "test": {"E"}}
     leaking = owner | {"t2": "B"}
     with pytest.raises(BenchError, match="patient B is in train and in validation"):
-        choose(foldered(True, leaking), Split(rule="folders", validation=0.2), Counts())
-    declared = Split(rule="folders", validation=0.2, leaky="as its authors cut it")
+        choose(foldered(True, leaking), FolderSplit(validation=0.2), Counts())
+    declared = FolderSplit(validation=0.2, leaky="as its authors cut it")
     assert len(choose(foldered(True, leaking), declared, Counts()).refs) == 11
 
 
@@ -209,7 +211,7 @@ def test_thinning_is_fair(sizes: dict[str, int], most: int) -> None:
 
 def test_identity_and_hashes() -> None:
     catalogue = make({"A": 4, "B": 5, "C": 6})
-    split = Split(test=("A",), validation=("B",))
+    split = PatientSplit(test=("A",), validation=("B",))
     all_of_it = splits.choose(catalogue, split, Counts())
     some = splits.choose(catalogue, split, Counts(train=3))
     (found,) = identities(catalogue, some, "mine", "src")
@@ -219,7 +221,7 @@ def test_identity_and_hashes() -> None:
     assert (found.fold, found.folds) == (None, 1)
     assert found.split_sha256 == some.sha256 != all_of_it.sha256
     assert found.selection == some.selections[0].hash != all_of_it.selections[0].hash
-    swapped = splits.choose(catalogue, Split(test=("B",), validation=("A",)), Counts())
+    swapped = splits.choose(catalogue, PatientSplit(test=("B",), validation=("A",)), Counts())
     assert all_of_it.selections[0].hash != swapped.selections[0].hash
     assert all_of_it.sha256 != swapped.sha256
     assert tuple(some.selections[0].parts) == PARTS
