@@ -199,7 +199,7 @@ def _budgets(resolved: ResolvedRun, trained: Sequence[PlannedCell]) -> Iterator[
     seen: dict[str, float] = {}
     for cell in trained:
         if cell.spec.training is not None:
-            slices = cell.spec.training.slices_seen(cell.spec.dataset.size)
+            slices = cell.spec.training.slices_seen(cell.size)
             seen[cell.spec.model] = max(slices, seen.get(cell.spec.model, 0.0))
     for name, slices in seen.items():
         others = [other for model, other in seen.items() if model != name]
@@ -218,7 +218,7 @@ def _heads(plan: Plan) -> tuple[str, ...]:
 def _name(cell: PlannedCell, plan: Plan) -> tuple[str, ...]:
     data = cell.spec.dataset.data
     fold = (str(data.fold),) if len(plan.folds) > 1 else ()
-    return cell.spec.model, cell.spec.dataset.condition, *fold, str(cell.spec.seed)
+    return cell.spec.model, cell.condition, *fold, str(cell.spec.seed)
 
 
 def _budget(cell: PlannedCell) -> tuple[str, str]:

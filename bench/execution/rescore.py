@@ -93,7 +93,7 @@ def _build_pairs(
     resolved: ResolvedRun, cells: Iterable[PlannedCell]
 ) -> Generator[Event, None, dict[str, str]]:
     """Build the pairs of the cells where they are absent; return by its id why a cell has none."""
-    conditions = {cell.id: cell.spec.dataset.condition for cell in cells}
+    conditions = {cell.id: cell.condition for cell in cells}
     try:
         yield from runner.build(resolved, set(conditions.values()))
     except BenchError as error:

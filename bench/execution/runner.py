@@ -35,7 +35,7 @@ def run(request: Request) -> Generator[Event, None, None]:
         if todo:
             with make_executor(_threads(request)) as executor:
                 executor.begin(NetworkCheck(_networks(resolved, todo), resolved.store.log))
-                yield from build(resolved, {cell.spec.dataset.condition for cell in todo})
+                yield from build(resolved, {cell.condition for cell in todo})
                 resolved = yield from _audited(resolved)
                 resolved.store.write_plan(resolved.plan)  # of a leaky split it now counts the leaks
                 _refuse(resolved, (yield from executor.faults()))
@@ -149,7 +149,7 @@ def _of_params(resolved: ResolvedRun, model: str) -> KeyPath:
 
 def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
     """Return all that a worker needs for one cell of a run."""
-    condition, fold = cell.spec.dataset.condition, cell.spec.dataset.data.fold or 1
+    condition, fold = cell.condition, cell.fold or 1
     noiseless = isinstance(cell.spec.dataset.dose.noise_model, Noiseless)
     return Task(
         planned=cell,

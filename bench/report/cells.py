@@ -40,7 +40,7 @@ class Run:
         folds: dict[str, list[str]] = {}
         for result in self.results:
             if not finished(result):
-                folds.setdefault(describe(result), []).append(str(result.planned.spec.dataset.data.fold))
+                folds.setdefault(describe(result), []).append(str(result.planned.fold))
         count = len(self.results)
         words = []
         for word, numbers in folds.items():

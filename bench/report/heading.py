@@ -34,7 +34,7 @@ def facts(board: Scoreboard) -> Facts:
 
 def _data(board: Scoreboard) -> Facts:
     plan = board.plan
-    size, folds = plan.cells[0].spec.dataset.size, plan.folds
+    size, folds = plan.cells[0].size, plan.folds
     slices = words.count(sum(data.slices.get("test", 0) for data in folds), "slice")
     patients = words.count(sum(data.patients.get("test", 0) for data in folds), "patient")
     who = patients if board.patients_known else "unknown patients"

@@ -23,8 +23,8 @@ def of_result(row: Row, result: Result) -> bool:
 
     The gain itself is not asked: a network that helps half of the slices and harms the others has gain 0 too.
     """
-    fold = result.planned.spec.dataset.data.fold
-    cells = [cell for cell in row.groups[INPUT].results if cell.planned.spec.dataset.data.fold == fold]
+    fold = result.planned.fold
+    cells = [cell for cell in row.groups[INPUT].results if cell.planned.fold == fold]
     if result.planned.spec.model == INPUT or not cells or not result.scores:
         return False
     untreated = {(one["patient"], one["slice"]): one for one in cells[0].scores}

@@ -33,7 +33,7 @@ def long_form(board: Scoreboard) -> Iterator[Score]:
                             condition=row.condition,
                             model=model,
                             seed=run.seed,
-                            fold=result.planned.spec.dataset.data.fold,
+                            fold=result.planned.fold,
                             status=describe(result),
                             metric=metric,
                             mean_over_folds=over_folds,

@@ -152,7 +152,7 @@ def _differences(groups: Mapping[str, Group]) -> tuple[frozenset[str], tuple[str
     for model, group in groups.items():
         for result in (result for run in group.finished for result in run.results):
             for aspect, value in _aspects(result).items():
-                fold = result.planned.spec.dataset.data.fold
+                fold = result.planned.fold
                 seen.setdefault((aspect, fold), []).append((model, value))
     reasons: dict[str, None] = {}
     flagged: set[str] = set()

@@ -68,7 +68,7 @@ def slice_scores(results: Iterable[Result]) -> pd.DataFrame:
 
 
 def _rows(result: Result) -> Iterable[SliceScore]:
-    fold = result.planned.spec.dataset.data.fold or 0
+    fold = result.planned.fold or 0
     for row in result.scores:
         name = (str(row["patient"]), str(row["slice"]))
         for metric, value in row.items():

@@ -41,7 +41,7 @@ def figure(board: Scoreboard) -> Figure:
         )
     elif not samples:
         lead = "No cell has stored sample slices yet."
-    sides = [cell.spec.dataset.size for cell in board.plan.cells]
+    sides = [cell.size for cell in board.plan.cells]
     crisp = bool(sides) and max(sides) < CRISP_BELOW
     gallery = Gallery(samples, png.WINDOWS, board.credit, crisp) if samples else None
     return Figure(name="images", title="Sample slices", lead=lead, gallery=gallery)

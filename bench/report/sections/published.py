@@ -27,7 +27,7 @@ def reasons(plan: Plan) -> tuple[str, ...]:
         differences.append(f"the collection is {named}, not {published.collection}")
     tested = sum(data.slices.get("test", 0) for data in plan.folds)
     for cell in plan.cells:
-        differences += _cell_reasons(cell.spec.dataset.size, tested, published)
+        differences += _cell_reasons(cell.size, tested, published)
         training = cell.spec.training
         if training is not None and training.recipe != published.recipe:
             differences.append(f"the recipe is {training.recipe}, not {published.recipe}")
