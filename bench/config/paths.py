@@ -36,7 +36,7 @@ def located(settings: load.Config, name: str) -> schema.AnySource:
     """
     obtain = settings.datasets.sources[name].obtain
     source = filled(settings, name, TRY_SMOKE, instead=obtain)
-    if isinstance(source, schema.PhantomSource):
+    if not isinstance(source, schema.FileSource):
         return source
     file, key = settings.datasets_file, ("sources", name, "path")
     folder = on_disk((file.parent / source.path).absolute())

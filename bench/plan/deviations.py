@@ -24,7 +24,7 @@ def of_data(config: Config, profile: schema.Profile, folds: Sequence[cells.DataI
         points.append(f"size {profile.size} instead of {schema.FULL_SIZE}")
     if source.simulated:
         points += _of_scan(config.datasets, config.experiments.experiments[profile.experiment].conditions)
-    accepted = () if isinstance(source, schema.PhantomSource) else source.accept
+    accepted = source.accept if isinstance(source, schema.FileSource) else ()
     if accepted:
         points.append(f"values of the source not held against those of a CT: {', '.join(accepted)} accepted")
     limits = {part: count for part, count in profile.slices.model_dump().items() if count is not None}

@@ -1,12 +1,6 @@
-"""Noise models: what they refuse, their closed form against their draws, and one more added by a file and a line."""
+"""Noise models: what they refuse, their closed form against their draws."""
 
 from __future__ import annotations
-
-import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +13,7 @@ from bench.ct.dose import add_noise, degrade
 from bench.ct.geometry import ParallelBeam
 from bench.ct.noise import Noise, Noiseless, Quanta
 from bench.ct.units import deviation_factor
-from tests import tiny
-from tests.ct.gaussian import Gaussian
+from tests.extensions.gaussian import Gaussian
 
 MODELS = [Quanta(photons=2e4), Quanta(photons=2e4, electronic=25.0), Noiseless(), Gaussian(deviation=0.02)]
 
@@ -76,39 +69,3 @@ def test_the_noise_of_a_condition_is_what_its_keys_say() -> None:
     ):
         with pytest.raises(ValidationError, match=message):
             schema.Condition(**keys)  # type: ignore[arg-type]
-
-
-PROGRAM = """
-import json
-from bench.config import load
-from bench.cli import main
-from bench.plan.acquisition import Acquisition
-config = load.load(None, None)
-profile = load.profile(config, "tiny")
-acquisition = Acquisition.of_profile(config, profile)
-print(json.dumps(acquisition.condition_identity("noisy"), sort_keys=True))
-print(acquisition.doses()["noisy"])
-main()
-"""
-
-
-def test_a_model_is_added_by_one_file_and_its_name_in_the_table(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
-    shutil.copytree(root / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(root / "models", tmp_path / "models", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(Path(__file__).with_name("gaussian.py"), tmp_path / "bench/ct")
-    table = tmp_path / "bench/config/schema/datasets.py"
-    text = re.sub("Noiseless \\| Quanta, Field", "Noiseless | Quanta | Gaussian, Field", table.read_text())
-    table.write_text(text.replace("\nAnyNoise", "\nfrom bench.ct.gaussian import Gaussian\n\nAnyNoise", 1))
-    tiny.write(
-        tmp_path, tiny.DATASETS.replace("{photons: 7e4}", "{noise: {kind: gaussian, deviation: 0.02}}")
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "plan", "--profile", "tiny"],
-        cwd=tmp_path, env={**tiny.environment(), "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    identity, dose, *plan = done.stdout.splitlines()
-    assert '"noise": {"deviation": 0.02, "kind": "gaussian"}' in identity
-    assert "noise=Gaussian(kind='gaussian', deviation=0.02)" in dose
-    assert "noise of kind gaussian in noisy" in " ".join(" ".join(plan).split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +10,11 @@ import pytest
 
 from bench import devices
 from bench.devices import Gpu
-from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, RunEnded
-from bench.execution import attempt, one_worker, runner
-from bench.execution.executor import EXECUTORS
+from bench.events import Event, Message
+from bench.execution import attempt, one_worker
 from bench.execution.one_worker import OneWorker
-from bench.execution.task import NetworkCheck, NetworkFault, Task, started
-from bench.records.store import RunStore
+from bench.execution.task import NetworkCheck, NetworkFault
 from tests import tiny
-
-
-class LastFirst(tiny.InProcess):
-    """Another executor: cells in this process, from the last to the first, all of them started before any is run."""
-
-    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
-        for number, task in enumerate(reversed(tasks), start=1):
-            yield started(task, number, len(tasks))
-        for task in reversed(tasks):
-            yield from self.cell(task)
-
-
-def test_another_executor_is_a_class_and_a_line_and_runs_from_end_to_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(devices, "gpus", list)
-    monkeypatch.setitem(EXECUTORS, "last-first", LastFirst)
-    request = tiny.request(tiny.write(tmp_path), executor="last-first", only=("unet:noisy", "input:noisy"))
-    events = list(runner.run(request))
-    assert events[-1] == RunEnded(2, 0)
-    cells = [event.cell for event in events if isinstance(event, CellStarted | CellEnded)]
-    assert [cell.rpartition("-")[0] for cell in cells] == ["unet-noisy-s1", "input-noisy-s0"] * 2
-    assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2]
-    store = RunStore(tmp_path / "runs" / "tiny")
-    ended = [result for result in store.read_all(store.read_plan()) if result.record is not None]
-    assert [(result.planned.spec.model, len(result.scores)) for result in ended] == [
-        ("input", 4),
-        ("unet", 4),
-    ]
-    assert (tmp_path / "reports" / "tiny" / "results.md").exists()
 
 
 def test_pairs_that_are_not_there_leave_the_cell_open(task: Any, pair_files: Any, tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -15,6 +13,7 @@ from pydantic import (
 
 from bench.config.schema.base import FULL_SIZE, Frozen, Positive
 from bench.config.schema.formats import FileKind
+from bench.config.schema.source import FileSource, Source
 from bench.config.schema.unions import ByForm, ByKey
 from bench.ct.noise import Deviation, Noise, Noiseless, Photons, Quanta
 
@@ -23,65 +22,34 @@ AnyNoise = Annotated[Noiseless | Quanta, ByKey("kind")]
 """The noise models by their kind. A condition names one under ``noise``; these two have keys of their own instead."""
 
 
-def _one_group(value: str) -> str:
-    try:
-        groups = re.compile(value).groups
-    except re.error as error:
-        raise ValueError(f"is no regular expression ({error})") from None
-    if groups != 1:
-        raise ValueError(f"has {groups} groups, not one around the patient")
-    return value
-
-
-PatientRule = Annotated[str, AfterValidator(_one_group)]  # one group, the patient in a file's path
-Accepted = tuple[
-    Literal["no_air", "beyond_range", "padding"], ...
-]  # what bench.data.files.plausible refuses else
 Degraded = Annotated[dict[str, str], Field(min_length=1)]  # condition -> where its slices are
-
-
-class Source(Frozen):
-    """What all sources have in common; ``restricted`` keeps every image of the source out of reports."""
-
-    title: str = ""
-    licence: str = ""
-    citation: str = ""
-    restricted: bool = False
-    collection: str = ""  # "qin-lung-ct" where the published table may be compared
-    obtain: str = ""  # how to get the slices, shown when they are not there
-
-    simulated: ClassVar[bool] = True  # degraded slices are simulated from these; False: they lie beside them
 
 
 class PhantomSource(Source):
     """Procedural patients that need no download."""
 
+    reader: ClassVar[str] = "phantom:PhantomSlices"
     kind: Literal["phantom"]
     patients: Positive = 12
     slices: Positive = 24  # per patient
     seed: int = 0
 
 
-class FolderSource(Source):
+class FolderSource(FileSource):
     """Slices in files. ``unit`` and ``pixel_mm`` are needed where the files do not say (``npy``, ``flt``).
 
     ``series`` names the DICOM series that are used, others being left out: their UIDs, or a pin file (beside
     ``datasets.yaml``, or packaged) that also says what each must hold. ``complete`` refuses a gap in a series.
     ``acquisition`` says which is used, from 1, where a series holds several at the same positions (two phases).
-    ``accept`` says that values are right although no CT has such: they are used as they are.
     """
 
+    reader: ClassVar[str] = "folder:FolderFiles"
     kind: FileKind
-    path: str
     series: Annotated[str | tuple[str, ...], ByForm()] | None = None
     complete: bool = False
     acquisition: Positive | None = None
     unit: Literal["HU", "1/cm", "1/mm"] = "HU"
-    pixel_mm: Annotated[float, Field(gt=0)] | None = None
-    patients: str | None = None  # a patients.csv (columns file,patient); else one subfolder per patient
-    patient_from: PatientRule | None = None
     matrix: Positive = FULL_SIZE  # side of a whole slice; any other shape is a crop and refused
-    accept: Accepted = ()
 
     @model_validator(mode="after")
     def _series_are_dicom(self) -> FolderSource:
@@ -92,21 +60,17 @@ class FolderSource(Source):
         return self
 
 
-class PairsSource(Source):
+class PairsSource(FileSource):
     """Degraded and reference slices already on disk, in one of three layouts."""
 
     simulated: ClassVar[bool] = False
     kind: Literal["pairs"]
-    path: str
-    pixel_mm: Annotated[float, Field(gt=0)] | None = None
-    patients: str | None = None
-    patient_from: PatientRule | None = None
-    accept: Accepted = ()  # as for folders
 
 
 class StudyPairs(PairsSource):
     """``images/ndct/{train,test}/*.flt``, ``images/ldct_7e4/...``, ``sparseview/sparseview_60/...``, float32."""
 
+    reader: ClassVar[str] = "stored:StoredPairs"
     layout: Literal["study"] = "study"
     unit: Literal["HU", "1/cm", "1/mm"] = "1/cm"
     matrix: Positive = FULL_SIZE  # side of a slice
@@ -115,6 +79,7 @@ class StudyPairs(PairsSource):
 class FolderPairs(PairsSource):
     """One folder for ``reference`` and one for each condition in ``degraded``."""
 
+    reader: ClassVar[str] = "stored:StoredPairs"
     layout: Literal["folders"] = "folders"
     reference: str
     degraded: Degraded
@@ -129,6 +94,7 @@ class DicomPairs(PairsSource):
     unless said those of the collection LDCT-and-Projection-data. ``series`` and ``acquisition`` are as for kind dicom.
     """
 
+    reader: ClassVar[str] = "doses:DosePairs"
     layout: Literal["dicom"] = "dicom"
     reference: str = "full dose images"
     degraded: Degraded = {"quarter_dose": "low dose images"}
@@ -140,6 +106,7 @@ class DicomPairs(PairsSource):
 
 AnyPairs = Annotated[StudyPairs | FolderPairs | DicomPairs, ByKey("layout", default="study")]
 AnySource = Annotated[PhantomSource | FolderSource | AnyPairs, ByKey("kind")]
+"""The kinds of sources; another one is a class of its keys and the class that its ``reader`` names."""
 
 
 VIEWS = {"parallel360": 720, "parallel180": 720, "fan360": 1080}

@@ -1,32 +1,22 @@
-"""The table of sources: which class reads each kind."""
+"""A source opened by the class that its entry in ``datasets.yaml`` is read by."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import Any
 
 from bench.config import schema
-from bench.config.schema.formats import FORMATS
-from bench.data.sources.doses import DosePairs
-from bench.data.sources.folder import FolderFiles
-from bench.data.sources.phantom import PhantomSlices
-from bench.data.sources.source import SliceSource, Source
-from bench.data.sources.stored import StoredPairs
-
-READERS: dict[str, type[Source[Any]]] = {  # by kind; pairs by layout too
-    "phantom": PhantomSlices,
-    **dict.fromkeys(FORMATS, FolderFiles),
-    "pairs study": StoredPairs,
-    "pairs folders": StoredPairs,
-    "pairs dicom": DosePairs,
-}
+from bench.data.sources.source import SliceSource
 
 
-def open_source(name: str, source: schema.AnySource, *, base: Path, index_cache: Path | None) -> SliceSource:
+def open_source(name: str, spec: schema.AnySource, *, base: Path, index_cache: Path | None) -> SliceSource:
     """Return the source called ``name``; nothing is read before its catalogue is asked for.
 
     ``base`` is the folder that a relative path starts from, ``index_cache`` the JSON file that remembers the
     hashes and headers of files (None: nowhere).
     """
-    kind = " ".join(filter(None, (source.kind, getattr(source, "layout", None))))
-    return READERS[kind](name, source, base=base, index_cache=index_cache)
+    module, reader = spec.reader.split(":")
+    source: SliceSource = getattr(importlib.import_module(f"bench.data.sources.{module}"), reader)(
+        name, spec, base=base, index_cache=index_cache
+    )
+    return source

@@ -1,4 +1,4 @@
-"""A noise model as a contributor would write it: a file of its own, which ``test_noise.py`` adds to the package."""
+"""A noise model: normal noise in every line integral."""
 
 from __future__ import annotations
 

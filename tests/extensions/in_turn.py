@@ -1,0 +1,40 @@
+"""An executor: one cell after the other in this process, the last first."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Self
+
+from bench.events import Event
+from bench.execution.attempt import attempt, check_networks
+from bench.execution.task import NetworkCheck, NetworkFault, Task, started
+
+
+class InTurn:
+    """Runs cells where the runner runs."""
+
+    def __init__(self, threads: int) -> None:
+        self._faults: list[NetworkFault] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begin(self, check: NetworkCheck) -> None:
+        """Build each network once."""
+        self._faults = check_networks(check)
+
+    def faults(self) -> Generator[Event, None, list[NetworkFault]]:
+        """Return the networks that cannot be built."""
+        yield from ()
+        return self._faults
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
+        """Run the tasks."""
+        for number, task in enumerate(reversed(tasks), start=1):
+            yield started(task, number, len(tasks))
+            events: list[Event] = []
+            ended = attempt(task, events.append)
+            yield from (*events, ended)
