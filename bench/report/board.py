@@ -12,7 +12,7 @@ import pandas as pd
 from bench.config.schema import INPUT
 from bench.plan.cells import Plan
 from bench.records.store import Result
-from bench.report import claims, format, rows
+from bench.report import claims, format, rows, winners
 from bench.report.claims import Claims
 from bench.report.rows import Definitions, Row
 from bench.report.slices import slice_scores
@@ -78,7 +78,7 @@ class Scoreboard:
 
     def winners(self, row: Row, metric: str) -> frozenset[str]:
         """Return the winner of a row and all that print the same value; none where a network ran alone."""
-        return rows.winners(row, metric, self.definition(metric))
+        return winners.winners(row, metric, self.definition(metric))
 
 
 def scoreboard(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> Scoreboard:

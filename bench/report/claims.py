@@ -16,7 +16,7 @@ import pandas as pd
 
 from bench import words
 from bench.metrics import PSNR, SSIM
-from bench.report import rows, statistics
+from bench.report import rows, statistics, winners
 from bench.report.cells import Group
 from bench.report.rows import Definitions, Row
 from bench.report.slices import means
@@ -69,14 +69,14 @@ def _of_metric(
     The family of Holm's correction is every row of the table, also one without a test (p = 1): a claim made while
     cells are missing does not vanish because others come.
     """
-    ranked = [tuple(rows.ranking(row, metric, definition)) for row in table]
+    ranked = [tuple(winners.ranking(row, metric, definition)) for row in table]
     verdicts: list[list[Verdict]] = []
     for sample in (_patients, _trainings):
         raw = []
         for row, models in zip(table, ranked, strict=True):
             groups = [row.groups[model] for model in models]
             reason = _reason(row, groups, metric, hindrance)
-            raw.append((None, reason) if reason else _p(groups, metric, rows.sign(definition), sample))
+            raw.append((None, reason) if reason else _p(groups, metric, winners.sign(definition), sample))
         adjusted = statistics.holm(np.array([np.nan if p is None else p for p, _ in raw]))
         verdicts.append(
             [

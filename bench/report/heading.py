@@ -13,7 +13,7 @@ from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
 from bench.report import not_finite
 from bench.report.board import Scoreboard
-from bench.report.rows import gain
+from bench.report.winners import gain
 
 Facts = Iterator[tuple[str, str]]
 

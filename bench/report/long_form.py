@@ -9,10 +9,11 @@ from bench.config.schema import INPUT
 from bench.report import identity, statistics
 from bench.report.board import Scoreboard
 from bench.report.cells import Group, describe
-from bench.report.rows import Row, gain
+from bench.report.rows import Row
 from bench.report.sections.published import reasons, value_of
 from bench.report.slices import means
 from bench.report.values import Score
+from bench.report.winners import gain
 
 
 def long_form(board: Scoreboard) -> Iterator[Score]:

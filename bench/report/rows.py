@@ -1,4 +1,4 @@
-"""From records to the rows of the table: which cells may be compared, and who wins."""
+"""From records to the rows of the table, and which cells of a row may be compared."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from bench.config.schema import INPUT, digest
 from bench.errors import BenchError
 from bench.plan.cells import Plan
 from bench.records.store import Result
-from bench.report import format
 from bench.report.cells import Group
-from bench.report.slices import Means, means_of, slice_names
+from bench.report.slices import Means, means_of
 
 Definitions = Mapping[str, Mapping[str, Any]]
 
@@ -80,42 +79,6 @@ def definitions(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
 def definition(known: Definitions, metric: str) -> Mapping[str, Any]:
     """Return the definition of a metric; where no record has one, or only a part, as this program has it."""
     return metrics.definition(metric, known.get(metric))
-
-
-def ranking(row: Row, metric: str, definition: Mapping[str, Any]) -> list[str]:
-    """Return the networks that may win, best unrounded mean first; empty where cells are not comparable."""
-    if not row.comparable:
-        return []
-    means = {
-        model: group.mean(metric)
-        for model, group in row.groups.items()
-        if model != INPUT and group.complete and not group.not_finite(metric)
-    }
-    usable = {model: mean for model, mean in means.items() if mean is not None}
-    return sorted(usable, key=lambda model: -sign(definition) * usable[model])
-
-
-def sign(definition: Mapping[str, Any]) -> float:
-    """Return 1.0 where higher is better, -1.0 where lower is."""
-    return 1.0 if definition.get("direction", "higher") == "higher" else -1.0
-
-
-def winners(row: Row, metric: str, definition: Mapping[str, Any]) -> frozenset[str]:
-    """Return the winner of a row and all that print the same value; none where a network ran alone."""
-    ranked = ranking(row, metric, definition)
-    if len(ranked) < 2:
-        return frozenset()
-    printed = {m: format.score(row.groups[m].mean(metric) or 0.0, metric, definition) for m in ranked}
-    return frozenset(model for model in ranked if printed[model] == printed[ranked[0]])
-
-
-def gain(row: Row, group: Group, metric: str) -> float | None:
-    """Return what a network adds to the untreated input, over the slices that both have a finite score of."""
-    if group.model == INPUT or not row.comparable:
-        return None
-    not_finite = slice_names(group.not_finite(metric))
-    mean, untreated = (one.mean(metric, not_finite) for one in (group, row.groups[INPUT]))
-    return None if mean is None or untreated is None else mean - untreated
 
 
 def _check(plan: Plan, result: Result) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bench import report
-from bench.report import rows, table
+from bench.report import rows, table, winners
 from bench.report.board import scoreboard
 from bench.report.render import csv as csv_text
 from bench.report.render import markdown
@@ -124,7 +124,7 @@ def test_a_cell_without_all_its_folds_has_a_state_and_no_score(
     group = row(bench).groups["unet"]
     assert (group.state, group.finished, group.mean("psnr.slice_max")) == (said, (), None)
     assert texts(built(bench).grids[0])[0][2] == said
-    assert rows.ranking(row(bench), "psnr.slice_max", {}) == ["ddnet"]
+    assert winners.ranking(row(bench), "psnr.slice_max", {}) == ["ddnet"]
 
 
 def test_a_seed_without_all_its_folds_is_left_out_of_the_mean(bench: Any, scores: Any) -> None:

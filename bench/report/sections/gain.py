@@ -8,8 +8,9 @@ from bench.report import entries
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
 from bench.report.entries import Footnotes
-from bench.report.rows import Row, gain
+from bench.report.rows import Row
 from bench.report.values import Entry, Grid, state, value
+from bench.report.winners import gain
 
 
 def grid(board: Scoreboard) -> Grid:
