@@ -38,5 +38,5 @@ def series(rings: Image) -> npt.NDArray[np.complex64]:
 
 
 def invariant(angular: npt.NDArray[np.complex64]) -> Image:
-    """Return the descriptor of a slice that no shift, turn or flip changes, (24 * 48,), norm 1."""
+    """Return the descriptor of a slice that no shift, turn or flip changes, (24 * 48,), of mean 0 and norm 1."""
     return unit(np.sqrt(np.abs(angular[:, 1 : ORDERS + 1])).ravel())

@@ -39,7 +39,7 @@ class BuildInfo:
 def build_info(build: str, base: Path) -> BuildInfo:
     """Return the parameters of ``module:function`` and the module's ``MULTIPLE`` (1 where it states none).
 
-    ``base`` is the folder of the experiments file; see ``modules.find`` for where else is looked. Raises
+    ``base`` is the folder of the experiments file; see ``locate.find`` for where else is looked. Raises
     ``BenchError`` where the text is no such pair, or the file or the function is not there.
     """
     module, function = locate.pair(build)

@@ -115,7 +115,7 @@ def _row(line: Line) -> Row:
 def _place(
     rows: list[Row], catalogue: Catalogue, split: schema.ListSplit, file: Path
 ) -> tuple[dict[int, _Lines], list[BenchError]]:
-    """Return the slices of each fold, and a fault for each row that fits neither the source nor the rows before it."""
+    """Return the slices of each fold, and a fault for each row that does not fit the source or the rows before it."""
     slices: dict[str, dict[str, SliceRef]] = {}
     for ref in catalogue.refs:
         slices.setdefault(ref.patient, {})[ref.name] = ref

@@ -37,7 +37,7 @@ class CodeChanged(InputChanged):
 class Planned:
     """The code that a cell's id names: ``sha256`` of all of it (empty: any will do), and of its ``files`` one by one.
 
-    ``base`` is the folder of the experiments file, where modules are looked for first (see ``modules.find``).
+    ``base`` is the folder of the experiments file, where modules are looked for first (see ``locate.find``).
     """
 
     base: str = ""
