@@ -1,4 +1,4 @@
-"""The one decorator of all compiled loops: Numba's, with its cache on disk where there is a place for one.
+"""The decorator of all compiled loops: Numba's, with its cache on disk where that can be written.
 
 Numba keeps what it has compiled in ``__pycache__`` beside the file or under HOME, and refuses to compile where it
 can write to neither (a container with another user, an image on a cluster). The cache only saves seconds, so here
@@ -20,13 +20,13 @@ def compiled(**options: Any) -> Callable[[Loop], Loop]:
     """Return ``numba.njit(cache=True, **options)``, without the cache for a function that has no place for one."""
 
     def decorate(function: Loop) -> Loop:
-        made: Loop
+        loop: Loop
         try:
-            made = numba.njit(cache=True, **options)(function)
+            loop = numba.njit(cache=True, **options)(function)
         except (RuntimeError, OSError):  # "no locator available", or a folder that cannot be made
             _without.append(function.__name__)
-            made = numba.njit(**options)(function)
-        return made
+            loop = numba.njit(**options)(function)
+        return loop
 
     return decorate
 

@@ -44,8 +44,8 @@ def gpus() -> list[Gpu]:
     except (OSError, subprocess.SubprocessError):
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = [gpu for line in text.splitlines() if (gpu := parse(line)) is not None]
-    return [gpu for gpu in found if visible is None or _is_named(gpu, visible)]
+    present = [gpu for line in text.splitlines() if (gpu := parse(line)) is not None]
+    return [gpu for gpu in present if visible is None or _is_named(gpu, visible)]
 
 
 def parse(line: str) -> Gpu | None:
@@ -74,7 +74,7 @@ def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
     GPUs are counted as ``nvidia-smi`` counts them (CUDA by itself puts the fastest first).
     Memory is taken as needed and not all at once, so that another job on the GPU is not starved.
     """
-    wanted = {
+    variables = {
         "TF_NUM_INTRAOP_THREADS": str(threads),
         "TF_NUM_INTEROP_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
@@ -84,8 +84,8 @@ def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
         "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "tensorflow"),
     }
     if gpu is None:
-        return wanted
-    return {**wanted, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": str(gpu)}
+        return variables
+    return {**variables, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": str(gpu)}
 
 
 def environment_at_start() -> dict[str, str]:
@@ -99,12 +99,12 @@ def environment_at_start() -> dict[str, str]:
     if library != "glibc" or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return {}
     new = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) >= GLIBC_UNLIMITED
-    wanted = {
+    tunables = {
         "MALLOC_MMAP_THRESHOLD_": GIB if new else 32 * MIB,
         "MALLOC_TRIM_THRESHOLD_": 4 * GIB,
         "MALLOC_TOP_PAD_": 64 * MIB,
     }
-    return {name: str(size) for name, size in wanted.items() if name not in os.environ}
+    return {name: str(size) for name, size in tunables.items() if name not in os.environ}
 
 
 def hold_to(threads: int) -> None:

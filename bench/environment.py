@@ -23,7 +23,7 @@ def describe() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": cores(),
-        **({"instructions": found} if (found := instructions()) else {}),
+        **({"instructions": simd} if (simd := instructions()) else {}),
         **_own_commit(),
     }
 
@@ -54,16 +54,16 @@ def instructions() -> dict[str, str]:
     ``numpy``: the features of its own list that this processor has and that are not switched off; ``numba``: the
     processor it compiles for; ``onednn``: the highest set it may use, where that is limited.
     """
-    found = {}
+    by_library = {}
     core = sys.modules.get("numpy._core._multiarray_umath")
     if core is not None:
         names = [*core.__cpu_baseline__, *core.__cpu_dispatch__]
-        found["numpy"] = " ".join(name for name in names if core.__cpu_features__.get(name))
+        by_library["numpy"] = " ".join(name for name in names if core.__cpu_features__.get(name))
     if (numba := sys.modules.get("numba")) is not None:
-        found["numba"] = numba.config.CPU_NAME or sys.modules["llvmlite.binding"].get_host_cpu_name()
+        by_library["numba"] = numba.config.CPU_NAME or sys.modules["llvmlite.binding"].get_host_cpu_name()
     if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
-        found["onednn"] = limit
-    return found
+        by_library["onednn"] = limit
+    return by_library
 
 
 def cores() -> int:

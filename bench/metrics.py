@@ -171,9 +171,9 @@ def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] | None = No
     Raises:
         ValueError: unknown id, a reference without positive maximum (where an id needs one), or bad images.
     """
-    wanted = _known(ids)
+    chosen = _known(ids)
     x, y = _pair(reference, image)
-    return {metric.id: metric.function(x, y) for metric in wanted}
+    return {metric.id: metric.function(x, y) for metric in chosen}
 
 
 def definitions(ids: Iterable[str] | None = None) -> dict[str, dict[str, str | int]]:

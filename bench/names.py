@@ -1,4 +1,4 @@
-"""Names of patients, slices, files and folders: one Unicode normal form (NFC), one order, and which was meant.
+"""Names of patients, slices, files and folders: Unicode normal form (NFC), natural order, nearest known name.
 
 In one form what looks the same is the same: macOS and some archives write an ``ü`` as two characters (NFD), most
 other programs as one (NFC).
@@ -27,9 +27,9 @@ def on_disk(path: Path) -> Path:
     if path.exists() or not path.name:
         return path
     parent = on_disk(path.parent)
-    wanted = nfc(path.name)
+    name = nfc(path.name)
     try:
-        same = sorted(other for other in parent.iterdir() if nfc(other.name) == wanted)
+        same = sorted(other for other in parent.iterdir() if nfc(other.name) == name)
     except OSError:
         return path
     return same[0] if same else parent / path.name

@@ -1,8 +1,7 @@
-"""Random generators keyed by names, never by position, worker or call count.
+"""Random generators keyed by names: equal names, equal bits in any order of calls, process and resume.
 
-Every draw of the benchmark comes from ``generator(*names)``. Equal names give equal bits in any order of
-calls, in any process and on any resume. The counter-based Philox generator is Salmon et al. 2011,
-doi 10.1145/2063384.2063405; its 128-bit key is the first half of a SHA-256 of the names.
+The generator is the counter-based Philox (Salmon et al. 2011, doi 10.1145/2063384.2063405); its 128-bit key is the
+first half of a SHA-256 of the names.
 """
 
 from __future__ import annotations

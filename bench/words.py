@@ -1,4 +1,4 @@
-"""Numbers as a person says them, in the terminal and in the report."""
+"""Counts and durations as text, for the terminal and the report."""
 
 from __future__ import annotations
 

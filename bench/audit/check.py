@@ -1,4 +1,4 @@
-"""What a check says: one measured number, the interval it must lie in, and why."""
+"""The result of one check of the audit: a measured number, the interval it must lie in, and why."""
 
 from __future__ import annotations
 

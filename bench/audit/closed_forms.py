@@ -1,13 +1,9 @@
-"""The closed forms that noise and sharpness are held against, from the definitions and not from the code under audit.
+"""Closed forms of noise and sharpness of filtered back-projection, which the audit compares the simulator with.
 
-Filtered back-projection of V views of independent noise, bins a distance d apart, ramp ``|f|`` times a window W(f)
-(f in cycles per bin) and linear interpolation between bins: each view adds a band of noise along its direction with
-the power spectrum ``(pi / (V d))^2 v |f W|^2 sinc(f)^4``, v the variance of one ray, and V views spread evenly add up
-to the variance ``pi^2 v k g / (V d^2)`` with ``k g = integral of |f W|^2 (2 + cos 2 pi f) / 3`` over ``|f| < 1/2``. For
-the bare ramp ``g = 1/12`` and ``k = 2/3 - 2/pi^2 = 0.464`` (Riederer, Pelc and Chesler 1978,
-doi 10.1088/0031-9155/23/3/008, with the interpolation). A fan obeys it at its isocentre, d being the distance of rays
-there: with its weights D cos g / L^2 and its 2 pi of views the filter (g / sin g)^2 / 2 is the parallel one to first
-order.
+They follow from the definitions and not from the code under audit: independent noise in each ray, V views, bins a
+distance d apart, a ramp ``|f|`` times a window W(f) (f in cycles per bin), linear interpolation between bins. A fan
+obeys them at its isocentre, d being the distance of rays there: with its weights D cos g / L^2 and its 2 pi of views
+the filter (g / sin g)^2 / 2 is the parallel one to first order.
 """
 
 from __future__ import annotations
@@ -43,13 +39,21 @@ def _band() -> Real:
 
 
 def noise_gain(name: str) -> float:
-    """Return ``k g`` of a filter with linear interpolation; 0.464 / 12 for the bare ramp."""
+    """Return ``k g``, the integral of ``|f W|^2 (2 + cos 2 pi f) / 3`` over ``|f| < 1/2``; 0.464 / 12 for the ramp.
+
+    ``g`` is the filter's own gain, 1/12 for the ramp (Riederer, Pelc and Chesler 1978, doi 10.1088/0031-9155/23/3/008);
+    linear interpolation makes it smaller by ``k``, 2/3 - 2/pi^2 for the ramp.
+    """
     f = _band()
     return float(np.mean((f * window(name, f)) ** 2 * (2.0 + np.cos(2 * np.pi * f)) / 3.0))
 
 
 def noise_variance(name: str, ray_variance: float, views: int, pitch_cm: float) -> float:
-    """Return the variance in 1/cm^2 of a reconstructed pixel at the centre of rotation."""
+    """Return the variance in 1/cm^2 of a reconstructed pixel at the centre of rotation: ``pi^2 v k g / (V d^2)``.
+
+    Each view adds a band of noise along its direction with the power spectrum ``(pi / (V d))^2 v |f W|^2 sinc(f)^4``,
+    v the variance of one ray (``ray_variance``).
+    """
     return math.pi**2 * noise_gain(name) * ray_variance / (views * pitch_cm**2)
 
 
@@ -62,7 +66,7 @@ def noise_power(name: str, pixels: int, pitches: Sequence[tuple[float, float]]) 
     ``pi / d``, times the width of a bin).
     """
     base = np.fft.fftfreq(pixels)
-    found = np.zeros((pixels, pixels))
+    power = np.zeros((pixels, pixels))
     folds = range(-2, 3)
     for up, right in itertools.product(folds, folds):
         rho = np.hypot(base[:, None] + up, base[None, :] + right)
@@ -70,8 +74,8 @@ def noise_power(name: str, pixels: int, pitches: Sequence[tuple[float, float]]) 
         for pitch, weight in pitches:
             f = rho * pitch
             inside = f - np.rint(f)
-            found += weight / pitch**3 * (inside * window(name, inside)) ** 2 * np.sinc(f) ** 4 / rho
-    total: Real = found / found.sum()
+            power += weight / pitch**3 * (inside * window(name, inside)) ** 2 * np.sinc(f) ** 4 / rho
+    total: Real = power / power.sum()
     return total
 
 
@@ -82,10 +86,10 @@ def edge(name: str, pitch: float, object_pixel: float) -> tuple[Real, Real]:
     its other side it has fallen by one minus that.
     """
     f = _band() / pitch  # cycles per pixel
-    own = (
+    aperture = (
         np.sinc(f * object_pixel / math.sqrt(2.0)) ** 2
     )  # a square seen along its diagonal; the other ways are close
-    transfer = window(name, f * pitch) * np.sinc(f * pitch) ** 3 * own
+    transfer = window(name, f * pitch) * np.sinc(f * pitch) ** 3 * aperture
     x = np.linspace(0.0, 4.0, 401)
     line = (transfer[None, :] * np.cos(2 * np.pi * x[:, None] * f[None, :])).mean(axis=1) / pitch
     steps = (line[1:] + line[:-1]) / 2 * (x[1] - x[0])

@@ -1,4 +1,4 @@
-"""A water disc through the whole simulator: its CT numbers, its place, its size, its edge."""
+"""Checks of a water disc that goes through the whole simulator: CT numbers, position, size and edge."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ def water_disc(simulator: Simulator, geometry: Geometry) -> Disc:
 def water(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     """Yield the CT numbers of a water disc: 0 HU everywhere, -1000 HU beside it."""
     geometry = setup.geometry
-    found = water_disc(simulator, geometry)
-    inner, outer = found.radius - MARGIN, found.radius + MARGIN
+    measured = water_disc(simulator, geometry)
+    inner, outer = measured.radius - MARGIN, measured.radius + MARGIN
     reach = Rays(geometry, pixel_cm(geometry.size)).reach
     yield within(
-        "water.mean", found.mean(0.0, inner), 3.0, "HU",
+        "water.mean", measured.mean(0.0, inner), 3.0, "HU",
         "mean CT number of a water disc against 0 HU; a ramp sampled in frequency misses it by tens; IEC 61223-3-5 "
         "allows scanners 4 HU",
     )  # fmt: skip
-    rim = found.mean(inner - 4.0, inner)
+    rim = measured.mean(inner - 4.0, inner)
     yield within(
-        "water.cupping", found.mean(0.0, found.radius / 3) - rim, 3.0, "HU",
+        "water.cupping", measured.mean(0.0, measured.radius / 3) - rim, 3.0, "HU",
         "centre of the disc minus its rim against 0 HU; line integrals that are not linear (beam hardening) make a cup",
     )  # fmt: skip
     yield within(
-        "water.air", found.mean(outer, reach) + 1000.0, 3.0, "HU",
+        "water.air", measured.mean(outer, reach) + 1000.0, 3.0, "HU",
         "mean CT number of the air around the disc, corners too where measured, against -1000 HU; without zero padding "
         "the far side of a view leaks in",
     )  # fmt: skip

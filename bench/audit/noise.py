@@ -1,4 +1,4 @@
-"""The noise of the reconstruction: its level, how it follows the photons, its spectrum."""
+"""Checks of the noise of the reconstruction: its level, its dependence on the photons, its power spectrum."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class Level:
 
 
 def noise(simulator: Simulator, setup: Setup) -> Iterator[Check]:
-    """Yield level, slope and spectrum of the noise."""
+    """Yield the checks of the level, the slope and the spectrum of the noise."""
     geometry = setup.geometry
-    found = levels(simulator, geometry)
-    ratios = [level.measured / level.law for level in found]
+    variances = levels(simulator, geometry)
+    ratios = [level.measured / level.law for level in variances]
     worst = max(ratios, key=lambda ratio: abs(math.log(ratio)) if ratio > 0 else math.inf)
     yield between(
         "noise.level", worst, (0.85, 1.15), "of law",
         f"variance in the middle of a water disc of {2 * RADIUS_CM:g} cm against k pi^2 g / (V d^2) exp(p) / I0, "
         f"k g = {closed_forms.noise_gain(geometry.filter):.4g} for {geometry.filter} and linear interpolation, at "
-        + ", ".join(f"{level.photons:g}" for level in found) + " photons; the farthest from 1",
+        + ", ".join(f"{level.photons:g}" for level in variances) + " photons; the farthest from 1",
     )  # fmt: skip
     yield between(
-        "noise.slope", slope(found), (-1.1, -0.9), "", "exponent of the photons in the variance: -1",
+        "noise.slope", slope(variances), (-1.1, -0.9), "", "exponent of the photons in the variance: -1",
     )  # fmt: skip
     f, measured, law = spectrum(simulator, geometry)
     used = (f > 0.06) & (f < 0.45)
@@ -64,10 +64,10 @@ def noise(simulator: Simulator, setup: Setup) -> Iterator[Check]:
     )  # fmt: skip
 
 
-def slope(found: Sequence[Level]) -> float:
+def slope(variances: Sequence[Level]) -> float:
     """Return the exponent of the photons in the variance, by least squares on logarithms."""
     photons, measured = (
-        np.array([getattr(level, key) for level in found]) for key in ("photons", "measured")
+        np.array([getattr(level, key) for level in variances]) for key in ("photons", "measured")
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         x, y = np.log(photons), np.log(measured)
@@ -81,19 +81,19 @@ def levels(
     size, pixel = geometry.size, pixel_cm(geometry.size)
     sinogram = simulator.project(disc(size, RADIUS_CM / pixel), geometry, [pixel])[0]
     count = draws(size, samples)
-    found = []
+    variances = []
     for i0 in photons:
         model = Quanta(photons=i0)
         noisy = [
             simulator.add_noise(sinogram, model, ("audit", "level", int(i0), draw)) for draw in range(count)
         ]
         images = simulator.reconstruct(np.stack(noisy), geometry, np.full(count, pixel))
-        found.append(Level(i0, variance(images), law(geometry, model)))
-    return found
+        variances.append(Level(i0, variance(images), law(geometry, model)))
+    return variances
 
 
 def draws(size: int, samples: int) -> int:
-    """Return how many draws give so many samples of the ring."""
+    """Return how many noise images have at least ``samples`` pixels in their rings together."""
     return math.ceil(samples / np.count_nonzero(ring(size)))
 
 
@@ -138,10 +138,10 @@ def _rings(*planes: Real) -> list[Real]:
 
 
 def ring(size: int) -> NDArray[np.bool_]:
-    """Return which pixels of a slice the noise is measured in, (size, size)."""
+    """Return the mask of the ring of pixels in which the noise of a slice is measured, (size, size)."""
     away = distance(size)
-    found: NDArray[np.bool_] = (away > _RING[0] * size) & (away < _RING[1] * size)
-    return found
+    mask: NDArray[np.bool_] = (away > _RING[0] * size) & (away < _RING[1] * size)
+    return mask
 
 
 def variance(images: Image) -> float:

@@ -38,22 +38,22 @@ def disc(size: int, radius: float, x: float = 0.0, y: float = 0.0) -> Image:
     columns, rows = coordinates(fine * _OVER, size)
     inside = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
     shares = inside.reshape(fine, _OVER, fine, _OVER).mean(axis=(1, 3), dtype=np.float32)
-    found: Image = shares[None] * np.float32(MU_WATER)
-    return found
+    image: Image = shares[None] * np.float32(MU_WATER)
+    return image
 
 
 def blobs(size: int, factor: int = FINER) -> Image:
     """Return three Gaussians without any symmetry in 1/cm, shape (1, factor size, factor size)."""
     columns, rows = coordinates(factor * size, size)
-    found = np.zeros((factor * size, factor * size))
+    image = np.zeros((factor * size, factor * size))
     for x, y, width, height in BLOBS:
         square = (columns - x * size) ** 2 + (rows - y * size) ** 2
-        found += height * np.exp(-square / (2 * (width * size) ** 2))
-    return found.astype(np.float32)[None]
+        image += height * np.exp(-square / (2 * (width * size) ** 2))
+    return image.astype(np.float32)[None]
 
 
 def point(size: int) -> Image:
     """Return a square of 1 /cm, a pixel wide, in the middle of the field, shape (1, 2 size, 2 size)."""
-    found = np.zeros((1, FINER * size, FINER * size), np.float32)
-    found[0, size - 1 : size + 1, size - 1 : size + 1] = 1.0
-    return found
+    image = np.zeros((1, FINER * size, FINER * size), np.float32)
+    image[0, size - 1 : size + 1, size - 1 : size + 1] = 1.0
+    return image

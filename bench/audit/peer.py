@@ -43,9 +43,9 @@ def projection(simulator: Simulator, geometry: Geometry) -> float:
     """Return the largest gap between the line integrals of a smooth object and scikit-image's, over the largest."""
     pixel = pixel_cm(geometry.size)
     image = blobs(geometry.size, _FINER)
-    found = simulator.project(image, geometry, [pixel])[0]
-    other = _along(image[0], Rays(geometry, pixel)) * pixel
-    return float(np.abs(found - other).max() / other.max())
+    ours = simulator.project(image, geometry, [pixel])[0]
+    theirs = _along(image[0], Rays(geometry, pixel)) * pixel
+    return float(np.abs(ours - theirs).max() / theirs.max())
 
 
 def _along(image: Image, rays: Rays) -> Real:
@@ -69,10 +69,10 @@ def reconstruction(simulator: Simulator, geometry: Geometry) -> float:
 
     size, pixel = geometry.size, pixel_cm(geometry.size)
     sinogram = generator("audit", "second").random((1, geometry.views, geometry.bins)).astype(np.float32)
-    found = simulator.reconstruct(sinogram, geometry, [pixel])[0] * pixel
+    ours = simulator.reconstruct(sinogram, geometry, [pixel])[0] * pixel
     name = {"ram-lak": "ramp"}.get(geometry.filter, geometry.filter)
-    other = iradon(  # type: ignore[no-untyped-call]
+    theirs = iradon(  # type: ignore[no-untyped-call]
         sinogram[0].T.astype(np.float64), theta=np.degrees(Rays(geometry, pixel).views), circle=False,
         output_size=size, filter_name=name,
     )  # fmt: skip
-    return float(np.abs(found - other).max() / np.abs(other).max())
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())

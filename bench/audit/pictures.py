@@ -28,19 +28,19 @@ _BAND = 3.0  # HU on either side of water that the checks allow
 
 def disc_profile(simulator: Simulator, geometry: Geometry) -> str:
     """Return the edge of a water disc, and below it the inside enlarged, as SVG."""
-    found = discs.water_disc(simulator, geometry)
-    away, values = found.away.ravel(), found.image.ravel()
+    disc = discs.water_disc(simulator, geometry)
+    away, values = disc.away.ravel(), disc.image.ravel()
     pitch = Rays(geometry, discs.pixel_cm(geometry.size)).pitch
     x, rise = closed_forms.edge(geometry.filter, pitch, 1.0 / FINER)
     with svg.canvas("disc", WIDTH, HEIGHT) as figure:
         edge, inside = figure.subplots(1, 2)
-        near = np.abs(away - found.radius) < 4.5
+        near = np.abs(away - disc.radius) < 4.5
         edge.plot(np.concatenate([-x[::-1], x]), -1000.0 * np.concatenate([1 - rise[::-1], rise]), **_LAW)
-        edge.plot(away[near][::5] - found.radius, values[near][::5], **{**_DOTS, "markersize": 2.6})
+        edge.plot(away[near][::5] - disc.radius, values[near][::5], **{**_DOTS, "markersize": 2.6})
         svg.dress(edge, "Distance from the rim (pixels)", "CT number (HU)")
         edge.set_xlim(-4.5, 4.5)
-        steps = np.arange(0.0, found.radius - discs.MARGIN, 1.0)
-        means = np.array([found.mean(low, low + 1.0) for low in steps])
+        steps = np.arange(0.0, disc.radius - discs.MARGIN, 1.0)
+        means = np.array([disc.mean(low, low + 1.0) for low in steps])
         inside.axhspan(-_BAND, _BAND, color=svg.GRID, alpha=0.6, linewidth=0)
         inside.axhline(0.0, **_LAW)
         inside.plot(steps + 0.5, means, **_DOTS)
@@ -55,18 +55,18 @@ def noise_against_dose(simulator: Simulator, setup: Setup) -> str:
     geometry = setup.geometry
     scale = deviation_factor(geometry.size)
     whole = [condition.noise for condition in setup.conditions if condition.views is None]
-    asked = sorted({noise.photons for noise in whole if isinstance(noise, Quanta)})
-    middle = math.sqrt(asked[0] * asked[-1]) if asked else 1e5
+    doses = sorted({noise.photons for noise in whole if isinstance(noise, Quanta)})
+    middle = math.sqrt(doses[0] * doses[-1]) if doses else 1e5
     photons = [middle * 10.0 ** (step / 2.0) for step in range(-2, 4)]
-    found = noise.levels(simulator, geometry, photons, _SAMPLES)
+    variances = noise.levels(simulator, geometry, photons, _SAMPLES)
     with svg.canvas("dose", WIDTH, HEIGHT) as figure:
         axes = figure.add_subplot()
-        x = [level.photons for level in found]
-        axes.loglog(x, [_HU * scale * math.sqrt(level.law) for level in found], **_LAW)
+        x = [level.photons for level in variances]
+        axes.loglog(x, [_HU * scale * math.sqrt(level.law) for level in variances], **_LAW)
         axes.loglog(
-            x, [_HU * scale * math.sqrt(level.measured) for level in found], **{**_DOTS, "markersize": 5}
+            x, [_HU * scale * math.sqrt(level.measured) for level in variances], **{**_DOTS, "markersize": 5}
         )
-        for value in asked:
+        for value in doses:
             axes.axvline(value, color=svg.INK, linewidth=1.0, linestyle=(0, (2, 3)), alpha=0.5)
         svg.dress(axes, "Photons per ray", "Standard deviation (HU)", grid="both")
         _plain(axes.yaxis)
@@ -100,8 +100,8 @@ def sparse_scan(setup: Setup) -> tuple[Geometry, int]:
     geometry = setup.geometry
     divisors = [count for count in range(1, geometry.views + 1) if geometry.views % count == 0]
     likely = min(divisors, key=lambda count: abs(view_aliasing.directions(geometry, count) - 30))
-    asked = sorted(condition.views for condition in setup.conditions if condition.views is not None)
-    for views in (*asked, likely):
+    counts = sorted(condition.views for condition in setup.conditions if condition.views is not None)
+    for views in (*counts, likely):
         scan = view_aliasing.scan_for(geometry, views)
         if scan is not None:
             return scan, views

@@ -1,4 +1,4 @@
-"""Random keys: no two slices have the same noise, and a slice has the same noise again, to the bit."""
+"""Checks of the random keys of the noise: two keys are uncorrelated, one key gives the same noise to the bit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TWINS = tuple(Condition(name, noise=Quanta(photons=1e7)) for name in ("first", "
 
 
 def draws(simulator: Simulator, setup: Setup) -> Iterator[Check]:
-    """Yield whether noise is independent of all other noise, and drawn alike once more."""
+    """Yield the checks of the random keys: noise of different keys is independent, noise of one key comes again."""
     yield independence(simulator, setup.geometry)
     yield regeneration(simulator, setup.geometry)
 
@@ -32,9 +32,9 @@ def independence(simulator: Simulator, geometry: Geometry) -> Check:
     size = geometry.size
     keys = list(itertools.product((1, 2), ("a", "b"), ("x", "y")))
     empty = np.zeros((len(keys), 2 * size, 2 * size), np.float32)
-    found = simulator.degrade(empty, np.full(len(keys), pixel_cm(size)), geometry, TWINS, keys)
+    noise = simulator.degrade(empty, np.full(len(keys), pixel_cm(size)), geometry, TWINS, keys)
     side = size // 2
-    images = np.concatenate(list(found.values()))[
+    images = np.concatenate(list(noise.values()))[
         :, size // 4 : size // 4 + side, size // 4 : size // 4 + side
     ]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -61,7 +61,7 @@ def _spread(geometry: Geometry, side: int) -> float:
 
 
 def regeneration(simulator: Simulator, geometry: Geometry) -> Check:
-    """Return how many pixels differ when the same slices are made again in another order and company."""
+    """Return how many pixels differ when the same slices are simulated in another order, batch and thread."""
     size = geometry.size
     count = 3
     objects = np.concatenate([share * blobs(size) for share in (0.5, 0.8, 1.0)])
@@ -77,8 +77,8 @@ def regeneration(simulator: Simulator, geometry: Geometry) -> Check:
 
     def alone(index: int, condition: Condition) -> int:
         one = slice(index, index + 1)
-        made = simulator.degrade(objects[one], widths[one], geometry, [condition], keys[one])
-        return int(np.count_nonzero(made[condition.name] != first[condition.name][one]))
+        images = simulator.degrade(objects[one], widths[one], geometry, [condition], keys[one])
+        return int(np.count_nonzero(images[condition.name] != first[condition.name][one]))
 
     with ThreadPoolExecutor(2) as pool:
         differing += sum(pool.map(alone, *zip(*itertools.product(range(count), conditions), strict=True)))

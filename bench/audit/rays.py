@@ -1,4 +1,4 @@
-"""Which rays a scan measures, worked out anew from its numbers: what the projector is held against.
+"""The rays of a scan, computed from its geometry alone, which the audit compares the projector with.
 
 Parallel beam: the ray of view angle a and bin b is the line ``x cos a + y sin a = s`` with ``s`` the distance of the
 bin from the middle one. Fan beam (Kak and Slaney, reissue of 2001, doi 10.1137/1.9780898719277, section 3.4): the
@@ -61,8 +61,8 @@ class Rays:
         count = self.geometry.bins
         middle = (count - 1) / 2 - (self.fan.offset if self.fan else 0.0)
         within = (np.arange(over) + 0.5) / over - 0.5
-        found: Real = (np.arange(count, dtype=np.float64)[:, None] - middle + within) * self.step
-        return found
+        points: Real = (np.arange(count, dtype=np.float64)[:, None] - middle + within) * self.step
+        return points
 
     def lines(self, over: int = 1) -> tuple[Real, Real]:
         """Return angle and distance from the centre of every ray, shapes that combine to (views, bins, over)."""

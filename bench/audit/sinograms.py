@@ -1,4 +1,4 @@
-"""What needs no noise: a disc's chords, mass and centre of every view, and what holds for every object."""
+"""Checks of noise-free line integrals: a disc's chords, mass and centre of mass, and the transform's symmetries."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def chords(simulator: Simulator, geometry: Geometry) -> Check:
     """Return the largest gap between a disc's line integrals and its chords, as a share of the largest."""
     size, pixel = geometry.size, pixel_cm(geometry.size)
     x, y, radius = (share * size for share in OFF_CENTRE)
-    found = simulator.project(disc(size, radius, x, y), geometry, [pixel])[0]
+    integrals = simulator.project(disc(size, radius, x, y), geometry, [pixel])[0]
     angle, offset = Rays(geometry, pixel).lines(_OVER)
     away = offset - x * np.cos(angle) - y * np.sin(angle)
     chord = 2.0 * np.sqrt(np.maximum(radius**2 - away**2, 0.0)).mean(axis=2)
-    gap = np.abs(found - MU_WATER * pixel * chord) / (2.0 * MU_WATER * pixel * radius)
+    gap = np.abs(integrals - MU_WATER * pixel * chord) / (2.0 * MU_WATER * pixel * radius)
     smooth = np.abs(np.abs(away.mean(axis=2)) - radius) > _RIM
     return at_most(
         "sinogram.chord", gap[smooth].max(), 8e-3, "of peak",
@@ -58,7 +58,7 @@ def moments(simulator: Simulator, geometry: Geometry) -> tuple[Real, Real]:
     """Return each view's relative error of mass and error of its centre of mass in bins, shapes (views,)."""
     size, pixel = geometry.size, pixel_cm(geometry.size)
     rays, image = Rays(geometry, pixel), blobs(size)
-    found = simulator.project(image, geometry, [pixel])[0].astype(np.float64)
+    integrals = simulator.project(image, geometry, [pixel])[0].astype(np.float64)
     columns, rows = coordinates(FINER * size, size)
     mass, centre = np.empty(geometry.views), np.empty(geometry.views)
     values = image[0] * (pixel / FINER**2)
@@ -67,10 +67,10 @@ def moments(simulator: Simulator, geometry: Geometry) -> tuple[Real, Real]:
         weighted = values * weight
         mass[view] = weighted.sum()
         centre[view] = (weighted * place).sum() / mass[view]
-    total = found.sum(axis=1) * rays.step
+    total = integrals.sum(axis=1) * rays.step
     places = rays.places()[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        middle = (found * places).sum(axis=1) * rays.step / total
+        middle = (integrals * places).sum(axis=1) * rays.step / total
     return total / mass - 1.0, (middle - centre) / rays.step
 
 

@@ -1,4 +1,4 @@
-"""The spokes that a sparse set leaves in the Fourier plane: one for each distinct direction."""
+"""The check of view aliasing: a sparse set leaves one spoke in the Fourier plane for each distinct direction."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def plane(simulator: Simulator, geometry: Geometry, views: int) -> Image:
     """
     size = geometry.size
     sparse = [Condition("sparse", views)]
-    found = simulator.degrade(point(size), [pixel_cm(size)], geometry, sparse, [(0, "audit", "spokes")])
+    images = simulator.degrade(point(size), [pixel_cm(size)], geometry, sparse, [(0, "audit", "spokes")])
     window = np.sin(np.pi * (np.arange(size) + 0.5) / size)
-    image = found["sparse"][0] * np.outer(window, window)
+    image = images["sparse"][0] * np.outer(window, window)
     return np.abs(np.fft.fftshift(np.fft.fft2(image, (PLANE, PLANE)))).astype(np.float32)
 
 
@@ -57,9 +57,9 @@ def spokes(simulator: Simulator, geometry: Geometry, views: int, name: str) -> C
     )
     ring = values[rows, columns]
     bright = ring > _BRIGHT * ring.max()
-    wanted = directions(geometry, views)
+    expected = directions(geometry, views)
     return between(
-        f"spokes[{name}]", np.count_nonzero(bright & ~np.roll(bright, 1)), (wanted, wanted), "spokes",
+        f"spokes[{name}]", np.count_nonzero(bright & ~np.roll(bright, 1)), (expected, expected), "spokes",
         f"spokes in the Fourier plane of a point seen in {views} views over {geometry.arc_degrees:g} degrees: one for "
         "each distinct line through the centre of rotation",
     )  # fmt: skip

@@ -133,10 +133,10 @@ def status(profile: str, runs: Path) -> None:
 @reports_option
 def report(profile: str, runs: Path, reports: Path) -> None:
     """Write the tables again from the records: results.md, .html, .csv and .tex."""
-    from bench import report as tables
     from bench.records.store import RunStore
+    from bench.report import write
 
-    for path in tables.write(RunStore(runs / profile), reports / profile):
+    for path in write(RunStore(runs / profile), reports / profile):
         say(f"wrote {path}")
 
 
@@ -153,12 +153,12 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     from bench.records import golden as golden_runs
     from bench.records.store import RunStore
 
-    wanted = golden_runs.read(golden or packaged("smoke.json"))
+    expected = golden_runs.read(golden or packaged("smoke.json"))
     store = RunStore(runs / profile)
-    differences = golden_runs.compare(wanted, store.read_all(store.read_plan()))
+    differences = golden_runs.compare(expected, store.read_all(store.read_plan()))
     for line in golden_runs.told(differences):
         say(line)
-    cells = len(wanted["cells"])
+    cells = len(expected["cells"])
     count = f"{len(differences)} value{'s are' if len(differences) > 1 else ' is'} not reproduced"
     say(f"{count}; likely {differences[0].kind}" if differences else f"green: {cells} cells reproduced")
     leave(SOME_FAILED if differences else DONE)

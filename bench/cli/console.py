@@ -50,7 +50,7 @@ def say(text: str) -> None:
 
 
 def mute() -> None:
-    """Send all further output to the null device: its reader has gone, and a training goes on without."""
+    """Send all further output to the null device: a training goes on when the reader of its output has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -58,11 +58,11 @@ def inputs(command: Callable[Concatenate[Request, ...], None]) -> Callable[..., 
     @cache_option
     @functools.wraps(command)
     def with_request(
-        profile: str, experiments: Path | None, datasets: Path | None, runs: Path, cache: Path, **own: Any
+        profile: str, experiments: Path | None, datasets: Path | None, runs: Path, cache: Path, **options: Any
     ) -> None:
         from bench.execution.resolve import Request  # late: a help needs nothing of it
 
         request = Request(profile=profile, datasets=datasets, experiments=experiments, runs=runs, cache=cache)
-        command(request, **own)
+        command(request, **options)
 
     return with_request

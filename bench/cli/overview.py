@@ -72,7 +72,7 @@ def of_run(store: RunStore) -> str:
 
 
 def of_data(resolved: ResolvedRun) -> str:
-    """Return who is in which part, and what was refused and why."""
+    """Return the slices and patients of each part of the split, and the files that were refused and why."""
     catalogue = resolved.reader.catalogue()
     patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
     lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
@@ -80,13 +80,13 @@ def of_data(resolved: ResolvedRun) -> str:
         _fold(f"split {resolved.profile.split}: {_split(resolved)}"),
         *map(_fold, _views(resolved.plan)),
     ]
-    several = len(resolved.folds.selections) > 1
+    in_folds = len(resolved.folds.selections) > 1
     rows = [
-        (*((str(one.fold),) if several else ()), *_part(part, refs, by_name=not several or part != "train"))
+        (*((str(one.fold),) if in_folds else ()), *_part(part, refs, by_name=not in_folds or part != "train"))
         for one in resolved.folds.selections
         for part, refs in one.parts.items()
     ]
-    heads = (*(("fold",) if several else ()), "part", "slices", "patients", "who")
+    heads = (*(("fold",) if in_folds else ()), "part", "slices", "patients", "who")
     lines += ["", _table(heads, rows)]
     refused = catalogue.refused
     if refused:
@@ -97,7 +97,7 @@ def of_data(resolved: ResolvedRun) -> str:
     lines += _skipped(catalogue) + _remarks([*catalogue.remarks, *starved(resolved.plan.photons)])
     if resolved.folds.leaky:
         return "\n".join([*lines, "", _fold(f"leaky, as declared: {resolved.folds.leaky}")])
-    clean = f"no patient is in two parts{' of a fold' if several else ''}"
+    clean = f"no patient is in two parts{' of a fold' if in_folds else ''}"
     return "\n".join([*lines, "", clean if catalogue.patients_known else "patients may be in two parts"])
 
 
@@ -114,13 +114,16 @@ def of_leaks(verdict: Verdict, resolved: ResolvedRun, seconds: float) -> str:
 
 
 def _part(part: str, refs: Sequence[SliceRef], by_name: bool) -> tuple[str, str, str, str]:
-    """Return a row of ``of_data``; in folds, who trains is who does not do anything else."""
+    """Return the row of one part: its name, slices, patients and, ``by_name``, which.
+
+    The training part of a fold is ``the others``: all patients that neither validate nor test.
+    """
     names = sorted({ref.patient for ref in refs})
     return part, f"{len(refs)}", f"{len(names)}", ", ".join(names) if by_name else "the others"
 
 
 def _split(resolved: ResolvedRun) -> str:
-    """Return what a split is, in a line."""
+    """Return a line on the split: its folds, the hash of its file, and why it is leaky."""
     folds, known = len(resolved.folds.selections), resolved.plan.folds[0].patients_known
     words = [
         f"{folds}-fold by {'patient' if known and not resolved.folds.leaky else 'slice'}"
@@ -134,13 +137,13 @@ def _split(resolved: ResolvedRun) -> str:
 
 def _views(plan: Plan) -> list[str]:
     """Return the views of the scan and of each sparse condition with their directions; nothing for stored pairs."""
-    found = views_of(plan)
-    return [] if found is None else found.lines
+    views = views_of(plan)
+    return [] if views is None else views.lines
 
 
 def _span(numbers: Iterable[int]) -> str:
-    found = sorted(set(numbers))
-    return f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    distinct = sorted(set(numbers))
+    return f"{distinct[0]}" if len(distinct) == 1 else f"{distinct[0]} to {distinct[-1]}"
 
 
 def of_source(catalogue: Catalogue, source: Source) -> str:
@@ -179,16 +182,16 @@ def _origins(resolved: ResolvedRun) -> Iterator[str]:
     if precedence.ALL not in profile.training:
         return
     for name in experiments.experiments[profile.experiment].models:
-        found = expand.resolved(resolved.config, profile, name)
+        settings = expand.resolved(resolved.config, profile, name)
         words = []
         if name not in profile.training:
-            taken = [key for key, setting in found.recipe.items() if setting.origin == "all"]
-            taken += [f"params.{key}" for key, setting in found.params.items() if setting.origin == "all"]
-            taken += ["budget"] if found.budget is not None and found.budget.origin == "all" else []
+            taken = [key for key, setting in settings.recipe.items() if setting.origin == "all"]
+            taken += [f"params.{key}" for key, setting in settings.params.items() if setting.origin == "all"]
+            taken += ["budget"] if settings.budget is not None and settings.budget.origin == "all" else []
             words += [f"takes {', '.join(taken)} from training.all"] if taken else []
-            kept = precedence.kept(profile, name, found)
+            kept = precedence.kept(profile, name, settings)
             words += [f"keeps its own {', '.join(kept)}"] if kept else []
-        words += [f"has no parameter {', '.join(found.undeclared)}"] if found.undeclared else []
+        words += [f"has no parameter {', '.join(settings.undeclared)}"] if settings.undeclared else []
         if words:
             where = "" if name in profile.training else ", which the profile's training does not name,"
             yield f"{name}{where} {'; '.join(words)}"

@@ -27,25 +27,25 @@ CHANGED = ("experiments", "profiles")  # whose entries are changed key by key
 ONE_VALUE = ("learning_rate",)  # {from, to} over {start, halve_every} would be neither
 
 
-def is_asked(own: Document) -> bool:
+def is_asked(document: Document) -> bool:
     """Return whether a file says ``extends: packaged``."""
-    return isinstance(own.value, dict) and own.value.get(KEY) == PACKAGED
+    return isinstance(document.value, dict) and document.value.get(KEY) == PACKAGED
 
 
-def laid_over(own: Document, below: Document) -> Document:
+def laid_over(top: Document, below: Document) -> Document:
     """Return the two files as one; every key path keeps the file and the line that it was written in.
 
     Raises:
         BenchErrors: the file is the packaged one itself, or does not state its own schema.
     """
-    if own.sha256 and own.sha256 == below.sha256:
-        line = own.line((KEY,))
-        raise BenchErrors([BenchError("is the packaged file itself", file=own.file, line=line, key=KEY)])
-    if "schema" not in own.value:
-        raise BenchErrors([BenchError("is missing", file=own.file, line=1, key="schema", remedy="must be 1")])
-    merged = _Merged(own, below)
-    merged.lay((), own.value)
-    if "published" not in own.value:
+    if top.sha256 and top.sha256 == below.sha256:
+        line = top.line((KEY,))
+        raise BenchErrors([BenchError("is the packaged file itself", file=top.file, line=line, key=KEY)])
+    if "schema" not in top.value:
+        raise BenchErrors([BenchError("is missing", file=top.file, line=1, key="schema", remedy="must be 1")])
+    merged = _Merged(top, below)
+    merged.lay((), top.value)
+    if "published" not in top.value:
         merged.unpublish()
     return merged.document()
 
@@ -53,8 +53,8 @@ def laid_over(own: Document, below: Document) -> Document:
 class _Merged:
     """The packaged file while another is laid over it."""
 
-    def __init__(self, own: Document, below: Document) -> None:
-        self.own, self.below = own, below
+    def __init__(self, top: Document, below: Document) -> None:
+        self.top, self.below = top, below
         self.value: Any = copy.deepcopy(below.value)
         self.lines, self.texts = dict(below.lines), dict(below.texts)
         self.files = dict.fromkeys(below.lines, below.file)
@@ -73,21 +73,21 @@ class _Merged:
                 self.files.pop(known)
                 self.texts.pop(known, None)
             place[key] = inner
-            for inside in [inside for inside in self.own.lines if inside[: len(at)] == at]:
+            for inside in [inside for inside in self.top.lines if inside[: len(at)] == at]:
                 self._write(inside)
 
     def unpublish(self) -> None:
         """Take the published scores of models away that are stated anew."""
-        models = self.own.value.get("models")
+        models = self.top.value.get("models")
         table = self.value.get("published") or {}
         for row in table.get("values", {}).values() if isinstance(models, dict) else ():
             for name in set(models) & set(row):
                 row.pop(name)
 
     def document(self) -> Document:
-        """Return what has come out."""
+        """Return the merged file."""
         return Document(
-            self.own.file, self.value, self.lines, self.texts, self.own.sha256, self.files, self.below.sha256
+            self.top.file, self.value, self.lines, self.texts, self.top.sha256, self.files, self.below.sha256
         )
 
     def _at(self, path: KeyPath) -> Any:
@@ -97,9 +97,9 @@ class _Merged:
         return value
 
     def _write(self, path: KeyPath) -> None:
-        self.lines[path], self.files[path] = self.own.lines[path], self.own.file
-        if path in self.own.texts:
-            self.texts[path] = self.own.texts[path]
+        self.lines[path], self.files[path] = self.top.lines[path], self.top.file
+        if path in self.top.texts:
+            self.texts[path] = self.top.texts[path]
 
 
 def _is_changed(path: KeyPath) -> bool:

@@ -1,4 +1,4 @@
-"""What is wrong with a file, in plain words: a ``ValidationError`` of pydantic into one fault per mistake.
+"""One fault in plain words for each mistake in a file, from the ``ValidationError`` of pydantic.
 
 Pydantic decides what is wrong and where, and every union of ``schema`` which member is meant
 (``bench.config.schema.unions``). The words come from the type hints.
@@ -39,7 +39,9 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
     faults = [
         _in_words(entry, locate(entry["loc"], model), document) for entry in error.errors(include_url=False)
     ]
+    # a misspelt key is unknown, and the key that it stands for is missing: one mistake, told where it was made
     meant = {fault.meant for fault in faults if fault.meant}
+    # reversed twice: of several complaints about one path the first one stays, in its place
     unique = {fault.path: fault for fault in reversed(faults) if fault.path not in meant}
     return list(reversed(unique.values()))
 
@@ -97,6 +99,7 @@ def _in_words(entry: Mapping[str, Any], place: Place, document: Document) -> Fau
 def _unknown_key(place: Place) -> Fault:
     """Return the fault of a key that its owner does not have, but perhaps another member of the union does."""
     path, known = place.path, keys(place.owner)
+    # the innermost union first: its key (``rule``, ``kind``) stands beside the unknown one
     for choice, of_tag, tag in reversed(place.chosen):
         having = [
             other
@@ -130,7 +133,7 @@ def wrong_value(path: KeyPath, value: Any, hints: list[Any], written: str | None
             path,
             f"must be {describe(hints)}, not {'a list' if isinstance(value, list) else 'keys and values'}",
         )
-    shown = (
+    text = (
         "empty" if value is None else repr(value) if isinstance(value, str) else written or json.dumps(value)
     )
     choices = [str(choice) for hint in hints if get_origin(hint) is Literal for choice in get_args(hint)]
@@ -139,8 +142,8 @@ def wrong_value(path: KeyPath, value: Any, hints: list[Any], written: str | None
         close = nearest(value, choices)
         remedy = "write true or false" if bool in hints else f"did you mean {close}?" if close else None
     elif str in hints and value is not None:
-        remedy = f"put it in quotes: '{shown}'"
-    return Fault(path, f"must be {describe(hints)}, not {shown}", remedy)
+        remedy = f"put it in quotes: '{text}'"
+    return Fault(path, f"must be {describe(hints)}, not {text}", remedy)
 
 
 # --- type hints in words ---
@@ -157,7 +160,7 @@ def _either(words: Sequence[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _phrase(hint: Any, several: bool) -> str:
+def _phrase(hint: Any, among_others: bool) -> str:
     if get_origin(hint) is Annotated:
         base, *extra = get_args(hint)
         limits = [
@@ -169,12 +172,13 @@ def _phrase(hint: Any, several: bool) -> str:
             for limit in limits
             if hasattr(limit, name)
         ]
-        return " ".join([_phrase(base, several), " and ".join(words)]).strip()
+        return " ".join([_phrase(base, among_others), " and ".join(words)]).strip()
     if get_origin(hint) is Literal:
         names = [str(choice) for choice in get_args(hint)]
         return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
     if _is_model(hint):
-        return "{" + ", ".join(keys(hint)) + "}" if several else "keys and values"
+        # beside a number or a text the keys tell which entry is meant; alone, ``keys and values`` is shorter
+        return "{" + ", ".join(keys(hint)) + "}" if among_others else "keys and values"
     if get_origin(hint) in (list, tuple):
         return "a list"
     return "keys and values" if get_origin(hint) is dict else _SCALARS.get(hint, "a value")

@@ -1,4 +1,4 @@
-"""What can still be read of a faulty file, so that one mistake does not hide the next."""
+"""The valid part of a faulty file, so that one mistake does not hide the next."""
 
 from __future__ import annotations
 

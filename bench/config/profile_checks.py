@@ -84,9 +84,9 @@ def training(
         if recipe is None:
             message = f"model {name} has no recipe {profile.recipe!r}"
             yield Fault((*path, "recipe"), message, suggestion(profile.recipe, model.recipes))
-        own = profile.training.get(name, schema.Overrides()).params
+        own_params = profile.training.get(name, schema.Overrides()).params
         if info is not None:
-            yield from params.faults(own, info, (*path, "training", name, "params"))
+            yield from params.faults(own_params, info, (*path, "training", name, "params"))
         if recipe is not None:
             declared = info.parameters if info else ()
             trained[name] = settings(profile, name, model, recipe, declared)

@@ -30,14 +30,14 @@ def cos_sin(angles: npt.ArrayLike) -> tuple[Doubles, Doubles]:
 
 
 def _cosine(x: Doubles) -> Doubles:
-    square, found = x * x, np.ones_like(x)
+    square, series = x * x, np.ones_like(x)
     for n in range(_TERMS, 0, -1):
-        found = 1.0 - square / (2.0 * n * (2.0 * n - 1.0)) * found
-    return found
+        series = 1.0 - square / (2.0 * n * (2.0 * n - 1.0)) * series
+    return series
 
 
 def _sine(x: Doubles) -> Doubles:
-    square, found = x * x, np.ones_like(x)
+    square, series = x * x, np.ones_like(x)
     for n in range(_TERMS, 0, -1):
-        found = 1.0 - square / (2.0 * n * (2.0 * n + 1.0)) * found
-    return x * found
+        series = 1.0 - square / (2.0 * n * (2.0 * n + 1.0)) * series
+    return x * series

@@ -80,9 +80,11 @@ def reconstruct(values: Array, used: FanBeam, widths: Doubles) -> Array:
             spectrum = np.fft.rfft(values[index] * weights, n=2 * len(response) - 2) * response
             lanes[:, :, lane] = np.fft.irfft(spectrum, n=2 * len(response) - 2)[:, :bins]
         fan = np.array([source, 1.0 / used.pitch, -gammas[0] / used.pitch])
-        found = np.zeros((len(part), used.size, used.size), np.float32)
-        fan_kernels.back_project(lanes.ravel(), directions, fan, _ARCTANGENT, bins, found)
-        images[part] = found * np.float32(np.pi / used.views / used.pitch / width)
+        block = np.zeros((len(part), used.size, used.size), np.float32)
+        fan_kernels.back_project(lanes.ravel(), directions, fan, _ARCTANGENT, bins, block)
+        # each of the 2 pi / views counts half, since a full turn sees every line twice; taps per pitch^2, summed in
+        # steps of the pitch, leave 1 / pitch; D / L^2 is in 1 / pixel, which the width turns into 1/cm
+        images[part] = block * np.float32(np.pi / used.views / used.pitch / width)
     return images
 
 
@@ -116,6 +118,8 @@ def _edges(geometry: FanBeam) -> tuple[list[Doubles], Doubles, list[Integers]]:
     places = (np.arange(geometry.bins + 1.0) - geometry.bins / 2 + geometry.offset) * geometry.pitch
     down, right = _turned(geometry, geometry.gammas)
     edge_down, edge_right = _turned(geometry, places)
+    # a bin is carried onto the lines that its ray crosses at 45 degrees or more: on the others its footprint grows
+    # without bound as the ray comes to lie along them
     by_rows = np.abs(down) >= np.abs(right)
     slopes, uses = [], []
     lengths = np.empty(by_rows.shape)
@@ -125,6 +129,8 @@ def _edges(geometry: FanBeam) -> tuple[list[Doubles], Doubles, list[Integers]]:
     ):
         with np.errstate(divide="ignore", invalid="ignore"):  # rays of the other axis
             slope = aside / ahead
+            # a line's sum over the footprint, divided by the footprint's width, is the mean of its pixels there; times
+            # the ray's path through a line one pixel high, 1 / |middle|, it is the share of the line integral
             length = 1.0 / (np.abs(middle) * np.diff(slope))
         lengths[chosen] = length[chosen]
         first, count = chosen.argmax(axis=1), chosen.sum(axis=1)

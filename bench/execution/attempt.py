@@ -1,4 +1,4 @@
-"""What a process that runs cells does, whichever executor started it; every error becomes the record of its cell."""
+"""Run one cell in this process, whichever executor started it; every error becomes the record of its cell."""
 
 from __future__ import annotations
 

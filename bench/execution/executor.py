@@ -1,4 +1,7 @@
-"""Where the cells of a run are worked on. Another executor is a class with these methods and a line in the table."""
+"""The executor of a run: where its cells are trained and scored.
+
+Another one is a class with these methods and a line in the table.
+"""
 
 from __future__ import annotations
 

@@ -1,14 +1,13 @@
-"""The leak audit of a run: what is let through to the training, and what the plan of a leaky split says of it."""
+"""The leak audit of a run: a leak stops it before the training, or stands in the plan of a declared leaky split."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from bench import environment
+from bench import environment, leaks
 from bench.data.pairs import pairs
 from bench.events import Event
-from bench.leaks import verdict as verdicts
 from bench.leaks.verdict import Verdict
 from bench.plan.cells import Plan
 
@@ -21,16 +20,16 @@ def audit(resolved: ResolvedRun) -> Generator[Event, None, Verdict]:
     """Return how many copies and neighbours of slices lie across the parts; read in the pairs where they are built."""
     threads = resolved.request.threads or environment.cores()
     files, size = _built(resolved), resolved.profile.size
-    return (yield from verdicts.audit(resolved.reader, resolved.folds, files, size, threads=threads))
+    return (yield from leaks.verdict.audit(resolved.reader, resolved.folds, files, size, threads=threads))
 
 
 def known(resolved: ResolvedRun) -> Verdict | None:
     """Return the verdict of an earlier audit, if it is on disk."""
-    return verdicts.read(_built(resolved), resolved.folds)
+    return leaks.verdict.read(_built(resolved), resolved.folds)
 
 
 def refuse(resolved: ResolvedRun, verdict: Verdict) -> None:
-    """Let a run go on where nothing leaks, or its split is declared as leaky.
+    """Stop a run whose slices leak, unless its split is declared as leaky.
 
     Raises:
         BenchError: a leak, with both slices named.

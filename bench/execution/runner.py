@@ -140,8 +140,8 @@ def _refuse(resolved: ResolvedRun, faults: Sequence[NetworkFault]) -> None:
 
 def _of_params(resolved: ResolvedRun, model: str) -> KeyPath:
     """Return the key path of what is nearest to a person's own changes of a network: its parameters, or the model."""
-    found = expand.resolved(resolved.config, resolved.profile, model)
-    origins = {setting.origin for setting in found.params.values()}
+    settings = expand.resolved(resolved.config, resolved.profile, model)
+    origins = {setting.origin for setting in settings.params.values()}
     name = {"own": model, "all": ALL}.get(next((one for one in ("own", "all") if one in origins), ""))
     training: KeyPath = ("profiles", resolved.request.profile, "training")
     return ("models", model) if name is None else (*training, name, "params")

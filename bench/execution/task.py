@@ -38,7 +38,7 @@ class Task:
 
     @property
     def log(self) -> Path:
-        """What takes the output of the libraries."""
+        """The file that takes the output of the libraries."""
         return self.store.log
 
 

@@ -1,4 +1,4 @@
-"""Lay the likeliest slices of the closest patients over one slice and see how well they fit."""
+"""Registration of each audited slice with the most alike slices of the closest patients, and their correlation."""
 
 from __future__ import annotations
 
@@ -74,17 +74,17 @@ def _try(
 ) -> dict[int, tuple[float, Pose]]:
     """Return the coarse score and, where it is worth it, the fine pose of the nearest slice of each group."""
     out: dict[int, tuple[float, Pose]] = {}
-    own: dict[int, npt.NDArray[np.float32]] = {}
+    fixed: dict[int, npt.NDArray[np.float32]] = {}
     for group in groups:
         view, other = VIEW_PAIRS[nearest.views[at, group]]
         column = int(nearest.column[at, group])
-        if view not in own:
-            own[view] = descriptors.coarse(row, view)
+        if view not in fixed:
+            fixed[view] = descriptors.coarse(row, view)
         hypotheses = guesses(descriptors.angular[row, view], descriptors.angular[column, other])
         if not hypotheses:  # one of the two is plain
             continue
         moved = turned([descriptors.coarse(column, other)] * len(hypotheses), hypotheses)
-        scores, _ = agreement(own[view], moved)
+        scores, _ = agreement(fixed[view], moved)
         rough = float(scores.max())
         pose = Pose(float(NONE))
         if fine and rough >= WORTH:

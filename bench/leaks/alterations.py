@@ -1,4 +1,4 @@
-"""What was done to a copy, in a word, by its pose and by the difference of the two slices."""
+"""The kind of alteration of a copied slice (shifted, windowed, noisy, ...), by its pose and the difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Every slice against those of other parts: how alike two are where they lie, and which to lay over each other."""
+"""The most alike slice of every other patient, for each audited slice: in place, and in any pose.
+
+Likeness in place is the correlation of details; in any pose that of descriptors which no shift, turn or flip changes:
+those slices are then registered (``bench.leaks.align``).
+"""
 
 from __future__ import annotations
 

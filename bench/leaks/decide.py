@@ -1,4 +1,4 @@
-"""Which correlations of two slices are leaks: above what two patients ever share, and outliers among these slices.
+"""Which correlations of two slices are leaks: those above an absolute limit that are also outliers here.
 
 Slices of different patients correlate below 0.3 on scans, but far higher where all patients are drawn by one
 program, and their likeness has no absolute scale. So two limits hold at once: an absolute one, and a distance
@@ -26,6 +26,7 @@ Array = npt.NDArray[np.float32]
 
 def fisher(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return artanh of correlations, those near 1 and below 0 held at 0.9999 and 0."""
+    # a perfect copy would be infinite; what correlates below 0 is merely unlike, and how much says nothing
     z: npt.NDArray[np.float64] = np.arctanh(np.clip(np.asarray(scores, np.float64), 0.0, _NEAR_ONE))
     return z
 
@@ -33,11 +34,12 @@ def fisher(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def leaks(
     scores: Array, usual: Array, owners: npt.NDArray[np.int64], least: float, outlier: float
 ) -> npt.NDArray[np.bool_]:
-    """Return which of ``scores`` (R, G), each row's best likeness to each of G groups, are too high.
+    """Return which of ``scores`` (R, G), each row's best likeness to each of G groups (patients), are leaks.
 
     ``usual`` (R, G) is the same with slices of any part. Scores of -2 are none. ``owners`` (R,) is the patient
     of each row; a row of nobody (-1) is judged by the limit ``least`` alone.
     """
+    # the other slices of nobody (-1) may be the same patient's: they do not tell how alike two patients are
     known = (usual > NONE) & (owners >= 0)[:, None]
     middle, spread = _usual(np.where(known, fisher(usual), np.nan), owners)
     return (scores >= least) & (fisher(scores) >= middle[:, None] + outlier * spread)

@@ -1,4 +1,4 @@
-"""The anatomical detail of a slice: what is left when brightness, contrast, table and air are taken away.
+"""The detail of a slice: its anatomy, normalised in brightness and contrast, without table and air.
 
 A slice is averaged to 128 x 128 pixels, band-passed, divided by its own local contrast, and kept inside the
 body only. Local contrast normalisation (Jarrett et al. 2009, doi 10.1109/ICCV.2009.5459469) makes the result
@@ -64,8 +64,8 @@ def body(values: Image) -> Image:
     halved = to_size(values, COARSE)
     air = float(np.percentile(halved, 2.0))
     limit = air + 0.25 * (float(threshold_otsu(halved, nbins=128)) - air)  # type: ignore[no-untyped-call]
-    found = ndimage.binary_opening(ndimage.gaussian_filter(halved, 0.5) > limit, _ROUND)
-    labels, count = ndimage.label(found)
+    dense = ndimage.binary_opening(ndimage.gaussian_filter(halved, 0.5) > limit, _ROUND)
+    labels, count = ndimage.label(dense)
     if not count:
         return np.ones_like(values)
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))

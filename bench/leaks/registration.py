@@ -1,4 +1,4 @@
-"""Lay one detail over another: turned, mirrored and shifted until they agree best.
+"""Registration of the details of two slices: the mirror image, rotation, zoom and shift that agree best.
 
 The angle comes from the polar spectra, the shift from the correlation of the pictures themselves (Reddy and
 Chatterji 1996, doi 10.1109/83.506761). A spectrum does not tell half a turn, so both are tried.
@@ -40,15 +40,15 @@ class Pose:
 
 def guesses(first: npt.NDArray[np.complex64], second: npt.NDArray[np.complex64]) -> list[tuple[bool, int]]:
     """Return the (mirrored, whole degrees) that the angular series of two polar spectra speak for."""
-    found = []
+    hypotheses = []
     for mirrored in (False, True):
         product = first * (second if mirrored else second.conj())
         agreement = fft.irfft(product.sum(axis=0), ANGLES)
         peaks = (agreement >= np.roll(agreement, 1)) & (agreement > np.roll(agreement, -1))
         places = np.flatnonzero(peaks)
         best = places[np.argsort(-agreement[places])[:PEAKS]]
-        found += [(mirrored, int(angle) + half) for angle in best for half in (0, ANGLES)]
-    return found
+        hypotheses += [(mirrored, int(angle) + half) for angle in best for half in (0, ANGLES)]
+    return hypotheses
 
 
 def turned(images: Sequence[Image], hypotheses: Sequence[tuple[bool, int]]) -> Image:

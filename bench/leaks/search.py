@@ -141,7 +141,7 @@ def _spots(
 
 def _by_name(names: Sequence[Name], folds: Sequence[Parts]) -> list[Leak]:
     """Return one leak for each patient in two parts of a fold."""
-    found: dict[str, Leak] = {}
+    leaks: dict[str, Leak] = {}
     for number, fold in enumerate(folds):
         seen: dict[str, Spot] = {}
         where = f" of fold {number + 1}" if len(folds) > 1 else ""
@@ -150,5 +150,5 @@ def _by_name(names: Sequence[Name], folds: Sequence[Parts]) -> list[Leak]:
                 here = Spot(part + where, patient, name)
                 first = seen.setdefault(patient, here)
                 if patient != UNKNOWN and first.part != here.part:
-                    found.setdefault(patient, Leak(alterations.SAME_PATIENT, 1.0, first, here))
-    return list(found.values())
+                    leaks.setdefault(patient, Leak(alterations.SAME_PATIENT, 1.0, first, here))
+    return list(leaks.values())

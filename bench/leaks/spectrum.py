@@ -33,10 +33,10 @@ def polar(detail: Image) -> Image:
 
 def series(rings: Image) -> npt.NDArray[np.complex64]:
     """Return the Fourier series along the angle, (24, 91), of a polar spectrum."""
-    found: npt.NDArray[np.complex64] = fft.rfft(rings, axis=1).astype(np.complex64)
-    return found
+    coefficients: npt.NDArray[np.complex64] = fft.rfft(rings, axis=1).astype(np.complex64)
+    return coefficients
 
 
 def invariant(angular: npt.NDArray[np.complex64]) -> Image:
-    """Return what no shift, turn or flip changes, (24 * 48,)."""
+    """Return the descriptor of a slice that no shift, turn or flip changes, (24 * 48,), of mean 0 and norm 1."""
     return unit(np.sqrt(np.abs(angular[:, 1 : ORDERS + 1])).ravel())

@@ -106,8 +106,8 @@ def _verdict(leaks: Sequence[Leak], slices: int, folds: Folds) -> Verdict:
     files = {(ref.patient, ref.name): ref.file for ref in folds.refs}
     # pairs of slices first: they say more than the name of a patient
     ordered = sorted(leaks, key=lambda leak: leak.kind == alterations.SAME_PATIENT)
-    told = tuple(leak.sentence(files) for leak in ordered[:TOLD])
-    return Verdict(slices=slices, count=len(leaks), told=told)
+    sentences = tuple(leak.sentence(files) for leak in ordered[:TOLD])
+    return Verdict(slices=slices, count=len(leaks), told=sentences)
 
 
 def _path(files: PairFiles, folds: Folds) -> Path:

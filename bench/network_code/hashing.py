@@ -16,7 +16,7 @@ from bench.network_code import locate
 NO_CODE = "Module()"  # an empty __init__.py, which a folder of networks may have or not
 
 Sources = dict[
-    locate.Found, bytes
+    locate.ModuleFile, bytes
 ]  # what stood in each file of a network when it was read, its own module first
 
 
@@ -43,11 +43,11 @@ def code_sources(build: str, base: Path | None) -> Sources:
     sources: Sources = {}
     waiting = [first]
     while waiting:
-        found = waiting.pop()
-        if found not in sources:
-            sources[found] = locate.read(found.file)
-            tree = locate.parse(found.file, sources[found])
-            waiting += [*locate.imported(tree, found), *locate.parents(found)]
+        source = waiting.pop()
+        if source not in sources:
+            sources[source] = locate.read(source.file)
+            tree = locate.parse(source.file, sources[source])
+            waiting += [*locate.imported(tree, source), *locate.parents(source)]
     return sources
 
 
@@ -55,8 +55,8 @@ def hash_of(sources: Sources) -> str:
     """Return the SHA-256 of the syntax of all modules together."""
     home = next(iter(sources)).folder
     lines = [
-        (found.name, found.folder != home, _dump(locate.parse(found.file, content)))
-        for found, content in sources.items()
+        (source.name, source.folder != home, _dump(locate.parse(source.file, content)))
+        for source, content in sources.items()
     ]
     text = "\n".join(f"{name} {text}" for name, _, text in sorted(lines) if text != NO_CODE)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -64,7 +64,7 @@ def hash_of(sources: Sources) -> str:
 
 def file_hashes(sources: Sources) -> dict[str, str]:
     """Return the SHA-256 of the syntax of each file, by its path: two folders may have modules of equal names."""
-    return {str(found.file): hash_of({found: content}) for found, content in sources.items()}
+    return {str(source.file): hash_of({source: content}) for source, content in sources.items()}
 
 
 def _dump(node: Any) -> str:

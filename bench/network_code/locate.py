@@ -40,7 +40,7 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Found:
+class ModuleFile:
     """A module and its file; ``folder`` is None on the import path, where the code is not a network's own."""
 
     name: str
@@ -64,8 +64,8 @@ def program() -> Path:
 
 def folders(base: Path | None) -> tuple[Folder, ...]:
     """Return where own code is looked for, in this order; ``base`` is the folder of the experiments file."""
-    own = () if base is None else (Folder(base.resolve(), True),)
-    return own if own and own[0].path == program() else (*own, Folder(program(), False))
+    beside = () if base is None else (Folder(base.resolve(), True),)
+    return beside if beside and beside[0].path == program() else (*beside, Folder(program(), False))
 
 
 def around(folder: Folder) -> tuple[Folder, ...]:
@@ -73,35 +73,35 @@ def around(folder: Folder) -> tuple[Folder, ...]:
     return folders(folder.path if folder.whole else None)
 
 
-def find(name: str, base: Path | None) -> Found | None:
+def find(name: str, base: Path | None) -> ModuleFile | None:
     """Return the module ``name``: beside the experiments file, of this program, else on the import path."""
-    own = _own(name, folders(base))
-    if own is not None or name.partition(".")[0] == NETWORKS:
-        return own
+    source = _own(name, folders(base))
+    if source is not None or name.partition(".")[0] == NETWORKS:
+        return source
     file = _on_path(name)
-    return None if file is None else Found(name, file, None)
+    return None if file is None else ModuleFile(name, file, None)
 
 
-def imported(tree: ast.Module, found: Found) -> Iterator[Found]:
-    """Yield the own modules that the file of ``found`` may import, also inside functions.
+def imported(tree: ast.Module, source: ModuleFile) -> Iterator[ModuleFile]:
+    """Yield the own modules that the file of ``source`` may import, also inside functions.
 
     Of a module on the import path these are those of its own top-level package.
     """
     for node in ast.walk(tree):
-        for name in _names(node, found.package):
-            other = seen_from(name, found)
+        for name in _names(node, source.package):
+            other = seen_from(name, source)
             if other is not None:
                 yield other
 
 
-def parents(found: Found) -> Iterator[Found]:
+def parents(source: ModuleFile) -> Iterator[ModuleFile]:
     """Yield the packages around a module: each ``__init__.py``, where there is one, is executed before it."""
-    parts = found.name.split(".")
+    parts = source.name.split(".")
     for end in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:end])
-        file = _on_path(name) if found.folder is None else found.folder.file(name)
+        file = _on_path(name) if source.folder is None else source.folder.file(name)
         if file is not None:
-            yield Found(name, file, found.folder)
+            yield ModuleFile(name, file, source.folder)
 
 
 def pair(build: str) -> tuple[str, str]:
@@ -133,22 +133,22 @@ def parse(file: Path, content: bytes) -> ast.Module:
 # --- looking ---
 
 
-def _own(name: str, places: Sequence[Folder]) -> Found | None:
+def _own(name: str, places: Sequence[Folder]) -> ModuleFile | None:
     for folder in places:
         file = folder.file(name)
         if file is not None:
-            return Found(name, file, folder)
+            return ModuleFile(name, file, folder)
     return None
 
 
-def seen_from(name: str, found: Found) -> Found | None:
-    """Return the own module that ``name`` means in the file of ``found``."""
-    if found.folder is not None:
-        return _own(name, around(found.folder))
-    if name.partition(".")[0] != found.name.partition(".")[0]:
+def seen_from(name: str, source: ModuleFile) -> ModuleFile | None:
+    """Return the own module that ``name`` means in the file of ``source``."""
+    if source.folder is not None:
+        return _own(name, around(source.folder))
+    if name.partition(".")[0] != source.name.partition(".")[0]:
         return None
     file = _on_path(name)
-    return None if file is None else Found(name, file, None)
+    return None if file is None else ModuleFile(name, file, None)
 
 
 def _on_path(name: str) -> Path | None:

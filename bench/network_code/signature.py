@@ -39,14 +39,14 @@ class BuildInfo:
 def build_info(build: str, base: Path) -> BuildInfo:
     """Return the parameters of ``module:function`` and the module's ``MULTIPLE`` (1 where it states none).
 
-    ``base`` is the folder of the experiments file; see ``modules.find`` for where else is looked. Raises
+    ``base`` is the folder of the experiments file; see ``locate.find`` for where else is looked. Raises
     ``BenchError`` where the text is no such pair, or the file or the function is not there.
     """
     module, function = locate.pair(build)
-    found = locate.find(module, base)
-    if found is None:
+    source = locate.find(module, base)
+    if source is None:
         raise BenchError(f"no module {module}", remedy=f"looked {_where(module)}{_near(module, base)}")
-    tree = locate.parse(found.file, locate.read(found.file))
+    tree = locate.parse(source.file, locate.read(source.file))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if function not in functions:
         public = [name for name in functions if not name.startswith("_")]
@@ -67,7 +67,7 @@ def build_info(build: str, base: Path) -> BuildInfo:
     return BuildInfo(
         parameters=tuple(arg.arg for arg in named),
         multiple=_multiple(tree),
-        file=found.file,
+        file=source.file,
         required=tuple(arg.arg for arg in (*positional, *arguments.kwonlyargs) if arg.arg not in defaults),
         open=arguments.kwarg is not None,
         hints={name: hint for name, hint in hints.items() if hint is not Any},
@@ -98,7 +98,7 @@ def _multiple(tree: ast.Module) -> int:
 
 def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
     """Return what a module assigns to names at its top level."""
-    found: dict[str, ast.expr] = {}
+    values: dict[str, ast.expr] = {}
     for node in tree.body:
         targets = (
             node.targets
@@ -109,8 +109,8 @@ def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
         )
         value = getattr(node, "value", None)
         if value is not None:
-            found |= {target.id: value for target in targets if isinstance(target, ast.Name)}
-    return found
+            values |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+    return values
 
 
 # --- annotations ---
@@ -121,10 +121,10 @@ def _hint(argument: ast.arg, default: ast.expr | None, tree: ast.Module) -> Any:
     none = isinstance(default, ast.Constant) and default.value is None
     if argument.annotation is not None:
         try:
-            found = _type(argument.annotation, _assigned(tree))
+            hint = _type(argument.annotation, _assigned(tree))
         except (ValueError, TypeError, SyntaxError, RecursionError):
             return Any
-        return Optional[found] if none else found  # noqa: UP045
+        return Optional[hint] if none else hint  # noqa: UP045
     try:
         value = None if default is None else ast.literal_eval(default)
     except (ValueError, TypeError):

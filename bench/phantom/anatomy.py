@@ -177,7 +177,7 @@ def anatomy(patient: str, seed: int) -> Anatomy:
 
 
 def _disease(patient: str, seed: int) -> tuple[str, float]:
-    """What ails the lungs, or "", and how much of it there is, 0 to 1."""
+    """The disease of the lungs ("": none) and its extent, 0 to 1."""
     rng = generator("phantom", seed, patient, "disease")
     kind, grade = float(rng.random()), float(rng.uniform(0.3, 1.0))
     kinds = ((0.22, "emphysema"), (0.38, "fibrosis"), (0.54, "infiltrates"), (0.64, "effusion"))

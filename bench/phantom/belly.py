@@ -25,9 +25,9 @@ def _blob(s: Section, body: Ellipsoid, room: float = 2.2) -> tuple[View, Array] 
 
 
 def _paint(s: Section, body: Ellipsoid, tissue: Tissue, grow: float = 0.0) -> None:
-    found = _blob(s, body)
-    if found is not None:
-        view, distance = found
+    blob = _blob(s, body)
+    if blob is not None:
+        view, distance = blob
         s.canvas.paint(view, s.canvas.cover(distance - grow), tissue)
 
 
@@ -81,9 +81,9 @@ def _paint_stomach(s: Section, organs: Belly) -> None:
 
 def _paint_spleen(s: Section, organs: Belly) -> None:
     whole, hollow = organs.spleen
-    found = None if whole.misses(s.z) else _blob(s, whole)
-    if found is not None:
-        view, distance = found
+    blob = None if whole.misses(s.z) else _blob(s, whole)
+    if blob is not None:
+        view, distance = blob
         cut = smooth_max(distance, -hollow.distance(view.x, view.y, s.z), 8.0)
         s.canvas.paint(view, s.canvas.cover(cut - 1.5), s.a.tissues.fat)
         s.canvas.paint(view, s.canvas.cover(cut), s.a.tissues.spleen)
@@ -108,10 +108,10 @@ def _paint_loops(s: Section, organs: Belly, inside: Array) -> None:
 
 def _paint_kidneys(s: Section) -> None:
     for kidney in kidneys(s.a):
-        found = _blob(s, kidney)
-        if found is None:
+        blob = _blob(s, kidney)
+        if blob is None:
             continue
-        view, distance = found
+        view, distance = blob
         canvas = s.canvas
         canvas.paint(view, canvas.cover(distance - 6.0), s.a.tissues.fat)
         canvas.paint(view, canvas.cover(distance), s.a.tissues.kidney)

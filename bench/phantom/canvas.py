@@ -1,4 +1,4 @@
-"""A slice in the making: a fine grid that takes tissues one over the other, then blurs and shrinks."""
+"""The canvas of a slice: a fine grid on which tissues are painted one over the other, then blurred and averaged."""
 
 from __future__ import annotations
 

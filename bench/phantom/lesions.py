@@ -75,12 +75,12 @@ def _liver_points(a: Anatomy, what: str, count: int, depth: float) -> Points:
     return place[inside][:count]
 
 
-def _first(place: Points, radius: float, found: list[Nodule], tubes: Segments) -> list[Point]:
-    """The first point with room for a sphere beside the great ``tubes`` and those ``found``, if any."""
+def _first(place: Points, radius: float, placed: list[Nodule], tubes: Segments) -> list[Point]:
+    """The first point with room for a sphere beside the great ``tubes`` and those ``placed``, if any."""
     for point in place:
         apart = all(
             np.linalg.norm(point - (n.x_mm, n.y_mm, n.z_mm)) > radius + 0.5 * n.diameter_mm + _APART
-            for n in found
+            for n in placed
         )
         if apart and (depths(tubes, point) > radius + _ROOM).all():
             return [(float(point[0]), float(point[1]), float(point[2]))]
@@ -92,7 +92,7 @@ def nodules_of(a: Anatomy) -> tuple[Nodule, ...]:
     """The lesions of a patient, those of the lung first; diameters spread evenly in their logarithm."""
     rng = a.rng("nodules")
     tubes = np.vstack([great_arteries(a), great_veins(a), airway(a)])
-    found: list[Nodule] = []
+    placed: list[Nodule] = []
     count = int(rng.integers(5, 9))
     for number in reversed(range(count)):
         ratio = (LARGEST_MM / SMALLEST_MM) ** ((number + rng.random()) / count)
@@ -103,16 +103,16 @@ def nodules_of(a: Anatomy) -> tuple[Nodule, ...]:
         place = place[np.abs(place[:, 2] - 0.5 * a.length) < 0.5 * a.length - radius]
         if a.disease == "effusion":
             place = place[fluid_distance(a, *place.T) > radius + 18.0]
-        for x, y, z in _first(place, radius, found, tubes):
+        for x, y, z in _first(place, radius, placed, tubes):
             around = a.tissues.lung.hu + float(gravity(a, y))
             kind, value = ("solid", hu) if solid else ("ground-glass", around + above)
-            found.append(Nodule(kind, x, y, z, 2.0 * radius, value, value - around))
+            placed.append(Nodule(kind, x, y, z, 2.0 * radius, value, value - around))
     for number in range(int(rng.integers(2, 5))):
         radius, below = float(rng.uniform(2.5, 10.0)), float(rng.uniform(15.0, 40.0))
         place = _liver_points(a, f"liver lesion {number}", 40, radius + 12.0)
-        for x, y, z in _first(place, radius, found, tubes):
-            found.append(Nodule("liver", x, y, z, 2.0 * radius, a.tissues.liver.hu - below, -below))
-    return tuple(_moved(n, a.shift(n.z_mm)) for n in found)
+        for x, y, z in _first(place, radius, placed, tubes):
+            placed.append(Nodule("liver", x, y, z, 2.0 * radius, a.tissues.liver.hu - below, -below))
+    return tuple(_moved(n, a.shift(n.z_mm)) for n in placed)
 
 
 def _moved(n: Nodule, way: Shift) -> Nodule:

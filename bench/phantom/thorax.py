@@ -40,8 +40,8 @@ def chambers(a: Anatomy) -> tuple[Ellipsoid, ...]:
 
 def heart_distance(a: Anatomy, x: Array, y: Array, z: float | Array, fillet: float) -> Array:
     """Distance to the muscle of the heart; the grooves between its chambers rounded by ``fillet`` mm."""
-    found = [c.distance(x, y, z) - wall for c, wall in zip(chambers(a), WALLS, strict=True)]
-    left, right = smooth_min(found[0], found[3], fillet), smooth_min(found[1], found[2], fillet)
+    cavities = [c.distance(x, y, z) - wall for c, wall in zip(chambers(a), WALLS, strict=True)]
+    left, right = smooth_min(cavities[0], cavities[3], fillet), smooth_min(cavities[1], cavities[2], fillet)
     k = a.heart_size * a.scale
     cx, cy, cz = a.at(a.heart_x, HEART_Y, a.heart_t)
     middle = Ellipsoid((cx - 6.0 * k, cy + 1.0 * k, cz - 2.0 * k), (24.0 * k, 17.0 * k, 26.0 * k), -0.5)

@@ -152,17 +152,17 @@ def tree(root: NDArray[np.float64], points: NDArray[np.float64], tip: float, pow
     while work:
         start, leaves, radius = work.pop()
         count = len(leaves)
-        own = tip * count ** (1.0 / power)
+        calibre = tip * count ** (1.0 / power)
         middle = leaves.mean(axis=0)
         way = middle - start
         end = leaves[0] if count == 1 else start + way * (0.3 if count > 40 else 0.42 if count > 3 else 0.6)
-        rows.append((*start, *end, min(radius, 1.15 * own), own if count > 1 else 0.6 * own))
+        rows.append((*start, *end, min(radius, 1.15 * calibre), calibre if count > 1 else 0.6 * calibre))
         if count > 1:
             spread = leaves - middle
             spread = spread - 0.75 * (spread * way).sum(axis=1)[:, None] * way / ((way * way).sum() + 1e-9)
             axis = spread[np.argmax((spread * spread).sum(axis=1))]
             order = np.argsort((spread * axis).sum(axis=1), kind="stable")
             half = count // 2 if count < 6 else int(count * (0.32 + 0.3 * (sqrt(abs(axis[0])) % 1.0)))
-            work.append((end, leaves[order[:half]], own))
-            work.append((end, leaves[order[half:]], own))
+            work.append((end, leaves[order[:half]], calibre))
+            work.append((end, leaves[order[half:]], calibre))
     return np.array(rows, float)

@@ -1,4 +1,4 @@
-"""Which scores of a finished cell are out of date, and newly computed ones put beside those that are not."""
+"""The outdated scores of a finished cell, and newly computed ones merged with those that are not."""
 
 from __future__ import annotations
 

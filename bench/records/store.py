@@ -1,4 +1,4 @@
-"""What came out, on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
+"""The results of a run on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
 A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``samples.npz`` and ``weights.npz``; while it
 trains also ``state.npz``, while it is scored again ``scores.new.csv``. The record is written last: a folder without one
@@ -216,7 +216,7 @@ class RunStore:
         except FileNotFoundError:
             remedy = f"run: bench run --all --profile {self.root.name}"
             near = nearest(
-                self.root.name, (found.parent.name for found in self.root.parent.glob("*/plan.json"))
+                self.root.name, (other.parent.name for other in self.root.parent.glob("*/plan.json"))
             )
             remedy = f"did you mean {near}?" if near else remedy
             raise BenchError("no run here yet", file=path, remedy=remedy) from None
@@ -240,8 +240,8 @@ class RunStore:
     def others(self, plan: Plan) -> list[str]:
         """Return the ids of cells on disk that the plan does not hold: records of earlier settings."""
         planned = {cell.id for cell in plan.cells}
-        found = sorted(path.parent.name for path in self.root.glob("*/record.json"))
-        return [name for name in found if name not in planned]
+        recorded = sorted(path.parent.name for path in self.root.glob("*/record.json"))
+        return [name for name in recorded if name not in planned]
 
 
 def _scores(folder: CellStore, ended: Record) -> list[dict[str, str | float]]:

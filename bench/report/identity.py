@@ -29,11 +29,11 @@ def of_result(row: Row, result: Result) -> bool:
         return False
     untreated = {(one["patient"], one["slice"]): one for one in cells[0].scores}
     apart = []
-    for own in result.scores:
-        its = untreated.get((own["patient"], own["slice"]))
-        if its is None or PSNR not in own or PSNR not in its:
+    for line in result.scores:
+        its = untreated.get((line["patient"], line["slice"]))
+        if its is None or PSNR not in line or PSNR not in its:
             return False
-        mine, base = float(own[PSNR]), float(its[PSNR])  # equal infinities too: perfect before and after
+        mine, base = float(line[PSNR]), float(its[PSNR])  # equal infinities too: perfect before and after
         apart.append(0.0 if mine == base else abs(mine - base))
     return fmean(apart) < HAIR
 

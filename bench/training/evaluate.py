@@ -121,10 +121,10 @@ def samples(pairs: PairSet, predict: Predict) -> tuple[list[str], dict[str, np.n
     """
     test = sorted(pairs.parts["test"], key=lambda row: pairs.names[row])
     rows = np.array(sorted({test[len(test) * (2 * k + 1) // (2 * SAMPLES)] for k in range(SAMPLES)}))
-    found = {row: (output, reference) for row, output, reference, _ in outputs(pairs, rows, predict)}
+    by_row = {row: (output, reference) for row, output, reference, _ in outputs(pairs, rows, predict)}
     images = {
         "input": relative(pairs.degraded[rows]),
-        "output": np.stack([found[int(row)][0] for row in rows]),
-        "reference": np.stack([found[int(row)][1] for row in rows]),
+        "output": np.stack([by_row[int(row)][0] for row in rows]),
+        "reference": np.stack([by_row[int(row)][1] for row in rows]),
     }
     return ["/".join(pairs.names[row]) for row in rows], {k: HU_PER_UNIT * (v - 1) for k, v in images.items()}

@@ -46,20 +46,20 @@ def _initialisers(model: keras.Model) -> dict[int, Any]:
 
     Paths will not do as keys: two branches with layers of equal names have equal paths.
     """
-    found: dict[int, Any] = {}
+    by_variable: dict[int, Any] = {}
     for layer in model._flatten_layers():
         for key in [key for key in vars(layer) if key.endswith(SUFFIX)]:
             variable = _variable(layer, key.removesuffix(SUFFIX))
             if variable is not None:
-                found.setdefault(id(variable), getattr(layer, key))
-    return found
+                by_variable.setdefault(id(variable), getattr(layer, key))
+    return by_variable
 
 
 def _variable(layer: Any, name: str) -> keras.Variable | None:
     """Return the variable for which ``layer`` has ``NAME_initializer``; depthwise layers name theirs otherwise."""
     keys = ("depthwise_kernel", "kernel") if name == "depthwise" else (name, f"{name}_kernel")
-    found = (getattr(layer, key, None) for key in keys)
-    return next((variable for variable in found if isinstance(variable, keras.Variable)), None)
+    candidates = (getattr(layer, key, None) for key in keys)
+    return next((variable for variable in candidates if isinstance(variable, keras.Variable)), None)
 
 
 def _draw(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

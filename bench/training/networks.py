@@ -77,7 +77,7 @@ def load_network(
     keras.config.set_image_data_format("channels_last")
     try:
         keras.config.set_dtype_policy(policy)
-        made = importing.function(build, code)(**params)
+        model = importing.function(build, code)(**params)
     except CodeChanged:
         raise
     except (
@@ -92,10 +92,10 @@ def load_network(
         raise BenchError(f"network {build} cannot be built: {error}", key="build") from error
     finally:
         keras.config.set_dtype_policy(before)
-    if not isinstance(made, keras.Model):
-        returned = f"{build.partition(':')[2]} returns {type(made).__name__}, not a keras.Model"
+    if not isinstance(model, keras.Model):
+        returned = f"{build.partition(':')[2]} returns {type(model).__name__}, not a keras.Model"
         raise BenchError(f"network {build} cannot be built: {returned}", key="build")
-    return made
+    return model
 
 
 def check(build: str, params: dict[str, Any], precision: str, code: Planned, sides: Iterable[int]) -> None:
@@ -118,8 +118,8 @@ def check(build: str, params: dict[str, Any], precision: str, code: Planned, sid
         try:
             shape = getattr(network(keras.Input(batch_shape=(1, side, side, 1))), "shape", None)
         except (TypeError, ValueError, AttributeError, LookupError) as error:
-            told = " ".join(str(error).split())[:300]
-            raise BenchError(f"network {build} takes no image of {side} x {side} pixels: {told}") from error
+            reason = " ".join(str(error).split())[:300]
+            raise BenchError(f"network {build} takes no image of {side} x {side} pixels: {reason}") from error
         if shape is None or tuple(shape) != (1, side, side, 1):
             message = f"network {build} makes {shape} of an image of shape (1, {side}, {side}, 1)"
             raise BenchError(message, remedy="it must return one image of equal size")

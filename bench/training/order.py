@@ -115,15 +115,15 @@ class SampleOrder:
         return self._by_name[slices], orientation, corners[:, 0], corners[:, 1]
 
     def _pass(self, number: int) -> _Pass:
-        found = self._passes.get(number)
-        if found is None:
+        drawn = self._passes.get(number)
+        if drawn is None:
             count = len(self.names) * self.patches_per_slice
             order = seeds.generator("order", self.seed, number).permutation(count)
-            found = _Pass(order, self._corners(number))
+            drawn = _Pass(order, self._corners(number))
             while len(self._passes) >= _KEPT_PASSES:
                 self._passes.pop(next(iter(self._passes)), None)
-            self._passes[number] = found
-        return found
+            self._passes[number] = drawn
+        return drawn
 
     def _corners(self, number: int) -> Integers | None:
         if self.patch is None or self.patch == self.size:

@@ -1,4 +1,4 @@
-"""Random layers under the cell's seed: their states are set from it, saved, and nothing may draw beside them.
+"""Dropout and other random layers: states set from the cell's seed, saved, and nothing else may draw.
 
 Keras keeps the draws of Dropout, GaussianNoise, RandomFlip and their like in variables of their own (a
 ``SeedGenerator`` each), which are in ``model.variables`` but not in ``model.weights``, and seeds them from the
@@ -25,8 +25,8 @@ _REMEDY = "give each random layer a keras.random.SeedGenerator as an attribute, 
 def states(model: Any) -> list[Any]:
     """Return the variables that hold the state of a network's random layers, each once, in Keras' order."""
     kept = {id(variable) for variable in model.weights}
-    found = {id(variable): variable for variable in model.variables if id(variable) not in kept}
-    return list(found.values())
+    extra = {id(variable): variable for variable in model.variables if id(variable) not in kept}
+    return list(extra.values())
 
 
 def start(model: Any, seed: int, use: str = "training") -> list[np.ndarray]:
@@ -74,7 +74,7 @@ class Watch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Note every draw in the block."""
+        """Record every random draw in the block."""
         original = keras.random.SeedGenerator.next
 
         def noted(generator: Any, *args: Any, **kwargs: Any) -> Any:

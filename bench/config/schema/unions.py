@@ -1,4 +1,4 @@
-"""Which class of a union an entry of a file is, told by the entry itself; so a wrong value has one fault, not several.
+"""Which class of a union an entry of a file is meant for, so that a wrong value has one fault, not one a class.
 
 ``Annotated[A | B, ByKey("rule")]`` reads the class from a key, ``Annotated[A | B, ByForm()]`` from what the value looks
 like. The words for a fault (``bench.config.faults``) ask the same objects.

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import atomic
-from bench.config import load as config
 from bench.config import schema
+from bench.config.load import Config
 from bench.config.paths import filled
 from bench.data.fetch import checks, idc
 from bench.data.files.listing import FETCH_LOCK
@@ -52,7 +52,7 @@ class Order:
         return open_source(self.name, source, base=self.base, index_cache=index_cache).catalogue()
 
 
-def order(settings: config.Config, name: str, into: Path | None) -> Order:
+def order(settings: Config, name: str, into: Path | None) -> Order:
     """Return what to do for the source ``name``; ``into`` instead of the path that the source names.
 
     Raises:
@@ -80,39 +80,39 @@ def order(settings: config.Config, name: str, into: Path | None) -> Order:
 
 
 def fetch(
-    asked: Order, open_client: Callable[[tuple[Pin, ...]], Client] | None = None
+    order: Order, open_client: Callable[[tuple[Pin, ...]], Client] | None = None
 ) -> Generator[Event, None, None]:
     """Download what is missing; yield the slices that are there.
 
     Args:
-        asked: What is fetched where.
+        order: What is fetched where.
         open_client: Instead of the NCI Imaging Data Commons; is given the missing series, called if there are any.
 
     Raises:
         BenchError: no network, the extra ``fetch`` is not installed, the disk is full or too small, another
             process fetches into the folder, or a series arrives broken twice (the others are fetched first).
     """
-    with _locked(asked.folder):
-        missing = checks.missing(asked.folder, asked.pins)
-        total = sum(pin.slices for pin in asked.pins)
+    with _locked(order.folder):
+        missing = checks.missing(order.folder, order.pins)
+        total = sum(pin.slices for pin in order.pins)
         done = total - sum(pin.slices for pin in missing)
-        yield Progress("fetch", asked.name, done, total)
+        yield Progress("fetch", order.name, done, total)
         if not missing:
-            yield Message(f"all {len(asked.pins)} series are in {asked.folder}")
+            yield Message(f"all {len(order.pins)} series are in {order.folder}")
             return
         needed = sum(pin.size_bytes for pin in missing)
-        atomic.require_space(asked.folder, needed, purpose="the missing series", elsewhere=_ELSEWHERE)
+        atomic.require_space(order.folder, needed, purpose="the missing series", elsewhere=_ELSEWHERE)
         client = (open_client or idc.open_client)(missing)
         faults: dict[Pin, BenchError] = {}
         for pin in missing:
-            fault = _get(client, pin, asked.folder)
+            fault = _get(client, pin, order.folder)
             if fault is not None:
                 faults[pin] = fault
                 yield Message(f"series {pin.series} of patient {pin.patient} left out: {fault}")
             done += pin.slices if fault is None else 0
-            yield Progress("fetch", asked.name, done, total)
+            yield Progress("fetch", order.name, done, total)
         if faults:
-            raise _broken(faults, len(asked.pins), asked.folder)
+            raise _broken(faults, len(order.pins), order.folder)
 
 
 def _get(client: Client, pin: Pin, folder: Path) -> BenchError | None:

@@ -84,9 +84,9 @@ def flt_side(path: Path, matrix: int | None) -> int:
         raise _damaged(path, error) from None
     side = matrix or math.isqrt(size // 4)
     if size != 4 * side * side or side == 0:
-        wanted = f"{side} x {side} float32" if matrix else "a square of float32"
+        expected = f"{side} x {side} float32" if matrix else "a square of float32"
         raise BenchError(
-            f"holds {size} bytes, not {wanted}",
+            f"holds {size} bytes, not {expected}",
             file=path,
             remedy="truncated, or a crop, which cannot be projected",
         )
@@ -220,8 +220,8 @@ def _per_slice(
     if (values.shape == () and (tail or count == 1)) or (tail and values.shape == tail):
         return np.broadcast_to(values, (count, *tail))  # one number for both, or the same for all slices
     if values.shape != (count, *tail):
-        wanted = f"(), {tail} or {(count, *tail)}" if tail else f"{(count,)}"
-        message = f"{key} has shape {values.shape} for {count} slices, wanted is {wanted}"
+        expected = f"(), {tail} or {(count, *tail)}" if tail else f"{(count,)}"
+        message = f"{key} has shape {values.shape} for {count} slices, wanted is {expected}"
         raise BenchError(message, file=path, remedy="correct it, or leave it out")
     return values
 

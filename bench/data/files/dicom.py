@@ -94,11 +94,11 @@ def read_hu(
         BenchError: the file is truncated, cannot be decoded, or has other pixels than its header says.
     """
     hu, tagged, lossy = headed(path)
-    found = None if untagged_hu is None else padding.untagged(hu, tagged, lossy=lossy)
+    untagged = None if untagged_hu is None else padding.untagged(hu, tagged, lossy=lossy)
     if tagged is not None:
         hu[tagged] = padding_hu
-    if found is not None and untagged_hu is not None:
-        hu[found] = untagged_hu
+    if untagged is not None and untagged_hu is not None:
+        hu[untagged] = untagged_hu
     return hu
 
 

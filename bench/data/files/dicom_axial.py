@@ -70,10 +70,10 @@ def normal(data: Dataset) -> npt.NDArray[np.float64] | None:
 def numbers(value: Any) -> list[float]:
     """Return the numbers of a header's value; none where it is empty or one of them is not finite."""
     try:
-        found = [float(v) for v in _several(value)]
+        values = [float(v) for v in _several(value)]
     except (TypeError, ValueError):
         return []
-    return found if all(math.isfinite(n) for n in found) else []
+    return values if all(math.isfinite(n) for n in values) else []
 
 
 def _several(value: Any) -> list[Any]:

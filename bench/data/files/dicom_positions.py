@@ -65,12 +65,12 @@ def one_acquisition(
             chosen[key] = list(numbers)[number - 1]
     used, left_out = [], []
     for file in files:
-        own = file.header.acquisition
-        other = chosen.get(scan_of(file), own)
-        if own == other:
+        acquisition = file.header.acquisition
+        other = chosen.get(scan_of(file), acquisition)
+        if acquisition == other:
             used.append(file)
         else:
-            left_out.append((file.path, f"of acquisition {own}; used is {other}"))
+            left_out.append((file.path, f"of acquisition {acquisition}; used is {other}"))
     return used, left_out
 
 

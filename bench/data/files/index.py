@@ -102,10 +102,10 @@ class FileIndex:
         if entry.get("stamp") == stamp:
             with suppress(ValidationError):  # an entry that somebody has changed is read anew
                 return form.validate_python(entry.get("found"))
-        found = read(path)
-        self.entries[key] = {"stamp": stamp, "found": form.dump_python(found, exclude_defaults=True)}
+        value = read(path)
+        self.entries[key] = {"stamp": stamp, "found": form.dump_python(value, exclude_defaults=True)}
         self.changed = True
-        return found
+        return value
 
 
 def _stamp(status: os.stat_result) -> list[int]:

@@ -52,21 +52,21 @@ def list_files(
         BenchError: a folder cannot be read, or a name is not UTF-8, so that no table could hold it.
     """
     ends = None if suffixes is None else tuple(suffixes)
-    found = Listing()
+    listing = Listing()
     elsewhere = {one for path in apart if path and (one := _identity(path))}
     if _identity(folder) in elsewhere:
-        return found
+        return listing
     for relative, kind in _Walk(folder, elsewhere):
         if kind is not None:
-            found.skipped[kind] += 1
+            listing.skipped[kind] += 1
         elif ends is not None and not relative.lower().endswith(ends):
-            found.skipped[kind_of_name(relative)] += 1
+            listing.skipped[kind_of_name(relative)] += 1
         elif ends is not None and not masks and named_as_mask(relative):
-            found.skipped[MASK] += 1
+            listing.skipped[MASK] += 1
         else:
-            found.files.append(_utf8(relative, folder))
-    found.files.sort()
-    return found
+            listing.files.append(_utf8(relative, folder))
+    listing.files.sort()
+    return listing
 
 
 def kind_of_name(relative: str) -> str:
@@ -156,7 +156,7 @@ def _identity(path: Path) -> Identity | None:
 
 
 def _utf8(relative: str, folder: Path) -> str:
-    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
-    if shown != relative:
-        raise BenchError("its name is not UTF-8", file=folder / shown, remedy="rename it")
+    printable = os.fsencode(relative).decode("utf-8", "backslashreplace")
+    if printable != relative:
+        raise BenchError("its name is not UTF-8", file=folder / printable, remedy="rename it")
     return relative

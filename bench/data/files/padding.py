@@ -28,12 +28,12 @@ def untagged(hu: npt.NDArray[Any], tagged: Mask | None = None, *, lossy: bool = 
     if not deep.any():
         return None
     if lossy:
-        found = _at_border(deep if tagged is None else deep | tagged) & deep
+        mask = _at_border(deep if tagged is None else deep | tagged) & deep
     else:
         number = np.zeros(hu.shape, np.int32)
         number[deep] = 1 + np.unique(hu[deep], return_inverse=True)[1]
-        found = _at_border(number)
-    return found if found.any() else None
+        mask = _at_border(number)
+    return mask if mask.any() else None
 
 
 def uneven(hu: npt.NDArray[Any], tagged: Mask | None, padding: Mask | None) -> float:

@@ -1,4 +1,4 @@
-"""What the pixels of a CT may be: one judgement for every kind of file, before anything is built of them.
+"""Checks that pixel values are those of a CT in the stated unit, the same for every format of files.
 
 Nothing of a CT is beyond 32767 HU. A scan has air, at about -1000 HU, and something near water. It is judged by
 series (by file or by patient where files name no series), since a single slice that was cropped may honestly
@@ -97,10 +97,10 @@ def _soft_tissue(slices: Sequence[Measured], unit: str) -> Iterator[str]:
     odd = [one for one in large if not _DARKEST <= one.values.soft <= _BRIGHTEST]
     if odd:
         water = {"1/cm": 0.2, "1/mm": 0.02}[unit]
-        found = water * (1 + odd[0].values.soft / 1000)
+        attenuation = water * (1 + odd[0].values.soft / 1000)
         yield (
             f"soft tissue is not near {water:g} {unit} in {_count(odd, 'slice')}, the first {odd[0].file.name} "
-            f"(most frequent {found:.2g}, values of {_range([odd[0]])}): scaled values are no attenuation"
+            f"(most frequent {attenuation:.2g}, values of {_range([odd[0]])}): scaled values are no attenuation"
         )
 
 
@@ -108,15 +108,15 @@ def _check_range(one: Measured, unit: str) -> None:
     values = one.values
     if values.top <= HIGHEST and values.floor >= LOWEST:
         return
-    found = f"{one.words}values of {_range([one])} cannot be in {unit}"
+    subject = f"{one.words}values of {_range([one])} cannot be in {unit}"
     accept = "or accept: [beyond_range] in the source"
     if unit != "HU":
         unit_is = "set unit: HU" if values.low < -50 else "correct unit"
-        raise BenchError(found, file=one.file, remedy=f"{unit_is}, {accept}")
+        raise BenchError(subject, file=one.file, remedy=f"{unit_is}, {accept}")
     if values.top <= HIGHEST:
-        message = f"{found}: no noise of a CT is below {LOWEST:g} HU"
+        message = f"{subject}: no noise of a CT is below {LOWEST:g} HU"
         raise BenchError(message, file=one.file, remedy=f"replace these values by -1000, {accept}")
-    message = f"{found}: nothing of a CT exceeds {HIGHEST:g} HU; negative numbers were stored as unsigned"
+    message = f"{subject}: nothing of a CT exceeds {HIGHEST:g} HU; negative numbers were stored as unsigned"
     remedy = f"store them as signed numbers (DICOM: PixelRepresentation 1), {accept}"
     raise BenchError(message, file=one.file, remedy=remedy)
 
@@ -124,10 +124,10 @@ def _check_range(one: Measured, unit: str) -> None:
 def _check_group(group: Sequence[Measured], unit: str) -> None:
     """Refuse a group without air, or without anything near water (unless all of it is air)."""
     values, first = [one.values for one in group], group[0]
-    found = f"{_where(group)}values of {_range(group)}"
+    subject = f"{_where(group)}values of {_range(group)}"
     if min(one.floor for one in values) > AIR_BELOW:
         cause, remedy = _cause_of_no_air(group, unit)
-        message = f"{found}: no air (below {AIR_BELOW:g} HU), so they are not in {unit}{cause}"
+        message = f"{subject}: no air (below {AIR_BELOW:g} HU), so they are not in {unit}{cause}"
         raise BenchError(
             message, file=first.file, remedy=f"{remedy}, or accept: [no_air] in the source if they are right"
         )
@@ -144,7 +144,7 @@ def _check_group(group: Sequence[Measured], unit: str) -> None:
         remedy = "set unit: 1/cm"
     elif unit != "HU" and low < 0:
         remedy = "convert them: attenuation is not negative"
-    message = f"{found}: nothing near water (-300 to 300 HU), so they are not in {unit}"
+    message = f"{subject}: nothing near water (-300 to 300 HU), so they are not in {unit}"
     raise BenchError(
         message, file=first.file, remedy=f"{remedy}, or accept: [no_air] in the source if they are right"
     )

@@ -1,4 +1,4 @@
-"""What the pixels of a slice are, in a few numbers that are remembered beside its file's hash."""
+"""Statistics of the pixels of a slice, which are remembered beside the hash of its file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def in_hu(values: npt.NDArray[Any], unit: str) -> npt.NDArray[np.float32]:
 
 
 def measure(image: npt.NDArray[Any], unit: str, tagged: Mask | None = None, *, lossy: bool = False) -> Values:
-    """Return what the pixels (H, W) of a slice in ``unit`` are; ``tagged`` ones are padding by the header."""
+    """Return the statistics of the pixels (H, W) of a slice in ``unit``; ``tagged`` ones are padding by the header."""
     kept = image if tagged is None else image[~tagged]
     if kept.size == 0:
         return Values(image.size, lossy=lossy)

@@ -113,9 +113,12 @@ def _fill(
         while batches or running:
             if done < total:
                 yield done
+            # one batch more than threads, so that none waits while another is written; no more, to bound the memory
             while batches and len(running) <= threads:
                 batch = batches.popleft()
                 running.append((batch, pool.submit(maker.images, batch)))
+            # only this thread writes, in the order of the rows; a batch leaves ``running`` when it is written, so that
+            # one that was cut off is written again below
             batch, future = running[0]
             with _writing(folder, (total - done) * sum(array.row_bytes for array in arrays.values())):
                 _write(arrays, batch, future.result())

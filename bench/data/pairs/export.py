@@ -69,31 +69,31 @@ def one_fold(folds: Folds, fold: int | None) -> Selection:
     return folds.selections[fold - 1]
 
 
-def check(asked: Export, into: Path) -> None:
+def check(export: Export, into: Path) -> None:
     """Raise a ``BenchError`` where ``into`` holds files, the disk is too small, or a folder would be written twice."""
     if into.exists() and not (into.is_dir() and not any(into.iterdir())):
         raise BenchError("exists already", file=into, remedy="remove it or name another folder with --into")
-    if STUDY_REFERENCE in asked.places.values():
+    if STUDY_REFERENCE in export.places.values():
         raise BenchError(f"a condition has the name of the reference, {STUDY_REFERENCE}", remedy="rename it")
-    needed = asked.slices * 4 * asked.acquisition.size**2
+    needed = export.slices * 4 * export.acquisition.size**2
     atomic.require_space(into, needed, purpose="the files", elsewhere=_ELSEWHERE)
 
 
-def study(asked: Export, into: Path) -> Generator[Event, None, None]:
+def study(export: Export, into: Path) -> Generator[Event, None, None]:
     """Write the folder ``into``, whole or not at all; yield the slices written. The pairs must be built.
 
     Raises:
         BenchError: as ``check``; the disk is full, or the pairs are damaged.
     """
-    check(asked, into)
-    refs = asked.selection.refs
-    files = _names(asked)
+    check(export, into)
+    refs = export.selection.refs
+    files = _names(export)
     done = 0
     with atomic.replace_folder(
-        into, needed_bytes=asked.slices * 4 * asked.acquisition.size**2, elsewhere=_ELSEWHERE
+        into, needed_bytes=export.slices * 4 * export.acquisition.size**2, elsewhere=_ELSEWHERE
     ) as folder:
-        for condition, place in asked.places.items():
-            pairs = open_pairs(asked.files[condition], {"all": [(ref.patient, ref.name) for ref in refs]})
+        for condition, place in export.places.items():
+            pairs = open_pairs(export.files[condition], {"all": [(ref.patient, ref.name) for ref in refs]})
             sets = {place: pairs.degraded} | ({} if done else {STUDY_REFERENCE: pairs.reference})
             for target, images in sets.items():
                 for part in ("train", "test"):
@@ -101,19 +101,19 @@ def study(asked: Export, into: Path) -> Generator[Event, None, None]:
                 for ref, row in zip(refs, pairs.parts["all"], strict=True):
                     _write(folder / target / files[ref], images[row])
                     done += 1
-                    yield Progress("export", asked.source.name, done, asked.slices)
-        for name, text in _tables(asked, files).items():
+                    yield Progress("export", export.source.name, done, export.slices)
+        for name, text in _tables(export, files).items():
             (folder / name).write_text(text, encoding="utf-8", newline="")
-    yield Message(f"wrote {asked.slices} slices to {into}; {NOTE} there says how to read them")
+    yield Message(f"wrote {export.slices} slices to {into}; {NOTE} there says how to read them")
 
 
-def _names(asked: Export) -> dict[SliceRef, str]:
+def _names(export: Export) -> dict[SliceRef, str]:
     """Return the file of each slice: its part's folder, its patient, a number that rises along z."""
-    known = asked.source.catalogue().patients_known
+    known = export.source.catalogue().patients_known
     counts: Counter[str] = Counter()
     files = {}
     for part in PARTS:
-        for ref in asked.selection.parts[part]:
+        for ref in export.selection.parts[part]:
             stem = re.sub(r"[^A-Za-z0-9_.+-]", "_", ref.patient).lstrip(".") if known else "slice"
             counts[stem] += 1
             files[ref] = f"{'test' if part == 'test' else 'train'}/{stem}-{counts[stem]:04d}.flt"
@@ -124,26 +124,26 @@ def _write(path: Path, image: np.ndarray) -> None:
     path.write_bytes(np.asarray(image, "<f4").tobytes(order="F"))
 
 
-def _tables(asked: Export, files: Mapping[SliceRef, str]) -> dict[str, str]:
+def _tables(export: Export, files: Mapping[SliceRef, str]) -> dict[str, str]:
     """Return the texts that go with the slices: whose they are, the parts, and how to read them."""
     split = [
         (part, "", ref.patient, files[ref].removesuffix(".flt"))
         for part in PARTS
-        for ref in asked.selection.parts[part]
+        for ref in export.selection.parts[part]
     ]
-    texts = {SPLIT: to_csv([COLUMNS, *split]), NOTE: _note(asked)}
-    if asked.source.catalogue().patients_known:
+    texts = {SPLIT: to_csv([COLUMNS, *split]), NOTE: _note(export)}
+    if export.source.catalogue().patients_known:
         texts[TABLE] = to_csv([("file", "patient"), *((file, ref.patient) for ref, file in files.items())])
     return texts
 
 
-def _note(asked: Export) -> str:
-    source, size = asked.source.spec, asked.acquisition.size
-    known = asked.source.catalogue().patients_known
+def _note(export: Export) -> str:
+    source, size = export.source.spec, export.acquisition.size
+    known = export.source.catalogue().patients_known
     matrix = "" if size == schema.FULL_SIZE else f"\n      matrix: {size}"
     patients = f"\n      patients: {TABLE}" if known else ""
-    places = ",\n".join(asked.places.values())
-    return f"""Pairs of profile {asked.profile} in the layout of the published study.
+    places = ",\n".join(export.places.values())
+    return f"""Pairs of profile {export.profile} in the layout of the published study.
 
 A file is one slice of {size} x {size} pixels: raw little-endian float32, column by column, attenuation in
 1/cm (air 0, water 0.2). images/ndct holds the references; the same slices degraded are in
@@ -160,6 +160,6 @@ To read them back, datasets.yaml needs:
   splits:
     exported: {{rule: list, file: THIS FOLDER/{SPLIT}}}
 
-Source: {source.title or asked.source.name}. Licence: {source.licence or "not stated"}.
+Source: {source.title or export.source.name}. Licence: {source.licence or "not stated"}.
 Please cite: {source.citation or "not stated"}
 """

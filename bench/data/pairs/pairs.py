@@ -1,11 +1,10 @@
-"""Degraded and reference slices on disk, memory-mapped, in files named by what they hold.
+"""The cache of degraded and reference slices: where its arrays lie, and how they are opened.
 
 ``CACHE/FOLDER/reference.npy`` and one ``CONDITION-DIGEST.npy`` per condition are float32 arrays (N, n, n) in
-1/cm, one row per slice in the order of (patient, slice) names. The folder's name holds a digest of the
-physics version, the source's fingerprint, the slices' names, size, geometry and noise seed; a file's name one
-of its condition. What a slice is used for is not in the names, so another split needs no other arrays, and a
-changed number needs other names: nothing stale can be read. An array counts once the folder's manifest names
-it and only with the bytes it states (``bench.data.pairs.manifest``); ``build`` writes both.
+1/cm, memory-mapped, one row per slice in the order of (patient, slice) names. The names hold digests of all that
+shapes the values and of nothing else: a changed number needs other names, so nothing stale can be read, and another
+split needs no other arrays. An array counts once the folder's manifest names it, and only with the bytes that it
+states (``bench.data.pairs.manifest``).
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ class PairSet:
 
 
 def parts_of(selection: Selection) -> dict[str, list[SliceName]]:
-    """Return the names of the slices of each part: what ``open_pairs`` wants, plain and picklable."""
+    """Return the (patient, slice) names of each part, as ``open_pairs`` takes them."""
     return {part: [(ref.patient, ref.name) for ref in refs] for part, refs in selection.parts.items()}
 
 

@@ -1,4 +1,4 @@
-"""One array of the pair cache while it is filled: row by row, in any order, across interruptions.
+"""An array of the pair cache that is not complete yet: filled row by row, in any order, across interruptions.
 
 Rows are written into ``NAME.partial``; ``NAME.progress`` says which of them are on the disk, each with its
 CRC-32. It is written after the rows were flushed, so a row that counts as done is there whatever happened
@@ -44,6 +44,7 @@ class PartialArray:
     @property
     def done(self) -> npt.NDArray[np.bool_]:
         """Which rows are written, (rows,)."""
+        # rows not flushed yet count here, where nobody else writes them; after a crash they do not
         done = np.asarray(self._marks["done"] != 0, np.bool_)
         done[list(self._written)] = True
         return done
@@ -59,8 +60,9 @@ class PartialArray:
         marks = self._read_marks()
         if marks is None:
             self._start()
-        elif not self.partial.exists():
+        elif not self.partial.exists():  # killed after ``finish``, before the manifest named the array
             self.path.replace(self.partial)
+        # unbuffered, so that a full disk is an error of the row that is written, not of some later close
         self._file = open(self.partial, "r+b", buffering=0)
         if marks is not None:
             self._marks = marks
@@ -68,6 +70,7 @@ class PartialArray:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        # without an error ``finish`` has flushed; after one, another of this flush must not take its place
         if kind is not None:
             with suppress(OSError):
                 self.flush()
@@ -114,6 +117,7 @@ class PartialArray:
         self.flush()
         if not self.done.all():
             raise ValueError(f"{self.path.name} is not whole yet")
+        # the hash is of what the file gives back, and not of what was sent to it
         self._file.seek(len(self.header))
         entry = Entry(content=content, file_bytes=self.file_bytes, sha256=sha256_of(self._file))
         self.partial.replace(self.path)
@@ -125,6 +129,7 @@ class PartialArray:
 
     def _unmark_changed_rows(self) -> None:
         """Forget the rows whose bytes are not those that were written: they are computed again."""
+        # ``flush`` orders rows and marks; this finds rows that a disk or a person has changed since
         for row in np.flatnonzero(self.done):
             self._file.seek(len(self.header) + int(row) * self.row_bytes)
             content = self._file.read(self.row_bytes)

@@ -43,17 +43,17 @@ class Side:
 
     def _measured(self, ref: SliceRef, whole: bool) -> Measured:
         file = self.file(ref)
-        several = len(self.values[file]) > 1
-        label = ref.name.rpartition("/")[2] if several else ""
+        in_stack = len(self.values[file]) > 1
+        label = ref.name.rpartition("/")[2] if in_stack else ""
         place = self.folder / file
-        return Measured(_group(ref, several, place, whole), place, label, self.of(ref))
+        return Measured(_group(ref, in_stack, place, whole), place, label, self.of(ref))
 
 
-def _group(ref: SliceRef, several: bool, place: Path, whole: bool) -> Key:
+def _group(ref: SliceRef, in_stack: bool, place: Path, whole: bool) -> Key:
     """Return what a slice is judged with: its series, the other slices of its file, or those of its patient."""
     if ref.series is not None:
         return ref.patient, ref.series
-    if several or (ref.patient == UNKNOWN and whole):
+    if in_stack or (ref.patient == UNKNOWN and whole):
         return ref.patient, str(place)
     return (ref.patient, str(place.parent)) if ref.patient == UNKNOWN else (ref.patient,)
 
@@ -130,13 +130,13 @@ def pairs(
     refs: Sequence[SliceRef], reference: Side, sides: Mapping[str, Side], *, whole: bool = True
 ) -> Examined:
     """Return what is left of ``refs`` where both sides of each pair are looked at; see the two functions above."""
-    found = references(refs, reference, whole=whole)
+    kept = references(refs, reference, whole=whole)
     lines = [
         line
         for condition, side in sorted(sides.items())
-        for line in degraded(found.refs, condition, side, reference, whole=whole)
+        for line in degraded(kept.refs, condition, side, reference, whole=whole)
     ]
-    return Examined(found.refs, found.left_out, [*found.remarks, *lines])
+    return Examined(kept.refs, kept.left_out, [*kept.remarks, *lines])
 
 
 def repaired(sides: Mapping[str, Side]) -> dict[str, list[list[Any]]]:
@@ -144,7 +144,7 @@ def repaired(sides: Mapping[str, Side]) -> dict[str, list[list[Any]]]:
 
     Empty where there is none or the source accepts padding, so that nothing else gets another fingerprint.
     """
-    found = [
+    padded = [
         [condition, file, index, one.padded]
         for condition, side in sorted(sides.items())
         if "padding" not in side.accept
@@ -152,4 +152,4 @@ def repaired(sides: Mapping[str, Side]) -> dict[str, list[list[Any]]]:
         for index, one in enumerate(slices)
         if one.padded
     ]
-    return {"padding": found} if found else {}
+    return {"padding": padded} if padded else {}

@@ -1,4 +1,4 @@
-"""What speaks against the patients of a folder: one ID over several folders, folders that are no patients.
+"""Signs that the patients of a folder are others than read: one ID in many folders, folders that are no patients.
 
 Only where a file's header or its first folder says whose it is; a table or a rule is a person's word.
 """
@@ -53,9 +53,9 @@ def check_claims(
         BenchError: an ID that names nobody (``Anonymous``) stands in several folders, or a folder that is taken
             for a patient is called as none is (``imagesTr``); the remedy is ``patient_from``.
     """
-    several = list(claims)
-    by_id = [claim for claim in several if claim.patient_id]
-    rest = [claim for claim in several if not claim.patient_id]
+    all_claims = list(claims)
+    by_id = [claim for claim in all_claims if claim.patient_id]
+    rest = [claim for claim in all_claims if not claim.patient_id]
     return [*_ids(by_id, folder, strict, passed_over or (lambda _: False)), *_first_folders(rest, folder)]
 
 
@@ -67,13 +67,13 @@ def _ids(
         for claim in claims
     }
     shared = _shared(list(rooms.values()))
-    found: dict[str, dict[str, str]] = {}  # ID -> folder of the first level -> one file in it
+    folders_of: dict[str, dict[str, str]] = {}  # ID -> folder of the first level -> one file in it
     for claim in claims:
         patient, room = str(claim.patient_id), rooms[claim.file]
         level = room[shared:] if _names_nobody(patient) else room
         if level:
-            found.setdefault(patient, {}).setdefault(level[0], claim.file)
-    spread = {patient: folders for patient, folders in found.items() if len(folders) > 1}
+            folders_of.setdefault(patient, {}).setdefault(level[0], claim.file)
+    spread = {patient: folders for patient, folders in folders_of.items() if len(folders) > 1}
     for patient, folders in spread.items():
         if strict or _names_nobody(patient):
             names = sorted(folders, key=natural)

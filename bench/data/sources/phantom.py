@@ -60,9 +60,9 @@ class PhantomSlices(Source[schema.PhantomSource]):
         by_patient: dict[str, list[SliceRef]] = {}
         for ref in refs:
             by_patient.setdefault(ref.patient, []).append(ref)
-        for patient, own in by_patient.items():
+        for patient, slices in by_patient.items():
             for lesion in known[patient]:
-                near = min(own, key=lambda ref: abs((ref.z_mm or 0.0) - lesion.z_mm))
+                near = min(slices, key=lambda ref: abs((ref.z_mm or 0.0) - lesion.z_mm))
                 row = _row(lesion, near, size)
                 if row["slice_diameter_mm"]:
                     rows.append(row)

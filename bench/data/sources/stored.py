@@ -81,7 +81,7 @@ class StoredPairs(FileSource[schema.StudyPairs | schema.FolderPairs]):
         """Return the folder of the degraded slices of each condition."""
         if isinstance(self.spec, schema.FolderPairs):
             return {name: on_disk(self._folder / folder) for name, folder in self.spec.degraded.items()}
-        found: dict[str, Path] = {}
+        folders: dict[str, Path] = {}
         for room in STUDY_ROOMS:
             for folder in sorted((self._folder / room).glob("*")):
                 if (
@@ -89,8 +89,8 @@ class StoredPairs(FileSource[schema.StudyPairs | schema.FolderPairs]):
                     and folder != self._reference()
                     and any((folder / p).is_dir() for p in PARTS)
                 ):
-                    found.setdefault(nfc(folder.name), folder)
-        return found
+                    folders.setdefault(nfc(folder.name), folder)
+        return folders
 
     def _scan_files(self, index: FileIndex, table: PatientTable | None) -> Catalogue:
         reference, folders = self._reference(), self._folders()

@@ -23,8 +23,8 @@ def by_folder(catalogue: Catalogue, split: schema.FolderSplit) -> Parts:
     if not train or not test:
         message = f"source {catalogue.source} has no train and test folders"
         raise BenchError(message, key="rule", remedy="rule: folders needs pairs in the layout study")
-    wanted = min(max(1, nearest(split.validation * len(train))), len(train) - 1)
-    cut = len(train) - wanted
+    validation = min(max(1, nearest(split.validation * len(train))), len(train) - 1)
+    cut = len(train) - validation
     while catalogue.patients_known and 0 < cut < len(train) and train[cut].patient == train[cut - 1].patient:
         cut -= 1
     return {
@@ -50,12 +50,12 @@ def by_order(catalogue: Catalogue, split: schema.OrderSplit) -> Parts:
         raise BenchError(message, key="test", remedy="lower it")
     before, test = refs[:cut], refs[cut:]
     tested = {ref.patient for ref in test}
-    wanted = split.validation * len(before)
+    target = split.validation * len(before)
     validated: set[str] = set()
     held = 0
     for ref in reversed(before):
         if ref.patient not in tested and ref.patient not in validated:
-            if held >= wanted:
+            if held >= target:
                 break
             validated.add(ref.patient)
         held += ref.patient in validated

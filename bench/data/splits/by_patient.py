@@ -14,11 +14,11 @@ from bench.errors import BenchError
 
 def by_patient(catalogue: Catalogue, assigned: dict[str, str]) -> Parts:
     """Return the slices of each part for patients that have one; the others are left out."""
-    found: dict[str, list[SliceRef]] = {part: [] for part in PARTS}
+    parts: dict[str, list[SliceRef]] = {part: [] for part in PARTS}
     for ref in catalogue.refs:
         if ref.patient in assigned:
-            found[assigned[ref.patient]].append(ref)
-    return {part: tuple(found[part]) for part in PARTS}
+            parts[assigned[ref.patient]].append(ref)
+    return {part: tuple(parts[part]) for part in PARTS}
 
 
 def named(catalogue: Catalogue, split: schema.PatientSplit) -> dict[str, str]:

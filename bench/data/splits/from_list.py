@@ -53,8 +53,8 @@ def listed(catalogue: Catalogue, split: schema.ListSplit) -> list[Parts]:
     file = Path(split.file)
     rows = read(file)
     numbers = sorted({row.fold or 1 for row in rows})
-    found, faults = _place(rows, catalogue, split, file)
-    faults += _tested_again(found, catalogue.patients_known, file)
+    folds, faults = _place(rows, catalogue, split, file)
+    faults += _tested_again(folds, catalogue.patients_known, file)
     faults += _pinned(rows, catalogue, file)
     if numbers != list(range(1, len(numbers) + 1)):
         faults.append(BenchError(f"has the folds {numbers}", file=file, remedy="number them from 1"))
@@ -62,7 +62,7 @@ def listed(catalogue: Catalogue, split: schema.ListSplit) -> list[Parts]:
         raise _together(faults, file)
     order = {ref: place for place, ref in enumerate(catalogue.refs)}
     return [
-        {part: tuple(sorted(found[number].parts[part], key=lambda ref: order[ref])) for part in PARTS}
+        {part: tuple(sorted(folds[number].parts[part], key=lambda ref: order[ref])) for part in PARTS}
         for number in numbers
     ]
 
@@ -115,7 +115,7 @@ def _row(line: Line) -> Row:
 def _place(
     rows: list[Row], catalogue: Catalogue, split: schema.ListSplit, file: Path
 ) -> tuple[dict[int, _Lines], list[BenchError]]:
-    """Return the slices of each fold, and the rows that cannot be what they say."""
+    """Return the slices of each fold, and a fault for each row that does not fit the source or the rows before it."""
     slices: dict[str, dict[str, SliceRef]] = {}
     for ref in catalogue.refs:
         slices.setdefault(ref.patient, {})[ref.name] = ref
@@ -128,8 +128,8 @@ def _place(
             faults.append(BenchError(fault.message, file=file, line=row.line, remedy=fault.remedy))
             continue
         fold.patients.setdefault(row.patient, row)
-        own = slices[row.patient]
-        for ref in [own[row.name]] if row.name else list(own.values()):
+        of_patient = slices[row.patient]
+        for ref in [of_patient[row.name]] if row.name else list(of_patient.values()):
             fold.slices[ref] = row
             fold.parts[row.part].append(ref)
     return folds, faults
@@ -143,16 +143,16 @@ def _fault(
     fold: _Lines,
     split: schema.ListSplit,
 ) -> BenchError | None:
-    """Return what is wrong with a row beside those before it."""
-    own = slices.get(row.patient)
-    if own is None:
+    """Return why a row does not fit the source or the rows before it; None where it does."""
+    of_patient = slices.get(row.patient)
+    if of_patient is None:
         return no_patient(catalogue, row.patient)
-    if row.name and row.name not in own:
-        return BenchError(f"patient {row.patient} has no slice {row.name}", remedy=like(row.name, own))
+    if row.name and row.name not in of_patient:
+        return BenchError(f"patient {row.patient} has no slice {row.name}", remedy=like(row.name, of_patient))
     if (row.fold is None) != (first.fold is None):
         return BenchError("a fold is given on some lines only", remedy="give it on all lines, or on none")
-    asked = [own[row.name]] if row.name else own.values()
-    before = next((fold.slices[ref] for ref in asked if ref in fold.slices), None)
+    refs = [of_patient[row.name]] if row.name else of_patient.values()
+    before = next((fold.slices[ref] for ref in refs if ref in fold.slices), None)
     if before is not None:
         what = f"slice {row.name} of patient {row.patient}" if row.name else f"patient {row.patient}"
         return BenchError(f"{what} is already in {before.part} by line {before.line}", remedy="remove one")
@@ -163,19 +163,19 @@ def _fault(
     return None
 
 
-def _tested_again(found: dict[int, _Lines], known: bool, file: Path) -> Iterator[BenchError]:
+def _tested_again(folds: dict[int, _Lines], known: bool, file: Path) -> Iterator[BenchError]:
     """Yield a fault for each row that tests what another fold tests already.
 
     The scores of all folds are joined, so each patient (each slice where patients are not known) is tested once.
     """
     tested: dict[object, Row] = {}
-    told: set[int] = set()
-    for fold in found.values():
+    reported: set[int] = set()
+    for fold in folds.values():
         for ref in fold.parts["test"]:
             row = fold.slices[ref]
             first = tested.setdefault(ref.patient if known else ref, row)
-            if first.fold != row.fold and row.line not in told:
-                told.add(row.line)
+            if first.fold != row.fold and row.line not in reported:
+                reported.add(row.line)
                 message = (
                     f"patient {ref.patient} is tested in fold {row.fold}, and by line {first.line} in another"
                 )
@@ -184,16 +184,16 @@ def _tested_again(found: dict[int, _Lines], known: bool, file: Path) -> Iterator
 
 def _pinned(rows: list[Row], catalogue: Catalogue, file: Path) -> Iterator[BenchError]:
     """Yield a fault for each patient of another series, or of another number of slices, than the list states."""
-    own: dict[str, list[SliceRef]] = {}
+    by_patient: dict[str, list[SliceRef]] = {}
     for ref in catalogue.refs:
-        own.setdefault(ref.patient, []).append(ref)
+        by_patient.setdefault(ref.patient, []).append(ref)
     remedy = "get the pinned series, or list your own patients"
     for row in (row for row in rows if row.pins):
-        refs, wanted = own.get(row.patient, []), row.pins.get("series_uid")
-        other = next((ref.series for ref in refs if wanted and ref.series != wanted), wanted)
-        if other != wanted:
-            found = f"series {other}" if other else "no series"
-            message = f"patient {row.patient} has {found} in source {catalogue.source}, pinned is {wanted}"
+        refs, pinned = by_patient.get(row.patient, []), row.pins.get("series_uid")
+        other = next((ref.series for ref in refs if pinned and ref.series != pinned), pinned)
+        if other != pinned:
+            present = f"series {other}" if other else "no series"
+            message = f"patient {row.patient} has {present} in source {catalogue.source}, pinned is {pinned}"
             yield BenchError(message, file=file, line=row.line, remedy=remedy)
         elif refs and row.pins.get("slices", str(len(refs))) != str(len(refs)):
             message = f"patient {row.patient} has {len(refs)} slices, pinned are {row.pins['slices']}"

@@ -37,15 +37,16 @@ def kfold(catalogue: Catalogue, split: schema.KFoldSplit) -> list[Parts]:
     sizes = Counter(ref.patient for ref in catalogue.refs)
     cohorts = sub_cohorts(patients)
     tested = deal(sizes, cohorts, count, split.seed)
-    found = []
+    folds = []
     for fold in range(count):
         left = [patient for patient in patients if tested[patient] != fold]
-        wanted = min(max(1, nearest(split.validation * len(left))), len(left) - 1)
-        validated = _spread(left, cohorts, split.seed, fold)[:wanted]
+        # at least one patient validates and one trains, whatever the share
+        validating = min(max(1, nearest(split.validation * len(left))), len(left) - 1)
+        validated = _spread(left, cohorts, split.seed, fold)[:validating]
         parts = dict.fromkeys(left, "train") | dict.fromkeys(validated, "validation")
         parts |= {patient: "test" for patient in patients if tested[patient] == fold}
-        found.append(by_patient(catalogue, parts))
-    return found
+        folds.append(by_patient(catalogue, parts))
+    return folds
 
 
 def deal(sizes: Mapping[str, int], cohorts: Cohorts, count: int, seed: int) -> dict[str, int]:
@@ -63,6 +64,7 @@ def deal(sizes: Mapping[str, int], cohorts: Cohorts, count: int, seed: int) -> d
     held, fold_of = [0] * count, {}
     # small sub-cohorts first: the large ones that follow have rounds enough to level what they leave uneven
     for _, patients in sorted(members.items(), key=lambda item: (len(item[1]), natural(item[0]))):
+        # equal sizes are ordered by a draw from each name: one patient more leaves the order of the others as it was
         patients.sort(key=lambda patient: (-sizes[patient], seeds.derive("split", seed, patient)))
         for start in range(0, len(patients), count):
             # one patient a fold: a free choice by size alone could put a whole sub-cohort into few folds
@@ -75,9 +77,9 @@ def deal(sizes: Mapping[str, int], cohorts: Cohorts, count: int, seed: int) -> d
 
 def sub_cohorts(patients: Iterable[str]) -> dict[str, str]:
     """Return the sub-cohort of each patient; those that would be alone in theirs are together in one."""
-    found = {patient: cohort(patient) for patient in patients}
-    members = Counter(found.values())
-    return {patient: name if members[name] > 1 else "" for patient, name in found.items()}
+    cohort_of = {patient: cohort(patient) for patient in patients}
+    members = Counter(cohort_of.values())
+    return {patient: name if members[name] > 1 else "" for patient, name in cohort_of.items()}
 
 
 def cohort(patient: str) -> str:

@@ -1,4 +1,4 @@
-"""The slices of each part, fold by fold, and the file that a split is."""
+"""The slices of each part and fold, and the CSV file that states them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def shared(parts: Parts) -> dict[str, tuple[str, ...]]:
     for part in PARTS:
         for ref in parts[part]:
             where.setdefault(ref.patient, {})[part] = None
-    return {patient: tuple(found) for patient, found in where.items() if len(found) > 1}
+    return {patient: tuple(its_parts) for patient, its_parts in where.items() if len(its_parts) > 1}
 
 
 def leak(why: str, folds: Iterable[Parts]) -> str:

@@ -23,9 +23,9 @@ def thin(refs: Sequence[SliceRef], most: int | None) -> tuple[SliceRef, ...]:
     return tuple(sorted(kept, key=order))
 
 
-def _even(count: int, wanted: int) -> list[int]:
-    """Return ``wanted`` of the places 0 to ``count`` - 1, each in the middle of an equal stretch."""
-    return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
+def _even(count: int, number: int) -> list[int]:
+    """Return ``number`` of the places 0 to ``count`` - 1, each in the middle of an equal stretch."""
+    return [(2 * i + 1) * count // (2 * number) for i in range(number)]
 
 
 def _shares(sizes: list[int], most: int) -> list[int]:

@@ -1,11 +1,11 @@
 """The code of a network as it was planned: executed from the very bytes whose hash is checked, under private names.
 
 An ordinary import reads a file at another time than its hash was taken, and may take a compiled copy that only has
-the file's size and time. Here ``provenance.code_sources`` reads each file once; what it has read is what is hashed
+the file's size and time. Here ``hashing.code_sources`` reads each file once; what it has read is what is hashed
 and what is executed, now and in late imports.
 
 A folder ``models`` of the user, the ``models`` of this program and any third package of that name must not meet. So
-own code (see ``modules``) is imported under a name that stands for its folder and for what was read, and its
+own code (see ``locate``) is imported under a name that stands for its folder and for what was read, and its
 statements ``import models.x``, ``from models.x import y`` and ``from . import x`` are bound to the modules that were
 read. Code on the import path keeps its names there and is executed anew when a file of it has changed.
 """
@@ -37,7 +37,7 @@ class CodeChanged(InputChanged):
 class Planned:
     """The code that a cell's id names: ``sha256`` of all of it (empty: any will do), and of its ``files`` one by one.
 
-    ``base`` is the folder of the experiments file, where modules are looked for first (see ``modules.find``).
+    ``base`` is the folder of the experiments file, where modules are looked for first (see ``locate.find``).
     """
 
     base: str = ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.network_code.hashing import Sources
 from bench.network_code.importing.loader import Loader, put_first, spec_of
-from bench.network_code.locate import NETWORKS, Folder, Found, ReadFinder, around, join, origin_of
+from bench.network_code.locate import NETWORKS, Folder, ModuleFile, ReadFinder, around, join, origin_of
 
 
 class _Code:
@@ -18,13 +18,13 @@ class _Code:
 
     def __init__(self, sources: Sources) -> None:
         self.files = {
-            (found.folder, found.name): (found, text)
-            for found, text in sources.items()
-            if found.folder is not None
+            (source.folder, source.name): (source, text)
+            for source, text in sources.items()
+            if source.folder is not None
         }
         whole = hashlib.sha256()
-        for found, text in self.files.values():
-            whole.update(f"{found.file} {found.name} {len(text)} ".encode() + text)
+        for source, text in self.files.values():
+            whole.update(f"{source.file} {source.name} {len(text)} ".encode() + text)
         self._digest = whole.hexdigest()
         self.tops = {self.private(folder, ""): folder for folder, _ in self.files}
 
@@ -62,8 +62,8 @@ class OwnFinder(ReadFinder):
             return None
         folder = code.tops[top]
         if (folder, name) in code.files:
-            found, content = code.files[folder, name]
-            return spec_of(_BindingLoader(fullname, found, content, code))
+            source, content = code.files[folder, name]
+            return spec_of(_BindingLoader(fullname, source, content, code))
         if name and not any(place == folder and one.startswith(f"{name}.") for place, one in code.files):
             # Python's own finders would read the file, if there is one, and nobody has hashed it.
             message = f"no module {name} in the code that a cell's id names: only import statements are read"
@@ -78,9 +78,9 @@ class OwnFinder(ReadFinder):
 class _BindingLoader(Loader):
     """Binds the import statements too."""
 
-    def __init__(self, fullname: str, found: Found, content: bytes, code: _Code) -> None:
-        super().__init__(fullname, found.file, content)
-        self._binding = _Binding(found, code)
+    def __init__(self, fullname: str, source: ModuleFile, content: bytes, code: _Code) -> None:
+        super().__init__(fullname, source.file, content)
+        self._binding = _Binding(source, code)
 
     def get_code(self, fullname: str) -> CodeType | None:
         tree = self._binding.visit(ast.parse(self.content, filename=self.path))
@@ -91,15 +91,15 @@ class _BindingLoader(Loader):
 class _Binding(ast.NodeTransformer):
     """Writes the private names of own modules into the import statements of one file."""
 
-    def __init__(self, found: Found, code: _Code) -> None:
-        self.found, self.code = found, code
+    def __init__(self, source: ModuleFile, code: _Code) -> None:
+        self.source, self.code = source, code
 
     def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
-        made: list[ast.stmt] = []
+        statements: list[ast.stmt] = []
         for alias in node.names:
             private = self._prefix(alias.name)
             if private is None and _is_network(alias.name):
-                made.append(_missing(alias.name, node))
+                statements.append(_missing(alias.name, node))
                 continue
             if private is None:
                 names = [alias]
@@ -108,28 +108,28 @@ class _Binding(ast.NodeTransformer):
             else:  # ``import a.b`` binds ``a``
                 top = alias.name.partition(".")[0]
                 names = [ast.alias(join(private, alias.name), None), ast.alias(join(private, top), top)]
-            made += [ast.copy_location(ast.Import([name]), node) for name in names]
-        return made
+            statements += [ast.copy_location(ast.Import([name]), node) for name in names]
+        return statements
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
-        origin = origin_of(node, self.found.package)
-        made: list[ast.stmt] = []
+        origin = origin_of(node, self.source.package)
+        statements: list[ast.stmt] = []
         for alias in node.names:
             private = self._prefix(join(origin, alias.name)) or self._prefix(origin)
             if private is None and _is_network(origin):
-                made.append(_missing(origin, node))
+                statements.append(_missing(origin, node))
                 continue
             changed = (
                 ast.ImportFrom(node.module, [alias], node.level)
                 if private is None
                 else ast.ImportFrom(join(private, origin), [alias], 0)
             )
-            made.append(ast.copy_location(changed, node))
-        return made
+            statements.append(ast.copy_location(changed, node))
+        return statements
 
     def _prefix(self, name: str) -> str | None:
-        assert self.found.folder is not None
-        folder = self.code.seen_from(name, self.found.folder)
+        assert self.source.folder is not None
+        folder = self.code.seen_from(name, self.source.folder)
         return None if folder is None else self.code.private(folder, "")
 
 

@@ -26,9 +26,9 @@ class PathFinder(ReadFinder):
         """Answer for ``sources`` from now on, and forget modules that were executed from other bytes."""
         put_first(self)
         self._taken = {
-            found.name: (found.file, content)
-            for found, content in sources.items()
-            if found.name.partition(".")[0] not in _SHARED
+            source.name: (source.file, content)
+            for source, content in sources.items()
+            if source.name.partition(".")[0] not in _SHARED
         }
         loaded = {name: sys.modules[name] for name in self._taken if name in sys.modules}
         if all(_executed(module) == self._taken[name] for name, module in loaded.items()):

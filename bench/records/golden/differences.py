@@ -47,7 +47,7 @@ def compare(golden: Mapping[str, Any], results: Sequence[Result]) -> list[Differ
         for name in golden["cells"]
         if name not in planned
     ]
-    found: dict[str, Facts] = {}
+    finished: dict[str, Facts] = {}
     for name, result in planned.items():
         status = "missing" if result.record is None else result.record.status
         if name not in golden["cells"]:
@@ -55,39 +55,39 @@ def compare(golden: Mapping[str, Any], results: Sequence[Result]) -> list[Differ
         elif status != "finished":
             differences.append(Difference("run", name, "status", "finished", status))
         else:
-            found[name] = facts.of(result)
-    exact, blamed = _exact(golden["exact"], found)
-    differences += exact + _scores(golden["cells"], found, blamed)
+            finished[name] = facts.of(result)
+    exact, blamed = _exact(golden["exact"], finished)
+    differences += exact + _scores(golden["cells"], finished, blamed)
     return sorted(differences, key=lambda difference: facts.KINDS.index(difference.kind))
 
 
 def _exact(
-    golden: Mapping[str, Mapping[Kind, Mapping[str, Any]]], found: Mapping[str, Facts]
+    golden: Mapping[str, Mapping[Kind, Mapping[str, Any]]], finished: Mapping[str, Facts]
 ) -> tuple[list[Difference], dict[str, Kind]]:
     """Return the exact facts that differ, one line for all cells that agree, and what each cell is blamed on."""
     cells: dict[tuple[str, Kind, str, str, str], list[str]] = defaultdict(list)
     blamed: dict[str, Kind] = {}
-    for name, one in found.items():
+    for name, one in finished.items():
         fold = facts.fold_of(name)
         for kind, values in golden.get(fold, {}).items():
             mine = one.exact.get(kind, {})
             if kind == "training" and name == facts.input_of(name):
                 continue
-            for key, wanted in values.items():
-                if facts.differ(key, wanted, mine.get(key)):
-                    cells[fold, kind, key, _short(wanted), _short(mine.get(key))].append(name)
+            for key, expected in values.items():
+                if facts.differ(key, expected, mine.get(key)):
+                    cells[fold, kind, key, _short(expected), _short(mine.get(key))].append(name)
                     earlier = blamed.get(name, kind)
                     blamed[name] = min(kind, earlier, key=facts.KINDS.index)
     differences = [
-        Difference(kind, _who(names, _holders(fold, kind, found), fold), key, wanted, mine)
-        for (fold, kind, key, wanted, mine), names in cells.items()
+        Difference(kind, _who(names, _holders(fold, kind, finished), fold), key, expected, mine)
+        for (fold, kind, key, expected, mine), names in cells.items()
     ]
     return differences, blamed
 
 
-def _holders(fold: str, kind: Kind, found: Iterable[str]) -> list[str]:
+def _holders(fold: str, kind: Kind, finished: Iterable[str]) -> list[str]:
     """Return the cells of a fold that state facts of this kind: an untreated input has no training."""
-    mine = [name for name in found if facts.fold_of(name) == fold]
+    mine = [name for name in finished if facts.fold_of(name) == fold]
     return [name for name in mine if kind != "training" or name != facts.input_of(name)]
 
 
@@ -99,16 +99,16 @@ def _who(names: Sequence[str], holders: Sequence[str], fold: str) -> str:
 
 
 def _scores(
-    golden: Mapping[str, Any], found: Mapping[str, Facts], blamed: Mapping[str, Kind]
+    golden: Mapping[str, Any], finished: Mapping[str, Facts], blamed: Mapping[str, Kind]
 ) -> list[Difference]:
     red: dict[str, list[tuple[str, str, str]]] = {}
-    for name, one in found.items():
+    for name, one in finished.items():
         red[name] = []
         for metric, score in golden[name]["scores"].items():
             mean = one.means.get(metric)
-            wanted = f"{score['value']:.6g} +- {score['band']:.2g}"
+            expected = f"{score['value']:.6g} +- {score['band']:.2g}"
             if mean is None or not abs(mean - score["value"]) <= score["band"]:  # a NaN is red too
-                red[name].append((metric, wanted, "none" if mean is None else f"{mean:.6g}"))
+                red[name].append((metric, expected, "none" if mean is None else f"{mean:.6g}"))
 
     def kind(name: str) -> Kind:
         untreated = facts.input_of(name)

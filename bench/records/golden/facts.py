@@ -1,4 +1,4 @@
-"""What a finished cell states: exact facts, each with the kind of fault that changes it, and its mean scores."""
+"""The facts of a finished cell: exact ones, each with the kind of fault that changes it, and its mean scores."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def fold_of(name: str) -> str:
     return (name.split(":")[3:] or [ALL])[0]
 
 
-def differ(fact: str, golden: Any, found: Any) -> bool:
+def differ(fact: str, golden: Any, actual: Any) -> bool:
     """Return whether a fact is another; a metric that was added after the golden file was made is not in it."""
-    if fact == DEFINITIONS and found is not None:
-        found = {key: value for key, value in found.items() if key in golden}
-    return bool(golden != found)
+    if fact == DEFINITIONS and actual is not None:
+        actual = {key: value for key, value in actual.items() if key in golden}
+    return bool(golden != actual)
 
 
 def of(result: Result) -> Facts:
@@ -86,7 +86,7 @@ def _exact(record: Record, result: Result) -> dict[Kind, dict[str, Any]]:
     data = record.spec.dataset.data
     definitions = {key: {name: value.get(name) for name in _MEANING} for key, value in record.metrics.items()}
     pair_names = {"count": len(names), "first": names[0], "last": names[-1], "digest": digest(names, 16)}
-    found: dict[Kind, dict[str, Any]] = {
+    stated: dict[Kind, dict[str, Any]] = {
         "data": {
             "split": data.split_sha256,
             "slices": data.selection,
@@ -98,7 +98,7 @@ def _exact(record: Record, result: Result) -> dict[Kind, dict[str, Any]]:
         "scoring": {DEFINITIONS: definitions, "scoring version": record.scoring_version},
     }
     if "physics" in record.spec.versions:  # not where degraded slices are stored
-        found["simulation"] = {"physics version": record.spec.versions["physics"]}
+        stated["simulation"] = {"physics version": record.spec.versions["physics"]}
     if record.spec.training is not None:
-        found["training"] = {"training version": record.spec.versions.get("training")}
-    return found
+        stated["training"] = {"training version": record.spec.versions.get("training")}
+    return stated

@@ -59,9 +59,9 @@ def _exact(runs: Iterable[Mapping[str, facts.Facts]]) -> dict[str, dict[str, dic
     """Return the exact facts of each fold by kind; a ``BenchError`` where two cells or runs differ in one."""
     folds: dict[str, dict[str, dict[str, Any]]] = {}
     for run in runs:
-        for name, found in run.items():
+        for name, cell in run.items():
             fold = folds.setdefault(facts.fold_of(name), {})
-            for kind, values in found.exact.items():
+            for kind, values in cell.exact.items():
                 known = fold.setdefault(kind, {})
                 for key, value in values.items():
                     if known.setdefault(key, value) != value:
@@ -69,10 +69,10 @@ def _exact(runs: Iterable[Mapping[str, facts.Facts]]) -> dict[str, dict[str, dic
     return folds
 
 
-def _scores(name: str, found: Sequence[facts.Facts]) -> dict[str, dict[str, float]]:
+def _scores(name: str, repeats: Sequence[facts.Facts]) -> dict[str, dict[str, float]]:
     scores = {}
-    for metric, recorded in found[0].metrics.items():
-        means = [one.means[metric] for one in found]
+    for metric, recorded in repeats[0].metrics.items():
+        means = [one.means[metric] for one in repeats]
         if not np.isfinite(means).all():
             raise BenchError(f"{metric} of cell {name} is not finite")
         low, high = min(means), max(means)

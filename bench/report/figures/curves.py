@@ -98,6 +98,6 @@ def _draw(axes: object, curve: Curve) -> None:
         markersize=4,
         solid_capstyle="round",
     )
-    shown = [(x, y) for x, y in zip(curve.epochs, curve.psnr, strict=True) if math.isfinite(y)]
-    if curve.stopped and shown:
-        axes.plot(*shown[-1], color=paint, marker="x", markersize=8, markeredgewidth=2)  # type: ignore[attr-defined]
+    finite = [(x, y) for x, y in zip(curve.epochs, curve.psnr, strict=True) if math.isfinite(y)]
+    if curve.stopped and finite:
+        axes.plot(*finite[-1], color=paint, marker="x", markersize=8, markeredgewidth=2)  # type: ignore[attr-defined]

@@ -68,6 +68,6 @@ def text(figure: Any) -> str:
     return svg.strip()
 
 
-def _font(found: re.Match[str]) -> str:
-    size = re.search(r"[\d.]+px", found.group(1))
+def _font(match: re.Match[str]) -> str:
+    size = re.search(r"[\d.]+px", match.group(1))
     return f"font-size: {size.group()}" if size else ""

@@ -26,8 +26,8 @@ def environment(board: Scoreboard) -> Grid:
             seen[key][text] += 1
     rows = []
     for key, texts in seen.items():
-        several = [f"{text} ({words.count(count, 'cell')})" for text, count in sorted(texts.items())]
-        rows.append((label(key), label(next(iter(texts)) if len(texts) == 1 else "; ".join(several))))
+        counted = [f"{text} ({words.count(count, 'cell')})" for text, count in sorted(texts.items())]
+        rows.append((label(key), label(next(iter(texts)) if len(texts) == 1 else "; ".join(counted))))
     return Grid(
         name="environment", title="Made with", headings=("What", "Value"), rows=tuple(rows), texts=(0, 1)
     )
