@@ -87,7 +87,7 @@ def score(
     threads: int,
     executor: str,
 ) -> None:
-    """Score finished cells by metrics that are new since, without training.
+    """Score finished cells by new metrics, without training.
 
     The saved weights and the pairs are used; scores that are up to date stay. Exit 1 where a cell cannot be scored
     again, with the reason. Then the tables are written.
@@ -132,7 +132,7 @@ def status(profile: str, runs: Path) -> None:
 @runs_option
 @reports_option
 def report(profile: str, runs: Path, reports: Path) -> None:
-    """Write the tables again from the records: results.md, .html, .csv and .tex."""
+    """Write the tables again, from the records alone: .md, .html, .csv, .tex."""
     from bench.records.store import RunStore
     from bench.report import write
 
@@ -145,7 +145,7 @@ def report(profile: str, runs: Path, reports: Path) -> None:
 @runs_option
 @click.option("--golden", type=File, help="Instead of the golden file of this program.")
 def verify(profile: str, runs: Path, golden: Path | None) -> None:
-    """Compare the records of the smoke run with the golden ones; exit 1 where they differ.
+    """Compare the smoke run with the golden one; exit 1 on a difference.
 
     What differs is told by its likely cause: the run, the data, the scoring, the simulation or the training.
     """
