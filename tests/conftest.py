@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from bench import seeds
 from bench.config import schema
@@ -21,6 +22,9 @@ from bench.plan import cells
 from bench.plan.cells import Training
 from bench.records.store import CellStore
 from tests import records_factory
+
+settings.register_profile("patient", deadline=None)  # a loaded machine is no fault
+settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 16

@@ -132,7 +132,7 @@ def status(profile: str, runs: Path) -> None:
 @runs_option
 @reports_option
 def report(profile: str, runs: Path, reports: Path) -> None:
-    """Write the tables again, from the records alone: .md, .html, .csv, .tex."""
+    """Write the tables again, from the records alone."""
     from bench.records.store import RunStore
     from bench.report import write
 

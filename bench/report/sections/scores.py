@@ -48,7 +48,7 @@ def further(board: Scoreboard) -> Grid | None:
     """Return the scores of all metrics without a table of their own, metric by metric; None where there are none."""
     foot, rows = Footnotes(), []
     for metric in (metric for metric in board.metrics if metric not in (PSNR, SSIM, RMSE)):
-        name = label(board.named(metric), f"{board.definition(metric)['direction']} is better")
+        name = label(board.named(metric))
         rows += [(name, *cells) for cells in _rows(board, (metric,), entries.condition, foot)]
     if not rows:
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data.files.file_format import FileFormat
@@ -38,7 +38,6 @@ def test_one_name_twice_is_refused_for_one_patient_only() -> None:
         assemble("s", "npy", [ref("A", "z0", file="h"), ref("A", "z0", file="g")], fingerprint="x")
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=8), unique=True, max_size=6))
 def test_names_have_one_order(names: list[str]) -> None:
     """Different texts have different keys, and any two keys can be compared."""

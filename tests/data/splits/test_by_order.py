@@ -60,7 +60,7 @@ def test_a_cut_between_patients_needs_no_declaration() -> None:
     assert {name.split("/")[0] for name in names(chosen)["test"]} == {"P3"}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(SIZES, st.integers(1, 40), st.floats(0.02, 0.6))
 def test_the_last_slices_are_tested_and_validation_is_whole_and_clean(
     sizes: list[int], test: int, validation: float

@@ -192,7 +192,7 @@ SPLITS = st.sampled_from(
 
 
 @example([3, 3, 3, 3, 3], OrderSplit(test=4, validation=0.2, leaky="so"), 1)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(3, 9), min_size=5, max_size=9), SPLITS, st.none() | st.integers(1, 9))
 def test_a_split_file_given_back_is_the_same_split(
     tmp_path: Path, sizes: list[int], split: AnySplit, most: int | None

@@ -32,7 +32,7 @@ def kfold(folds: int, validation: float = 0.2, seed: int = 0) -> AnySplit:
     return KFoldSplit(folds=folds, validation=validation, seed=seed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIZES, FOLDS, st.floats(0.02, 0.6), st.integers(0, 4), st.integers(0, 9))
 def test_every_slice_is_tested_once_and_never_trained_on_beside(
     sizes: dict[str, int], folds: int, validation: float, seed: int, shuffle: int
@@ -55,7 +55,7 @@ def test_every_slice_is_tested_once_and_never_trained_on_beside(
     assert (again.sha256, again) == (chosen.sha256, chosen)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(SIZES, FOLDS, st.integers(0, 4))
 def test_folds_are_even_in_slices_and_in_sub_cohorts(sizes: dict[str, int], folds: int, seed: int) -> None:
     """No fold has more slices than another by more than the largest patient; sub-cohorts by one patient."""

@@ -41,7 +41,7 @@ SHARE = st.floats(0.05, 0.45)
 COUNT = st.one_of(st.none(), st.integers(1, 20))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIZES, SHARE, SHARE, st.integers(0, 5), COUNT, COUNT, st.integers(0, 9))
 def test_shares_never_put_a_patient_in_two_parts(
     sizes: dict[str, int],
@@ -199,7 +199,7 @@ def test_counts_spread_over_patients_and_z() -> None:
     assert thin(refs, 1000) == refs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIZES, st.integers(1, 60))
 def test_thinning_is_fair(sizes: dict[str, int], most: int) -> None:
     """No patient gives two slices more than another that has slices left."""
