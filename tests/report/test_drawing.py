@@ -220,15 +220,19 @@ def test_a_network_that_returns_its_input_is_marked_in_every_format(
     bench.add("dncnn", "sv60", scores([26.0, 25.0, 28.0, 27.0]))
     bench.add("ddnet", "sv60", scores([25.06, 26.06, 27.06, 28.06]))
     texts = drawn(bench, tmp_path)
-    for ending in (".md", ".tex"):
-        marked = [line for line in texts[ending].splitlines() if "(output = input)" in line]
-        assert len(marked) == 6, (
-            ending
-        )  # scores, gain, error, further scores, and UNet's rows of spread and cost
-        assert re.search(r"26\.50 / \S+ \(output = input\)", marked[0])
-        assert texts[ending].count("has not learned to change its input") == 5
-    assert texts[".html"].count('<span class="detail">output = input</span>') == 5
-    assert texts[".html"].count("has not learned to change its input") == 5
+    sections = ("Scores", "Gain over the input", "Error in HU", "Spread over patients", "Cost")
+    for title in sections:  # the lines of a section of the Markdown, and the note below its table
+        section = texts[".md"].split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+        assert sum("(output = input)" in line for line in section.splitlines()) == 1, title
+        assert section.count("has not learned to change its input") == 1, title
+    marked = [line for line in texts[".md"].splitlines() if "(output = input)" in line]
+    assert re.search(r"26\.50 / \S+ \(output = input\)", marked[0])
+    for ending, mark in (
+        (".tex", "(output = input)"),
+        (".html", '<span class="detail">output = input</span>'),
+    ):
+        assert sum(mark in line for line in texts[ending].splitlines()) == len(marked), ending
+        assert texts[ending].count("has not learned to change its input") == len(marked), ending
     rows = list(csv.DictReader(io.StringIO(texts[".csv"])))
     assert {(row["model"], row["output_is_input"]) for row in rows} == {
         ("input", ""), ("unet", "true"), ("dncnn", "false"), ("ddnet", "false")
