@@ -391,7 +391,8 @@ def test_interrupted_training_ends_its_worker_and_continues(
     command = ("run", "--profile", "long", "--only", "unet:noisy")
     first = start(*command)
     first.wait_for_worker()
-    os.killpg(first.process.pid, signal.SIGINT)  # while the worker is started, and not yet deaf to it
+    time.sleep(0.5)
+    os.killpg(first.process.pid, signal.SIGINT)  # while the worker loads its first modules
     assert first.end() == (130, STOPPED)
     assert gone(first)
     second = start(*command)
