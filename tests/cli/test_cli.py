@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from bench import atomic, cli, devices
-from bench.execution import resolve
+from bench.cli.display import text_of
+from bench.execution import resolve, runner
 from bench.records import golden as golden_runs
 from tests import tiny
 
@@ -327,6 +328,14 @@ class Running:
         )
         return {int(pid) for pid in found.stdout.split()} - {self.process.pid}
 
+    def wait_for_worker(self) -> None:
+        """Return as soon as the worker process is there; multiprocessing's tracker of resources is started before."""
+        deadline = time.monotonic() + 60
+        while len(self.descendants()) < 2:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def end(self) -> tuple[int, str]:
         """Wait for the end and return the exit code and stderr."""
         _, err = self.process.communicate(timeout=60)
@@ -345,7 +354,7 @@ def gone(session: Running) -> bool:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Start ``bench`` in a folder with both files; whatever is left of it at the end is killed."""
-    tiny.write(tmp_path, tiny.DATASETS.replace("slices: 4,", "slices: 30,"))
+    tiny.write(tmp_path, tiny.DATASETS.replace("slices: 4,", "slices: 8,"))
     sessions: list[Running] = []
 
     def run(*arguments: str) -> Running:
@@ -365,36 +374,42 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 def test_interrupted_build_continues(start: Callable[..., Running]) -> None:
     command = ("data", "build", "--profile", "tiny")
     first = start(*command)
-    first.wait_for(" 0 of 150")
+    first.wait_for(" 0 of 40")
     first.wait_for("building phantom: ")
     os.killpg(first.process.pid, signal.SIGINT)
     assert first.end() == (130, STOPPED)
     second = start(*command)
     line = second.wait_for("building phantom: ")
-    assert 0 < int(line.split(": ")[1].split()[0]) < 150
+    assert 0 < int(line.split(": ")[1].split()[0]) < 40
     assert second.end() == (0, "")
 
 
 def test_interrupted_training_ends_its_worker_and_continues(
-    start: Callable[..., Running], tmp_path: Path
+    start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny.write(tmp_path)
     command = ("run", "--profile", "long", "--only", "unet:noisy")
     first = start(*command)
-    first.wait_for("epoch 2/")
-    assert first.descendants()
-    os.killpg(first.process.pid, signal.SIGINT)  # Ctrl-C reaches every process of the terminal
+    first.wait_for_worker()
+    time.sleep(0.5)
+    os.killpg(first.process.pid, signal.SIGINT)  # while the worker loads its first modules
     assert first.end() == (130, STOPPED)
     assert gone(first)
     second = start(*command)
-    line = second.wait_for("[1/1]")
-    assert int(line.split("continued after epoch ")[1]) >= 2
+    second.wait_for_worker()
     second.process.send_signal(signal.SIGTERM)  # to the parent, while the worker is started
     assert second.end() == (130, STOPPED)
     assert gone(second)
     third = start(*command)
-    third.wait_for("[1/1]")
-    time.sleep(0.2)
-    os.killpg(third.process.pid, signal.SIGINT)  # while the worker loads its modules
+    third.wait_for("epoch 2/")
+    assert third.descendants()
+    os.killpg(third.process.pid, signal.SIGINT)  # Ctrl-C reaches every process of the terminal
     assert third.end() == (130, STOPPED)
     assert gone(third)
+    tiny.use_fake_executor(monkeypatch)  # what the state is worth to another worker is in test_worker
+    monkeypatch.setattr(runner, "_audited", tiny.unaudited)
+    cache = tmp_path / ".bench-cache"
+    events = runner.run(tiny.request(tmp_path, "long", only=("unet:noisy",), cache=cache))
+    line = next(text for event in events if (text := text_of(event) or "").startswith("[1/1]"))
+    events.close()
+    assert int(line.split("continued after epoch ")[1]) >= 2

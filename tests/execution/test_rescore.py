@@ -46,11 +46,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, where cells are scored in this process and no tables are drawn."""
+def folder(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, where cells are scored in this process and no tables are drawn.
+
+    Each copy stands in the same place: a network that is kept for its code, by path and hash, is not traced anew.
+    """
     tiny.use_executor(monkeypatch, tiny.InProcess)
     monkeypatch.setattr(report, "write", lambda *_: [])
-    return Path(shutil.copytree(trained, tmp_path / "copy"))
+    place = trained.with_name("copy")
+    shutil.rmtree(place, ignore_errors=True)
+    return Path(shutil.copytree(trained, place))
 
 
 def score(folder: Path, *only: str) -> tuple[int, list[str], list[CellEnded]]:

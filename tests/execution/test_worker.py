@@ -1,11 +1,15 @@
-"""A worker process through errors, a divergence and a kill: run once for the module, examined by each test."""
+"""A worker process through errors, a divergence and a kill: run once for the module, examined by each test.
+
+Each start of a process costs seconds for its libraries, so the network checks are part of the same story, and so
+does each network that is traced: all cells train one.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,7 @@ import pytest
 from bench import devices
 from bench.data.pairs.pairs import PairFiles
 from bench.events import CellEnded, EpochEnded, Event, Message
-from bench.execution.task import Network, NetworkCheck, Task
+from bench.execution.task import Network, NetworkCheck, NetworkFault, Task
 from bench.execution.worker import Worker
 from bench.network_code import hashing
 from bench.network_code.importing import Planned
@@ -28,7 +32,8 @@ import keras
 
 def build():
     image = keras.Input((None, None, 1))
-    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 3, padding="same")(image))
+    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(x))
 """
 
 
@@ -36,9 +41,16 @@ def build():
 class Story:
     """Tasks by name, the events of each and the process it ran in."""
 
+    root: Path
     tasks: dict[str, Task]
     events: dict[str, list[Event]] = field(default_factory=dict)
     pids: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, list[NetworkFault]] = field(default_factory=dict)
+
+    def check(self, name: str, worker: Worker, networks: Iterable[Network], log: Path) -> None:
+        worker.begin(NetworkCheck(tuple(networks), log))
+        self.pids[name] = worker._process.pid
+        self.faults[name] = worker.checked()
 
     def tell(self, name: str, worker: Worker, kill_after: int | None = None) -> None:
         events = self.events[name] = []
@@ -67,6 +79,37 @@ class Story:
         return (store.folder / "scores.csv").read_bytes(), arrays
 
 
+UNBUILDABLE = {
+    "exits": "raise SystemExit('away')",
+    "none": "def build(): pass",
+    "smaller": "import keras\n\ndef build():\n    x = keras.Input((None, None, 1))\n"
+    "    return keras.Model(x, keras.layers.MaxPooling2D(2)(x))",
+}
+
+
+def some_networks(base: Path) -> tuple[Network, ...]:
+    """Two networks of the program and three of a person; four cannot be built, and one not for its last size."""
+    (base / "models").mkdir(parents=True)
+    for name, text in UNBUILDABLE.items():
+        (base / "models" / f"{name}.py").write_text(text)
+
+    def network(name: str, **params: Any) -> Network:
+        return Network(name, f"models.{name}:build", params, "float32", (16, 32), Planned(str(base)))
+
+    some = (network("unet", momentum=99), network("dncnn", depth=3), *map(network, UNBUILDABLE))
+    return (*some, replace(network("unet", filters=[2, 2, 2]), sides=(22,)))
+
+
+def own_network(base: Path) -> tuple[Path, Network]:
+    """The file of a person's network, and the network as it is planned from it."""
+    base.mkdir()
+    file = base / "network.py"
+    file.write_text(NETWORK)
+    sources = hashing.code_sources("network:build", base)
+    code = Planned(str(base), hashing.hash_of(sources), hashing.file_hashes(sources))
+    return file, Network("network", "network:build", {}, "float32", (16,), code)
+
+
 def plant_nan(degraded: dict[Any, np.ndarray], reference: dict[Any, np.ndarray]) -> None:
     for image in degraded.values():
         image[3, 3] = np.nan
@@ -86,34 +129,46 @@ def story(
             image *= 1.1
 
     other = pair_files(root / "other", "brighter", brighter)
-    settings, long = training(), training(epochs=EPOCHS, schedule_epochs=EPOCHS)
-    tasks = {
-        "missing": task(root / "missing", replace(files, folder=str(root / "nowhere")), settings),
-        "bug": task(root / "bug", files, settings, params={"filters": "no list"}),
-        "first": task(root / "first", files, settings),
-        "nan": task(root / "nan-cell", nan, settings),
-        "second": task(root / "second", other, settings, seed=2),
-        "whole": task(root / "whole", files, long),
-        "killed": task(root / "killed", files, long),
-        "fresh": task(root / "fresh", other, settings, seed=2),
-    }
     network = root / "network.py"
     network.write_text(NETWORK)
-    own = task(root / "edited", files, settings, build="network:build", params={}, base=root)
+    settings = training(epochs=EPOCHS, schedule_epochs=EPOCHS)
     hashes = hashing.file_hashes(hashing.code_sources("network:build", root))
-    tasks["edited"] = replace(own, code=replace(own.code, files=hashes))
-    told = Story(tasks)
+
+    def own(name: str, pairs: PairFiles = files, seed: int = 1) -> Task:
+        asked = task(root / name, pairs, settings, build="network:build", params={}, base=root, seed=seed)
+        return replace(asked, code=replace(asked.code, files=hashes))
+
+    tasks = {
+        "missing": own("missing", replace(files, folder=str(root / "nowhere"))),
+        "bug": task(root / "bug", files, settings, params={"filters": "no list"}),
+        "first": own("first"),
+        "nan": own("nan-cell", nan),
+        "second": own("second", other, seed=2),
+        "killed": own("killed"),
+        "edited": own("edited"),
+        "fresh": own("fresh", other, seed=2),
+    }
+    (root / "dies.py").write_text("import os\nos._exit(7)\n")
+    dies = Network("dies", "dies:build", {}, "float32", (16,), Planned(str(root)))
+    own_file, planned = own_network(root / "own")
+    told = Story(root, tasks)
     with Worker(threads=1) as worker:
-        for name in ("missing", "bug", "first", "nan", "second", "whole"):
+        told.check("some", worker, some_networks(root / "some"), root / "some.txt")
+        told.asked_twice = worker.checked()  # type: ignore[attr-defined]
+        for name in ("missing", "bug", "first", "nan", "second"):
             told.tell(name, worker)
         told.tell("killed", worker, kill_after=3)
         told.failed = told.record("killed")  # type: ignore[attr-defined]
-        network.write_text(NETWORK.replace("3, padding", "1, padding"))
+        network.write_text(NETWORK.replace("Conv2D(1, 3", "Conv2D(1, 1"))
         told.tell("edited", worker)
         told.left = sorted(path.name for path in (root / "edited").iterdir())  # type: ignore[attr-defined]
         network.write_text(NETWORK)
         for name in ("fresh", "killed again", "edited again"):
             told.tell(name, worker)
+        told.check("as planned", worker, [planned], root / "own.txt")
+        own_file.write_text(NETWORK.replace("Conv2D(1, 3", "Conv2D(1, 1"))
+        told.check("edited", worker, [planned], root / "own.txt")
+        told.check("dies", worker, [dies], root / "dies.txt")
     return told
 
 
@@ -157,8 +212,8 @@ def test_a_network_edited_since_the_plan_fails_by_name_and_its_cell_stays_open(s
 
 
 def test_cells_share_a_process_until_it_dies(story: Story) -> None:
-    early = {story.pids[name] for name in ("missing", "bug", "first", "nan", "second", "whole", "killed")}
-    late = {story.pids[name] for name in ("fresh", "killed again")}
+    early = {story.pids[name] for name in ("some", "missing", "bug", "first", "nan", "second", "killed")}
+    late = {story.pids[name] for name in ("fresh", "killed again", "edited again", "as planned", "dies")}
     assert len(early) == len(late) == 1
     assert early != late
     assert os.getpid() not in early | late
@@ -186,7 +241,7 @@ def test_a_cell_after_others_equals_one_in_a_fresh_process(story: Story) -> None
 
 
 def test_a_killed_training_continues_to_equal_weights_and_scores(story: Story) -> None:
-    assert story.files("killed") == story.files("whole")
+    assert story.files("killed") == story.files("first")
     done = [event.epoch for event in story.events["killed again"] if isinstance(event, EpochEnded)]
     record = story.record("killed")
     assert [attempt.ended for attempt in record.attempts] == ["failed", "finished"]
@@ -200,57 +255,28 @@ def test_no_process_is_left(story: Story) -> None:
             os.kill(pid, 0)
 
 
-def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(
-    worker: Worker, tmp_path: Path
-) -> None:
-    texts = {
-        "exits": "raise SystemExit('away')",
-        "none": "def build(): pass",
-        "smaller": "import keras\n\ndef build():\n    x = keras.Input((None, None, 1))\n"
-        "    return keras.Model(x, keras.layers.MaxPooling2D(2)(x))",
-    }
-    (tmp_path / "models").mkdir()
-    for name, text in texts.items():
-        (tmp_path / "models" / f"{name}.py").write_text(text)
-
-    def network(name: str, **params: Any) -> Network:
-        return Network(name, f"models.{name}:build", params, "float32", (16, 32), Planned(str(tmp_path)))
-
-    asked = (network("unet", momentum=99), network("dncnn", depth=3), *map(network, texts))
-    worker.begin(NetworkCheck((*asked, replace(network("unet"), sides=(24,))), tmp_path / "log.txt"))
-    found = dict(enumerate(worker.checked()))
-    assert [name for name, _ in found.values()] == ["unet", *texts, "unet"]
+def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(story: Story) -> None:
+    found = dict(enumerate(story.faults["some"]))
+    assert [name for name, _ in found.values()] == ["unet", *UNBUILDABLE, "unet"]
     said = [message for _, message in found.values()]
     assert "momentum must be a number in [0, 1), not 99" in said[0]
     assert "away" in said[1]
     assert "build returns NoneType, not a keras.Model" in said[2]
     assert "makes (1, 8, 8, 1) of an image of shape (1, 16, 16, 1)" in said[3]
-    assert "takes no image of 24 x 24 pixels" in said[4]
+    assert "takes no image of 22 x 22 pixels" in said[4]
     assert not any("\n" in message for message in said)
-    assert "Traceback" in (tmp_path / "log.txt").read_text()
-    assert worker.checked() == []
+    assert "Traceback" in (story.root / "some.txt").read_text()
+    assert story.asked_twice == []  # type: ignore[attr-defined]
 
 
-def test_a_network_edited_while_the_pairs_were_built_is_found_before_any_cell(
-    worker: Worker, tmp_path: Path
-) -> None:
-    network = tmp_path / "network.py"
-    network.write_text(NETWORK)
-    sources = hashing.code_sources("network:build", tmp_path)
-    code = Planned(str(tmp_path), hashing.hash_of(sources), hashing.file_hashes(sources))
-    one = Network("network", "network:build", {}, "float32", (16,), code)
-    worker.begin(NetworkCheck((one,), tmp_path / "log.txt"))
-    assert worker.checked() == []
-    network.write_text(NETWORK.replace("3, padding", "1, padding"))
-    worker.begin(NetworkCheck((one,), tmp_path / "log.txt"))
-    assert worker.checked() == [("network", f"{network} has changed since the plan was made; run again")]
+def test_a_network_edited_while_the_pairs_were_built_is_found_before_any_cell(story: Story) -> None:
+    file = story.root / "own" / "network.py"
+    assert story.faults["as planned"] == []
+    assert story.faults["edited"] == [("network", f"{file} has changed since the plan was made; run again")]
 
 
-def test_a_worker_that_dies_while_it_builds_says_so_for_each_network(worker: Worker, tmp_path: Path) -> None:
-    (tmp_path / "dies.py").write_text("import os\nos._exit(7)\n")
-    one = Network("dies", "dies:build", {}, "float32", (16,), Planned(str(tmp_path)))
-    worker.begin(NetworkCheck((one,), tmp_path / "log.txt"))
-    ((model, message),) = worker.checked()
+def test_a_worker_that_dies_while_it_builds_says_so_for_each_network(story: Story) -> None:
+    ((model, message),) = story.faults["dies"]
     assert model == "dies"
     assert "died while it built the networks (exit code 7)" in message
 
