@@ -109,7 +109,7 @@ CASES = [(name, kind) for name, fault in FAULTS.items() for kind in fault.beams]
 
 def check_of(red: str, setup: Setup, simulator: Simulator) -> Check:
     """The check of a name; what its group would measure after it is left out."""
-    group = "conditions" if "[" in red else red.partition(".")[0]
+    group = "conditions" if "[" in red or red == "noise.inherited" else red.partition(".")[0]
     return next(check for check in suite.run(setup, simulator, [group]) if check.name == red)
 
 
