@@ -39,8 +39,15 @@ def processors() -> Iterator[tuple[str, dict[str, str]]]:
     off = os.environ.get("NPY_DISABLE_CPU_FEATURES", "").replace(",", " ").split()
     for place, name in enumerate(here[1:], start=1):
         yield f"NumPy below {name}", {"NPY_DISABLE_CPU_FEATURES": " ".join(off + here[place:])}
-    old = {"NPY_DISABLE_CPU_FEATURES": " ".join(off + here), "NUMBA_CPU_NAME": "x86-64", **OLD_LIBRARIES}
-    yield "NumPy and Numba for x86-64", old
+    yield (
+        "NumPy and Numba for x86-64",
+        {
+            "NPY_DISABLE_CPU_FEATURES": " ".join(off + here),
+            "NUMBA_CPU_NAME": "x86-64",
+            "NUMBA_CPU_FEATURES": "",  # else those of this processor stay, whatever its name
+            **OLD_LIBRARIES,
+        },
+    )
 
 
 def process(command: list[str], changed: dict[str, str]) -> None:
