@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from bench.audit import lines as listing
-from bench.audit import page
+from bench.audit import page, pictures, suite
 from bench.audit.check import Check, at_most, between, within
 from bench.audit.simulator import Setup
+from bench.cli import cli
 from bench.ct.conditions import Condition
 from bench.ct.geometry import ParallelBeam
 from bench.ct.noise import Quanta
 from tests import tiny
 
 
+def audit(folder: Path, profile: str) -> Result:
+    """Run ``bench data audit`` in ``folder``, in this process: ``tests/test_imports.py`` starts one of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return CliRunner().invoke(cli, ["data", "audit", "--profile", profile])
+
+
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """A folder in which a profile whose slices are not there was audited, and what was printed."""
     folder = tiny.write(tmp_path_factory.mktemp("audit"))
-    return folder, tiny.bench(folder, "data", "audit", "--profile", "away")
+    return folder, audit(folder, "away")
 
 
-def test_audit_needs_no_source_and_passes(
-    audited: tuple[Path, subprocess.CompletedProcess[str]],
-) -> None:
+@pytest.fixture
+def without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page without the two pictures that draw noise for seconds; ``audited`` has them."""
+    for name in ("noise_against_dose", "noise_spectrum"):
+        monkeypatch.setattr(pictures, name, lambda *_: "")
+
+
+def test_audit_needs_no_source_and_passes(audited: tuple[Path, Result]) -> None:
     folder, done = audited
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     count = sum(line.endswith("  passed") for line in lines)
@@ -43,9 +56,7 @@ def test_audit_needs_no_source_and_passes(
     assert not (folder / ".bench-cache").exists() and not (folder / "runs").exists()
 
 
-def test_page_holds_verdicts_and_four_pictures_and_asks_no_server(
-    audited: tuple[Path, subprocess.CompletedProcess[str]],
-) -> None:
+def test_page_holds_verdicts_and_four_pictures_and_asks_no_server(audited: tuple[Path, Result]) -> None:
     folder, done = audited
     page = (folder / "reports" / "away" / "audit.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 4 and page.count("<svg") == 3 and page.count("data:image/png") == 1
@@ -62,23 +73,16 @@ def test_stored_pairs_have_nothing_to_audit(tmp_path: Path) -> None:
     text = re.sub(r"  away: .*", source, tiny.DATASETS) + "  folders: {rule: folders, validation: 0.1}\n"
     experiments = tiny.EXPERIMENTS.replace("source: away, split: phantom", "source: away, split: folders")
     folder = tiny.write(tmp_path, text, experiments)
-    done = tiny.bench(folder, "data", "audit", "--profile", "away")
-    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+    done = audit(folder, "away")
+    assert (done.exit_code, done.stderr, done.stdout.count("\n")) == (0, "", 1)
     assert "nothing to audit" in done.stdout
 
 
-def test_failed_checks_are_explained_and_exit_with_1(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    from click.testing import CliRunner
-
-    from bench.audit import suite
-    from bench.cli import cli
-
+@pytest.mark.usefixtures("without_noise")
+def test_failed_checks_are_explained_and_exit_with_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     red = within("water.mean", 10.0, 3.0, "HU", "mean of a water disc against 0 HU")
     monkeypatch.setattr(suite, "run", lambda setup: iter([red, at_most("a.b", 0.0, 1.0, "1", "x")]))
-    monkeypatch.chdir(tiny.write(tmp_path))
-    done = CliRunner().invoke(cli, ["data", "audit", "--profile", "tiny"])
+    done = audit(tiny.write(tmp_path), "tiny")
     assert done.exit_code == 1
     assert done.output.splitlines()[-2:] == [
         "water.mean: mean of a water disc against 0 HU",
@@ -110,6 +114,7 @@ def test_long_names_keep_the_page() -> None:
     assert len(lines) == 2 and max(map(len, lines)) <= 80 and lines[1].endswith("passed")
 
 
+@pytest.mark.usefixtures("without_noise")
 def test_an_odd_number_of_views_is_remarked_on(tmp_path: Path) -> None:
     setup = Setup(
         ParallelBeam(64, 90), (Condition("fifteen", views=15), Condition("noisy", noise=Quanta(photons=1e5)))

@@ -1,12 +1,14 @@
-"""Five computed patients of three 64 x 64 slices in whole HU, written in every kind of source, one property changed.
+"""Four computed patients of three 64 x 64 slices in whole HU, written in every kind of source, one property changed.
 
 A body is an ellipse of muscle in fat, with lungs and a vertebra, in air; everything has a little noise.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from tests import tiny
 from tests.dicoms import uid, write_ct
 
 SIDE = 64
-PATIENTS = ("A", "B", "C", "D", "E")
+PATIENTS = ("A", "B", "C", "D")
 SLICES = 3
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -53,12 +55,11 @@ def write(
     ``change`` turns HU into what is stored, in the unit of the source. ``degraded``: it is done to the degraded
     side. Further ``keys`` are DICOM keywords of the changed files.
     """
-    names = _write_pairs(root, kind, change, degraded, keys) if kind in PAIRS else {}
-    if not names:
-        for p, patient in enumerate(PATIENTS):
-            turn = change if patient == "C" else stored(kind)
-            slices = [turn(body(p, z)) for z in range(SLICES)]
-            names[patient] = _write(root / "mine", kind, patient, slices, keys if patient == "C" else {})
+    for file, content in _right(kind).items():
+        place = root / "mine" / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    name = _write(root / "mine", kind, "C", change, degraded, keys)
     condition = "low" if kind in PAIRS and kind != "study" else "ldct" if kind == "study" else "sparse"
     known = "conditions:\n  low: {measured: true}\n  ldct: {measured: true}\n"
     more = f", accept: [{accept}]" if accept else ""
@@ -68,7 +69,7 @@ def write(
         "splits:\n", "splits:\n  mine: {rule: patients, test: [A], validation: [B]}\n"
     )
     tiny.write(root, text, EXPERIMENTS.replace("CONDITION", condition))
-    return names["C"]
+    return name
 
 
 def stored(kind: str) -> Change:
@@ -93,8 +94,28 @@ SOURCES = {
 }
 
 
-def _write(root: Path, kind: str, patient: str, slices: list[np.ndarray], keys: dict[str, Any]) -> str:
-    """Write the slices of a patient and return the name of the first file."""
+@functools.cache
+def _right(kind: str) -> dict[str, bytes]:
+    """The files of all patients as they should be, by name; each kind is written once."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        for patient in PATIENTS:
+            _write(root, kind, patient, stored(kind), False, {})
+        if kind in ("folders", "study"):
+            named, suffix = ("train/", "flt") if kind == "study" else ("", "npy")
+            rows = [
+                f"{named}{patient}{z}.{suffix},{patient}\n" for patient in PATIENTS for z in range(SLICES)
+            ]
+            (root / "patients.csv").write_text("file,patient\n" + "".join(rows))
+        files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def _write(root: Path, kind: str, patient: str, change: Change, degraded: bool, keys: dict[str, Any]) -> str:
+    """Write the slices of a patient, changed on one side, and return the name of the first changed file."""
+    if kind in PAIRS:
+        return _write_pairs(root, kind, patient, change, degraded, keys)
+    slices = [change(body(PATIENTS.index(patient), z)) for z in range(SLICES)]
     folder = root / patient
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "npz":
@@ -129,34 +150,26 @@ def _dicom(path: Path, image: np.ndarray, patient: str, z: int, dose: int, keys:
 
 
 def _write_pairs(
-    root: Path, kind: str, change: Change, degraded: bool, keys: dict[str, Any]
-) -> dict[str, str]:
-    rows, names = ["file,patient"], {}
-    folders = ("images/ndct", "images/ldct") if kind == "study" else ("full", "low")
-    for p, patient in enumerate(PATIENTS):
-        for dose, folder in enumerate(folders):
-            changed = patient == "C" and dose == int(degraded)
-            turn = change if changed else stored(kind)
-            for z in range(SLICES):
-                image = turn(body(p, z, seed=dose, noise=8.0 + 40 * dose))
-                stem = f"{patient}{z}"
-                file = {
-                    "study": f"{folder}/train/{stem}.flt",
-                    "folders": f"{folder}/{stem}.npy",
-                    "doses": f"{patient}/{folder}/{z}.dcm",
-                }[kind]
-                place = root / "mine" / file
-                place.parent.mkdir(parents=True, exist_ok=True)
-                if kind == "doses":
-                    _dicom(place, image, patient, z, dose, keys if changed else {})
-                elif kind == "study":
-                    image.astype("<f4").ravel(order="F").tofile(place)
-                else:
-                    np.save(place, image)
-                if changed:
-                    names.setdefault("C", file)
-                if dose == 0 and kind != "doses":
-                    rows.append(f"{file.removeprefix(folder + '/')},{patient}")
-    if kind != "doses":
-        (root / "mine" / "patients.csv").write_text("\n".join(rows) + "\n")
-    return names
+    root: Path, kind: str, patient: str, change: Change, degraded: bool, keys: dict[str, Any]
+) -> str:
+    names: list[str] = []
+    for dose, folder in enumerate(("images/ndct", "images/ldct") if kind == "study" else ("full", "low")):
+        changed = dose == int(degraded)
+        turn = change if changed else stored(kind)
+        for z in range(SLICES):
+            image = turn(body(PATIENTS.index(patient), z, seed=dose, noise=8.0 + 40 * dose))
+            file = {
+                "study": f"{folder}/train/{patient}{z}.flt",
+                "folders": f"{folder}/{patient}{z}.npy",
+                "doses": f"{patient}/{folder}/{z}.dcm",
+            }[kind]
+            place = root / file
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if kind == "doses":
+                _dicom(place, image, patient, z, dose, keys if changed else {})
+            elif kind == "study":
+                image.astype("<f4").ravel(order="F").tofile(place)
+            else:
+                np.save(place, image)
+            names += [file] * changed
+    return names[0]

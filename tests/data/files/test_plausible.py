@@ -96,7 +96,7 @@ def test_whole_bodies_pass_and_are_described_without_a_remark(
     skip_without(kind)
     bodies.write(tmp_path, kind, bodies.stored(kind))
     code, out, _ = bench(tmp_path, monkeypatch, capsys, "data", "check", "--no-leaks")
-    assert (code, "remark" in out, "15 slices, 5 patients" in out) == (0, False, True)
+    assert (code, "remark" in out, "12 slices, 4 patients" in out) == (0, False, True)
 
 
 @pytest.mark.parametrize(("kind", "change", "words", "remedy", "degraded"), SIDES)
@@ -110,7 +110,7 @@ def test_values_that_no_scanner_writes(
     remedy: str,
     degraded: bool,
 ) -> None:
-    """One patient of five is wrong: one line with file, range and remedy, exit 2, whatever is asked."""
+    """One patient of four is wrong: one line with file, range and remedy, exit 2, whatever is asked."""
     skip_without(kind)
     file = bodies.write(tmp_path, kind, change, degraded=degraded)
     lines = set()
@@ -194,7 +194,7 @@ def test_a_crop_without_air_is_judged_with_its_patient(tmp_path: Path) -> None:
     for folder in ("full", "low"):
         inner = inner + np.random.default_rng(1).normal(0, 3, inner.shape)
         np.save(tmp_path / "mine" / folder / "C1.npy", np.rint(inner).astype(np.int16))
-    assert len(resolve.resolve(tiny.request(tmp_path)).reader.catalogue().refs) == 15
+    assert len(resolve.resolve(tiny.request(tmp_path)).reader.catalogue().refs) == 12
 
 
 # --- slices of air, pairs without a difference ---
@@ -211,7 +211,7 @@ def test_a_slice_of_air_is_left_out_and_listed(tmp_path: Path, kind: str) -> Non
 
     bodies.write(tmp_path, kind, empty)
     found = resolve.resolve(tiny.request(tmp_path)).reader.catalogue()
-    assert len(found.refs) == 14
+    assert len(found.refs) == 11
     ((file, reason),) = found.refused
     assert "C" in file
     assert "nothing but air (highest value -1000 HU), which cannot be scored" in reason
@@ -366,7 +366,7 @@ def test_bits_that_contradict_the_header(
     words: str,
 ) -> None:
     file = bodies.write(tmp_path, kind, change, **keys)
-    for command in COMMANDS:
+    for command in COMMANDS if words.startswith("HighBit") else COMMANDS[:1]:  # as above
         code, _, line = bench(tmp_path, monkeypatch, capsys, *command)
         assert (code, line.count("\n"), f"mine/{file}: " in line, words in line) == (2, 1, True, True)
 

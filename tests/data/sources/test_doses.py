@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import report
 from bench.config import load as config
 from bench.data.pairs.pairs import open_pairs
 from bench.data.sources.doses import DosePairs
 from bench.data.sources.open import open_source
 from bench.errors import BenchError
 from bench.execution import resolve, runner
-from bench.records.store import RunStore
 from tests import tiny
 from tests.data import trees
 from tests.dicoms import uid, write_ct
@@ -210,28 +208,29 @@ def here(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("profile", ["drawn", "named"])
-def test_measured_pairs_reach_cells_and_table(
-    here: Path, monkeypatch: pytest.MonkeyPatch, profile: str
-) -> None:
-    tiny.use_fake_executor(monkeypatch)
-    for _ in runner.run(tiny.request(here, profile)):
-        pass
+def test_measured_pairs_are_split_and_built_as_they_are(here: Path, profile: str) -> None:
     prepared = resolve.resolve(tiny.request(here, profile))
+    list(runner.build(prepared))
     parts = {part: {ref.patient for ref in refs} for part, refs in prepared.folds.selections[0].parts.items()}
     assert sorted(len(patients) for patients in parts.values()) == [1, 1, 2]
     assert len(set.union(*parts.values())) == 4
+    refs = {(ref.patient, ref.name): ref for ref in prepared.reader.catalogue().refs}
     names = [(ref.patient, ref.name) for ref in prepared.folds.refs]
     built = open_pairs(prepared.files["quarter_dose"], {"all": names})
-    for row, (patient, name) in enumerate(built.names):
-        ref = next(
-            ref for ref in prepared.reader.catalogue().refs if (ref.patient, ref.name) == (patient, name)
-        )
-        degraded, reference, _ = prepared.reader.pair(ref, "quarter_dose", 16)
+    assert set(built.names) == set(names) == set(refs)
+    for row, name in enumerate(built.names):
+        degraded, reference, _ = prepared.reader.pair(refs[name], "quarter_dose", 16)
         np.testing.assert_array_equal(built.degraded[row], degraded)
         np.testing.assert_array_equal(built.reference[row], reference)
-    store = RunStore(here / "runs" / profile)
-    written = report.write(store, here / "reports")
-    text = next(path for path in written if path.suffix == ".md").read_text()
+
+
+def test_a_measured_condition_reaches_cells_and_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = tiny.use_fake_executor(monkeypatch)
+    for _ in runner.run(tiny.request(here, "named")):
+        pass
+    assert len(kind.ran) == 2  # the input and the network
+    (path,) = (here / "reports").rglob("results.md")
+    text = path.read_text()
     assert "quarter dose" in text
     assert "photons per ray" not in text
 
