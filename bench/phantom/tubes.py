@@ -147,7 +147,7 @@ def tree(root: NDArray[np.float64], points: NDArray[np.float64], tip: float, pow
     to the mean of its leaves, then parts them across its own direction, the smaller share leaving at a
     sharper angle, so that branches spread outwards like those of a lung.
     """
-    add = np.add.reduce
+    add = np.add.reduce  # the bits of ``mean`` and ``sum`` without their detours, which took most of the time
     rows: list[tuple[float, ...]] = []
     work = [(root, points, tip * len(points) ** (1.0 / power))]
     while work:
@@ -157,7 +157,7 @@ def tree(root: NDArray[np.float64], points: NDArray[np.float64], tip: float, pow
         if count == 1:
             rows.append((*start, *leaves[0], min(radius, 1.15 * own), 0.6 * own))
             continue
-        middle = add(leaves, axis=0) / count  # what ``mean`` and ``sum`` do, without their detours: most of the time
+        middle = add(leaves, axis=0) / count
         way = middle - start
         end = start + way * (0.3 if count > 40 else 0.42 if count > 3 else 0.6)
         rows.append((*start, *end, min(radius, 1.15 * own), own))
