@@ -22,10 +22,15 @@ Plant = Callable[[Image, np.random.Generator], Image]
 
 def find(images: Any, names: Any, folds: Any, *, threads: int = 1) -> list[Leak]:
     """Return the leaks between the parts of each fold."""
-    described = descriptors.empty(len(images))
-    for _ in descriptors.fill(described, images, threads=threads):
+    return search(images, described(images, threads=threads), names, folds, threads=threads)
+
+
+def described(images: Any, *, threads: int = 1) -> descriptors.Descriptors:
+    """Return the descriptors of all slices."""
+    rows = descriptors.empty(len(images))
+    for _ in descriptors.fill(rows, images, threads=threads):
         pass
-    return search(images, described, names, folds, threads=threads)
+    return rows
 
 
 def turn(image: Image, degrees: float, zoom: float = 1.0) -> Image:

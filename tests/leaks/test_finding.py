@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from bench import leaks, phantom, seeds
 from bench.ct.units import hu_to_mu
 from bench.leaks import alterations
-from tests.leaks.planting import KINDS, find
+from bench.leaks.descriptors import Descriptors
+from bench.leaks.search import search
+from tests.leaks.planting import KINDS, described, find
 
 SIZE, PATIENTS, SLICES = 128, 16, 2
 TOLD = {
@@ -42,21 +46,32 @@ def slices() -> tuple[np.ndarray, list[tuple[str, str]]]:
     return drawn(SIZE, PATIENTS, SLICES)
 
 
-def plant(slices: tuple[np.ndarray, list[tuple[str, str]]], copy: np.ndarray) -> list[leaks.Leak]:
-    """All slices train; one copy, of a patient of another name, tests."""
+@pytest.fixture(scope="module")
+def plant(slices: tuple[np.ndarray, list[tuple[str, str]]]) -> Callable[[np.ndarray], list[leaks.Leak]]:
+    """What finds the leaks where all slices train and one copy, of a patient of another name, tests."""
     images, names = slices
-    both = np.concatenate([images, copy[None].astype(np.float32)])
-    parts = {"train": range(len(images)), "test": [len(images)]}
-    return find(both, [*names, ("OTHER", "copy")], [parts])
+    trained = described(images)
+
+    def find_copy(copy: np.ndarray) -> list[leaks.Leak]:
+        one = copy[None].astype(np.float32)
+        arrays = zip(vars(trained).values(), vars(described(one)).values(), strict=True)
+        parts = {"train": range(len(images)), "test": [len(images)]}
+        named = [*names, ("OTHER", "copy")]
+        both = Descriptors(*map(np.concatenate, arrays))
+        return search(np.concatenate([images, one]), both, named, [parts])
+
+    return find_copy
 
 
 @pytest.mark.parametrize("kind", TOLD)
 def test_planted_copy_is_found_and_its_kind_told(
-    slices: tuple[np.ndarray, list[tuple[str, str]]], kind: str
+    slices: tuple[np.ndarray, list[tuple[str, str]]],
+    plant: Callable[[np.ndarray], list[leaks.Leak]],
+    kind: str,
 ) -> None:
     images, names = slices
     row = 9  # the lower slice of the fifth patient
-    found = plant(slices, KINDS[kind](images[row], seeds.generator("test", kind)))
+    found = plant(KINDS[kind](images[row], seeds.generator("test", kind)))
     assert [(leak.first, leak.second) for leak in found] == [
         (leaks.Spot("test", "OTHER", "copy"), leaks.Spot("train", *names[row]))
     ]
@@ -64,22 +79,28 @@ def test_planted_copy_is_found_and_its_kind_told(
     assert 0.6 < found[0].score <= 1.0
 
 
-def test_slice_of_one_more_patient_is_no_leak(slices: tuple[np.ndarray, list[tuple[str, str]]]) -> None:
+def test_slice_of_one_more_patient_is_no_leak(plant: Callable[[np.ndarray], list[leaks.Leak]]) -> None:
     for z in (0.2, 0.5, 0.8):
         stranger = hu_to_mu(phantom.render("P050", z, size=SIZE)[0])
-        assert plant(slices, stranger) == []
+        assert plant(stranger) == []
 
 
 @pytest.mark.parametrize(("size", "patients", "count"), [(32, 5, 4), (64, 10, 3), (128, 8, 2)])
-def test_no_false_alarm_among_patients_of_the_phantom(size: int, patients: int, count: int) -> None:
-    images, names = drawn(size, patients, count)
+def test_no_false_alarm_among_patients_of_the_phantom(
+    slices: tuple[np.ndarray, list[tuple[str, str]]], size: int, patients: int, count: int
+) -> None:
+    if (size, count) == (SIZE, SLICES):
+        images, names = (of[: patients * count] for of in slices)
+    else:
+        images, names = drawn(size, patients, count)
+    descriptors = described(images)
     for draw in range(3):
         order = list(seeds.generator("split", draw).permutation(phantom.patients(patients)))
         part = dict.fromkeys(order, "train") | {order[0]: "test", order[1]: "test", order[2]: "validation"}
         rows: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
         for row, (patient, _) in enumerate(names):
             rows[part[patient]].append(row)
-        assert find(images, names, [rows]) == []
+        assert search(images, descriptors, names, [rows]) == []
 
 
 def test_patient_in_two_parts_is_found_by_name_and_told_once() -> None:

@@ -29,6 +29,12 @@ def network(request: pytest.FixtureRequest) -> tuple[keras.Model, ModuleType]:
     return module.build(), module
 
 
+@pytest.fixture(scope="module")
+def spare(network: tuple[keras.Model, ModuleType]) -> keras.Model:
+    """Another network of the same kind, whose weights a test may change and so sets itself."""
+    return network[1].build()
+
+
 @pytest.fixture(params=NETWORKS)
 def module(request: pytest.FixtureRequest) -> ModuleType:
     return NETWORKS[request.param][0]
@@ -50,16 +56,19 @@ def test_any_multiple_keeps_its_shape(network: tuple[keras.Model, ModuleType]) -
         assert run(net, x).shape == x.shape
 
 
-@pytest.mark.parametrize("module", (ddnet, unet))
-def test_another_size_fails_instead_of_being_cropped(module: ModuleType) -> None:
-    net = module.build()
+@pytest.mark.parametrize("network", ("ddnet", "unet"), indirect=True)
+def test_another_size_fails_instead_of_being_cropped(network: tuple[keras.Model, ModuleType]) -> None:
+    net = network[0]
     for size in ((24, 32), (16, 17)):
         with pytest.raises(Exception, match=r"(?i)concat|shape|dimension"):
             net(images(1, *size))
 
 
-def test_without_prediction_the_output_is_the_input(module: ModuleType) -> None:
-    check_identity(module.build(), images(1, 16, 16) + 3 * np.float32(np.pi))
+def test_without_prediction_the_output_is_the_input(
+    network: tuple[keras.Model, ModuleType], spare: keras.Model
+) -> None:
+    spare.set_weights(network[0].get_weights())
+    check_identity(spare, images(1, 16, 16) + 3 * np.float32(np.pi))
 
 
 def test_under_mixed_precision_the_input_passes_in_float32() -> None:
@@ -83,8 +92,8 @@ def check_identity(net: keras.Model, x: np.ndarray) -> None:
     np.testing.assert_array_equal(got, x)
 
 
-def test_a_prediction_is_subtracted_not_added(module: ModuleType) -> None:
-    net, plain = module.build(), module.build(residual=False)
+def test_a_prediction_is_subtracted_not_added(network: tuple[keras.Model, ModuleType]) -> None:
+    net, plain = network[0], network[1].build(residual=False)
     plain.set_weights(net.get_weights())
     x = images(1, 16, 32)
     np.testing.assert_array_equal(run(net, x), x - run(plain, x))
@@ -105,14 +114,18 @@ def test_weights_have_the_same_paths_whatever_was_built_before(
     assert len(set(paths)) == len(paths)
 
 
-def test_weights_carry_everything_from_one_network_to_the_next(module: ModuleType) -> None:
-    net, other = module.build(), module.build()
-    x = images(1, 16, 16)
-    run(net, x, training=True)  # Moves the averages, which must be carried too.
-    wanted = run(net, x)
-    assert not np.array_equal(run(other, x), wanted)
-    other.set_weights(net.get_weights())
-    np.testing.assert_array_equal(run(other, x), wanted)
+def test_weights_carry_everything_from_one_network_to_the_next(
+    network: tuple[keras.Model, ModuleType], spare: keras.Model
+) -> None:
+    net, x = network[0], images(1, 16, 16)
+    spare.set_weights(net.get_weights())
+    run(spare, x, training=True)  # Moves the averages, which must be carried too.
+    wanted = run(spare, x)
+    before = net.get_weights()
+    assert not np.array_equal(run(net, x), wanted)
+    net.set_weights(spare.get_weights())
+    np.testing.assert_array_equal(run(net, x), wanted)
+    net.set_weights(before)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras on NumPy 2.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -16,12 +18,18 @@ def dense_layer(maps: int) -> int:
     return 4 * maps + (maps * 64 + 64) + 4 * 64 + (25 * 64 * 16 + 16)
 
 
+@functools.cache
+def built(joins: str, upsampling: str) -> keras.Model:
+    """A network whose weights no test may change."""
+    return ddnet.build(joins=joins, upsampling=upsampling)
+
+
 def trainable(net: keras.Model) -> int:
     return sum(int(np.prod(w.shape)) for w in net.trainable_weights)
 
 
 def test_parameters_of_nested_joins_by_hand() -> None:
-    net = ddnet.build()
+    net = built("nested", "nearest")
     level = sum(dense_layer(maps) for maps in (16, 32, 64, 128)) + 4 * 256 + (256 * 16 + 16)
     channels = 4 * (16 + 32 + 64 + 128 + 4 * 64 + 256) + 3 * (32 + 16)
     assert net.count_params() == STEM + 4 * level + DECODER == 606_321
@@ -29,14 +37,14 @@ def test_parameters_of_nested_joins_by_hand() -> None:
 
 
 def test_parameters_of_flat_joins_by_hand() -> None:
-    net = ddnet.build(joins="flat")
+    net = built("flat", "nearest")
     level = sum(dense_layer(maps) for maps in (16, 32, 48, 64)) + 4 * 80 + (80 * 16 + 16)
     assert net.count_params() == STEM + 4 * level + DECODER
 
 
 @pytest.mark.parametrize(("joins", "wanted"), (("nested", [32, 64, 128, 256]), ("flat", [32, 48, 64, 80])))
 def test_widths_of_joins(joins: str, wanted: list[int]) -> None:
-    net = ddnet.build(joins=joins)
+    net = built(joins, "nearest")
     for level in range(1, 5):
         joined = [net.get_layer(f"level{level}_layer{layer}_join") for layer in range(1, 5)]
         assert [layer.output.shape[-1] for layer in joined] == wanted
@@ -46,7 +54,7 @@ def test_widths_of_joins(joins: str, wanted: list[int]) -> None:
 @pytest.mark.parametrize("upsampling", ddnet.UPSAMPLINGS)
 def test_upsampled_maps_lie_on_the_pixels_they_came_from(upsampling: str) -> None:
     """A pooled value stands for the middle of its two pixels; upsampling must put it back there."""
-    net = ddnet.build(upsampling=upsampling)
+    net = built("nested", upsampling)
     ramp = np.tile(np.arange(8, dtype=np.float32)[:, None] * 2 + 0.5, (1, 8))[None, ..., None]
     up = np.asarray(keras.ops.convert_to_numpy(net.get_layer("stage2_up")(ramp)))[0, :, 0, 0]
     rows = np.arange(16)

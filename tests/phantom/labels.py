@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,22 @@ class LabelledCanvas(Canvas):
         label[cover > 0.98] = self.known.get(id(tissue), lesion)
 
 
-def labels(patient: str, z: float, *, size: int) -> np.ndarray:
-    """The tissue of each pixel whose fine pixels all agree, (size, size), else ``MIXED``."""
+@cache
+def slice_and_labels(patient: str, z: float, *, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The slice in HU and the tissue of each pixel whose fine pixels all agree, else ``MIXED``: both (size, size).
+
+    Both come from one painting, and a slice that is asked for again is not painted again: neither may be written to.
+    """
     a = phantom.anatomy(patient, 0)
     canvas = LabelledCanvas(a, z * a.length, size)
     paint(a, canvas)
     parts = canvas.label.reshape(size, canvas.factor, size, canvas.factor)
     low, high = parts.min(axis=(1, 3)), parts.max(axis=(1, 3))
-    return np.where(low == high, low, np.int8(MIXED))
+    hu, code = canvas.finish(a.blur), np.where(low == high, low, np.int8(MIXED))
+    hu.flags.writeable = code.flags.writeable = False
+    return hu, code
+
+
+def labels(patient: str, z: float, *, size: int) -> np.ndarray:
+    """The tissue of each pixel, as ``slice_and_labels`` says."""
+    return slice_and_labels(patient, z, size=size)[1]

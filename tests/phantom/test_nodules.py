@@ -9,7 +9,7 @@ from bench import phantom
 from bench.phantom.lesions import Nodule, lead_around
 from bench.phantom.tubes import depths
 from bench.phantom.vessels import vessels
-from tests.phantom.labels import MIXED, Label, labels
+from tests.phantom.labels import MIXED, Label, slice_and_labels
 
 PEOPLE = phantom.patients(12)
 
@@ -19,7 +19,8 @@ class Measured:
 
     def __init__(self, patient: str, lesion: Nodule, shift: float = 0.0) -> None:
         height = (lesion.z_mm + shift) / phantom.z_mm(patient, 1.0)
-        hu, pixel = phantom.render(patient, height, size=512)
+        hu, code = slice_and_labels(patient, height, size=512)
+        pixel = phantom.anatomy(patient, 0).fov / 512
         axis = (np.arange(512) - 255.5) * pixel
         x, y = axis[None, :] - lesion.x_mm, axis[:, None] - lesion.y_mm
         away, radius = np.hypot(x, y), 0.5 * lesion.diameter_at(lesion.z_mm + shift)
@@ -29,8 +30,7 @@ class Measured:
         disc = ((hu - around) / self.contrast > 0.5) & (away < radius + 2.5)
         self.diameter = 2.0 * np.sqrt(disc.sum() / np.pi) * pixel
         self.place = (np.where(disc, x, 0.0).sum() / disc.sum(), np.where(disc, y, 0.0).sum() / disc.sum())
-        label = labels(patient, height, size=256).repeat(2, axis=0).repeat(2, axis=1)
-        self.inside, self.outside = set(label[core]) - {MIXED}, label[ring]
+        self.inside, self.outside = set(code[core]) - {MIXED}, code[ring]
 
 
 def test_place_size_and_contrast_are_those_of_the_list() -> None:

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from bench import phantom
 from bench.phantom.anatomy import WIDEST
-from tests.phantom.labels import Label, labels
+from tests.phantom.labels import Label, slice_and_labels
 
 PEOPLE = phantom.patients(40)
 
@@ -25,8 +25,8 @@ def lung(patient: str) -> np.ndarray:
     """HU well inside the lungs, at three heights."""
     found = []
     for z in (0.2, 0.4, 0.62):
-        code = labels(patient, z, size=192)
-        found.append(phantom.render(patient, z, size=192)[0][ndimage.binary_erosion(code == Label.LUNG)])
+        hu, code = slice_and_labels(patient, z, size=192)
+        found.append(hu[ndimage.binary_erosion(code == Label.LUNG)])
     return np.concatenate(found)
 
 
@@ -68,9 +68,8 @@ def test_disease_changes_the_lung(disease: str, low: float, high: float) -> None
 
 def test_an_effusion_lies_behind_the_lung() -> None:
     patient = next(of("effusion"))
-    code = labels(patient, 0.55, size=128)
+    hu, code = slice_and_labels(patient, 0.55, size=128)
     a = phantom.anatomy(patient, 0)
-    hu = phantom.render(patient, 0.55, size=128)[0]
     fluid = (code == Label.SOFT) & (np.abs(hu - a.tissues.fluid.hu) < 12.0)
     assert ndimage.binary_opening(fluid).sum() > 150
     assert np.argwhere(fluid)[:, 0].mean() > np.argwhere(code == Label.LUNG)[:, 0].mean() + 8.0
