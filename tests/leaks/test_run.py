@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -32,19 +33,22 @@ splits:
 """
 
 
+rendered = functools.cache(functools.partial(phantom.render, size=SIZE))  # read, never written to
+
+
 def scans(folder: Path, leaky: str = "", twin: bool = True) -> Path:
     """A folder of scans in which the patient TWIN is P003, mirrored; without ``twin`` a patient of its own."""
     (folder / "scans").mkdir(parents=True)
     patients = [f"P{number:03d}" for number in range(1, PATIENTS + 1)]
     for patient in [*patients, "TWIN"]:
         drawn = {"TWIN": "P003" if twin else "P040"}.get(patient, patient)
-        rendered = [phantom.render(drawn, (k + 0.5) / SLICES, size=SIZE) for k in range(SLICES)]
-        hu = np.rint(np.stack([image for image, _ in rendered])).astype(np.int16)
+        slices = [rendered(drawn, (k + 0.5) / SLICES) for k in range(SLICES)]
+        hu = np.rint(np.stack([image for image, _ in slices])).astype(np.int16)
         np.savez_compressed(
             folder / "scans" / f"{patient}.npz",
             hu=hu[:, :, ::-1] if patient == "TWIN" else hu,
             patient_id=patient,
-            pixel_spacing_mm=np.full((SLICES, 2), rendered[0][1]),
+            pixel_spacing_mm=np.full((SLICES, 2), slices[0][1]),
             z_mm=np.arange(SLICES) * 50.0,
         )
     declared = f', leaky: "{leaky}"' if leaky else ""
