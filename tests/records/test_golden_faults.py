@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ import pytest
 from bench import metrics, phantom
 from bench.data.pairs.pairs import PairSet
 from bench.data.splits import Folds
-from bench.events import CellEnded
+from bench.events import CellEnded, Event
 from bench.execution import resolve, runner
+from bench.execution.task import NetworkFault
 from bench.records import golden as verify
 from bench.records.store import Result, RunStore
 from tests import tiny
@@ -44,6 +45,15 @@ def results(folder: Path, **changes: Any) -> list[Result]:
     return [result for result in store.read_all(store.read_plan()) if result.planned.id in ran]
 
 
+class Here(tiny.InProcess):
+    """Cells run in this process, and the network is not built once more beforehand to see whether it can be."""
+
+    def faults(self) -> Generator[Event, None, list[NetworkFault]]:
+        """Return nothing."""
+        yield from ()
+        return []
+
+
 Reds = Callable[..., dict[str, set[str]]]
 
 
@@ -62,7 +72,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory, bare: pytest.MonkeyPatch) ->
     """A folder with its pairs built, and the golden value of a clean run here and one in a worker process."""
     folder = tiny.write(tmp_path_factory.mktemp("faults"), experiments=EXPERIMENTS)
     with pytest.MonkeyPatch.context() as patch:
-        tiny.use_executor(patch, tiny.InProcess)
+        tiny.use_executor(patch, Here)
         here = results(folder, runs=folder / "here")
     worker = results(folder, runs=folder / "worker")
     return folder, verify.make([worker, here], "tiny", {"threads": [1, 2]})
@@ -75,7 +85,7 @@ def reds(clean: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest
     With ``only=ONLY_INPUTS`` the golden value is cut down to the untreated inputs.
     """
     folder, whole = clean
-    tiny.use_executor(monkeypatch, tiny.InProcess)
+    tiny.use_executor(monkeypatch, Here)
 
     def run(kind: str, **changes: Any) -> dict[str, set[str]]:
         names = INPUTS if "only" in changes else ALL
