@@ -75,7 +75,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory, bare: pytest.MonkeyPatch) ->
         tiny.use_executor(patch, Here)
         here = results(folder, runs=folder / "here")
     worker = results(folder, runs=folder / "worker")
-    return folder, verify.make([worker, here], "tiny", {"made": "by a worker of one thread, and in this process"})
+    return folder, verify.make(
+        [worker, here], "tiny", {"made": "by a worker of one thread, and in this process"}
+    )
 
 
 @pytest.fixture
