@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from bench import environment, leaks
+from bench import leaks
 from bench.data.pairs import pairs
 from bench.events import Event
 from bench.leaks.verdict import Verdict
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def audit(resolved: ResolvedRun) -> Generator[Event, None, Verdict]:
     """Return how many copies and neighbours of slices lie across the parts; read in the pairs where they are built."""
-    threads = resolved.request.threads or environment.cores()
+    threads = resolved.request.thread_count
     files, size = _built(resolved), resolved.profile.size
     return (yield from leaks.verdict.audit(resolved.reader, resolved.folds, files, size, threads=threads))
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from bench import atomic, environment, report
+from bench import atomic, report
 from bench.data.pairs import pairs
 from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
@@ -106,7 +106,7 @@ def _build_pairs(
 def _score(resolved: ResolvedRun, cells: Sequence[PlannedCell]) -> Generator[Event, None, int]:
     """Score the cells in the processes of an executor; return how many could not be."""
     request, failed = resolved.request, 0
-    with executor_of(request.executor)(request.threads or environment.cores()) as executor:
+    with executor_of(request.executor)(request.thread_count) as executor:
         executor.begin(NetworkCheck((), resolved.store.log))
         yield from executor.faults()
         for event in executor.run([replace(runner.task_of(resolved, cell), rescore=True) for cell in cells]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import environment
 from bench.config import load
 from bench.config.paths import located, located_split
 from bench.config.schema import TRAINING_VERSION, Profile
@@ -39,6 +40,11 @@ class Request:
     retry_failed: bool = False
     threads: int = 0  # per cell; 0: all cores
     executor: str = "one-worker"  # a name in the table of ``executor``
+
+    @property
+    def thread_count(self) -> int:
+        """The threads per cell: as many as asked for, or as there are cores."""
+        return self.threads or environment.cores()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
-from bench import atomic, environment, report
+from bench import atomic, report
 from bench.config.load import EXPERIMENTS
 from bench.config.precedence import ALL
 from bench.config.yaml_lines import KeyPath, dotted
@@ -33,7 +33,7 @@ def run(request: Request) -> Generator[Event, None, None]:
         yield from _files(resolved)
         yield from _remarks(resolved)
         if todo:
-            with make_executor(_threads(request)) as executor:
+            with make_executor(request.thread_count) as executor:
                 executor.begin(NetworkCheck(_networks(resolved, todo), resolved.store.log))
                 yield from build(resolved, {cell.condition for cell in todo})
                 resolved = yield from _audited(resolved)
@@ -54,7 +54,7 @@ def run(request: Request) -> Generator[Event, None, None]:
 def build(resolved: ResolvedRun, conditions: set[str] | None = None) -> Generator[Event, None, None]:
     """Build the pairs of ``conditions`` (all of them without) where they are not on disk, byte for byte."""
     files = {k: v for k, v in resolved.files.items() if conditions is None or k in conditions}
-    threads = _threads(resolved.request)
+    threads = resolved.request.thread_count
     yield from repair.verify(resolved.reader.name, files, threads=threads)
     if pairs.missing(files):
         from bench import compiled
@@ -167,7 +167,3 @@ def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
 def _code(resolved: ResolvedRun, cell: PlannedCell) -> Planned:
     """Return the code of a cell's network as it was read for the plan."""
     return Planned(str(resolved.config.base), cell.spec.code, resolved.code_files.get(cell.spec.model, {}))
-
-
-def _threads(request: Request) -> int:
-    return request.threads or environment.cores()
