@@ -29,24 +29,8 @@ from bench.data.splits import Selection
 from bench.errors import BenchError
 from bench.events import Message
 from bench.plan.acquisition import Acquisition, scan_of
+from tests.data.pairs.few import CONDITIONS, COUNT, GEOMETRY, NOISE_SEED, SIZE, choose, make_refs
 from tests.tiny import flip
-
-GEOMETRY = schema.Geometry(views=24)
-CONDITIONS = {
-    "few": schema.Condition(views=6),
-    "dim": schema.Condition(photons=1e8),
-    "both": schema.Condition(views=12),
-}
-SIZE, NOISE_SEED, COUNT = 8, 3, 20
-
-
-def make_refs(count: int = COUNT) -> list[SliceRef]:
-    return [SliceRef(f"P{i % 5}", f"s{i:02d}", "", i, float(i), 0.5 + 0.01 * i) for i in range(count)]
-
-
-def choose(refs: list[SliceRef], train: int = 12, test: int = 4) -> Selection:
-    parts = {"train": refs[:train], "validation": refs[train:-test], "test": refs[-test:]}
-    return Selection({part: tuple(members) for part, members in parts.items()}, "hash")
 
 
 class Slices:
