@@ -7,11 +7,13 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.environment import cores
 
 FREE_SHARE = 0.8  # a GPU with less free memory than this is taken to be in use by another job
+MEMINFO = Path("/proc/meminfo")
 MIB, GIB = 1 << 20, 1 << 30  # bytes
 GLIBC_UNLIMITED = (2, 35)  # earlier versions ignore a threshold for mmap above 32 MiB
 
@@ -78,6 +80,8 @@ def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
         "TF_NUM_INTRAOP_THREADS": str(threads),
         "TF_NUM_INTEROP_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
+        # oneDNN: TensorFlow leaves it off on processors without AVX-512, where it trains 1.3 to 1.5 times as fast
+        "TF_ENABLE_ONEDNN_OPTS": "1",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -134,5 +138,22 @@ def describe() -> dict[str, Any]:
     return {
         "backend": keras.backend.backend(),
         "device": names[0] if names else "CPU",
-        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", cores())),
+        "threads": threads(),
     }
+
+
+def threads() -> int:
+    """Return how many threads of the processor this process's backend works with."""
+    return int(os.environ.get("TF_NUM_INTRAOP_THREADS", cores()))
+
+
+def free_memory() -> int:
+    """Return how many bytes are free where this process's networks lie: on its GPU, or in the machine."""
+    present = gpus() if has_accelerator() else []
+    if present:
+        return max(gpu.total - gpu.used for gpu in present) * MIB
+    try:
+        fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):  # not Linux
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

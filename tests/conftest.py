@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from bench.plan import cells
 from bench.plan.cells import Training
 from bench.records.store import CellStore
 from tests import records_factory
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in a worker
 
 settings.register_profile("patient", deadline=None)  # a loaded machine is no fault
 settings.load_profile("patient")

@@ -16,6 +16,9 @@ from bench.execution.task import NetworkCheck, NetworkFault, Task, fail
 if TYPE_CHECKING:
     from bench.training.networks import NetworkCache
 
+#: On a GPU, where an update of the study's networks takes 2 to 10 ms: what has been done is looked at often enough.
+UPDATES_PER_DISPATCH = 16
+
 
 def attempt(task: Task, emit: Callable[[Event], None]) -> CellEnded:
     """Try one cell and return how it ended; ``emit`` gets its events on the way.
@@ -66,7 +69,11 @@ def _networks() -> NetworkCache:
 
     from bench.training.networks import NetworkCache
 
-    return NetworkCache(jit_compile=devices.has_accelerator() or keras.backend.backend() == "jax")
+    accelerator = devices.has_accelerator()
+    return NetworkCache(
+        jit_compile=accelerator or keras.backend.backend() == "jax",
+        updates_per_dispatch=UPDATES_PER_DISPATCH if accelerator else 1,
+    )
 
 
 def _one_line(error: BaseException) -> str:

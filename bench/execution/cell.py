@@ -19,9 +19,10 @@ from bench.network_code.importing import CodeChanged
 from bench.records import rescoring
 from bench.records.record import Record
 from bench.training import evaluate, networks, random_layers
-from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import State, load_state
 from bench.training.fit import Emit, FitTask, fit, fresh_state
+from bench.training.order import SampleOrder
+from bench.training.step import TrainingStep
 
 
 def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
@@ -33,9 +34,9 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     outcome = Outcome("finished", earlier_attempts(task), data=pairs.sha256, ranges=_ranges(pairs))
     if task.planned.spec.build is None:
         return _finish(task, pairs, evaluate.untreated, emit, outcome)
-    model = cache.model(task.planned.spec, task.code)
-    state = _start(task, model)
-    divergence = fit(model, state, _fit_task(task, pairs, state, emit))
+    step = cache.step(task.planned.spec, pairs, task.code)
+    model, state = step.network, _start(task, step)
+    divergence = fit(step, state, _fit_task(task, pairs, state, emit))
     task.store.write_history(state.history)
     outcome = replace(
         outcome,
@@ -95,10 +96,10 @@ def _scoring(task: Task, emit: Emit) -> Callable[[int, int], None]:
     return lambda done, total: emit(Progress("score", task.id, done, total))
 
 
-def _start(task: Task, model: Any) -> State:
+def _start(task: Task, step: TrainingStep) -> State:
     """Return the saved state of this attempt, or a fresh one. A new attempt after a divergence has its own seed."""
     seed = next_seed(task, earlier_attempts(task))
-    fresh, saved = fresh_state(model, seed), load_state(task.store.state)
+    fresh, saved = fresh_state(step, seed), load_state(task.store.state)
     if saved is None or saved.seed != seed:
         return fresh
     if not saved.fits(fresh):
@@ -120,7 +121,7 @@ def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
     return FitTask(
         cell=task.id,
         training=training,
-        batches=TrainingBatches(pairs, training, seed=state.seed),
+        order=SampleOrder.of(training, pairs.part_names("train"), pairs.reference.shape[1], state.seed),
         validate=lambda model: evaluate.mean_psnr(pairs, rows, evaluate.predictor(model)),
         psnr_input=evaluate.mean_psnr(pairs, rows, evaluate.untreated),
         path=task.store.state,

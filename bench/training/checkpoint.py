@@ -13,16 +13,19 @@ from bench import atomic
 from bench.errors import BenchError
 
 Weights = list[np.ndarray]
-STATE_SCHEMA = 2  # 1 had no ``random``, so it is read as the state of a network without random layers
-_GROUPS = ("weights", "optimizer", "best", "random")
+STATE_SCHEMA = 3
+_GROUPS = ("weights", "optimizer", "best", "random", "loss")
+_VALUES = ("seed", "best_epoch", "history", "updates", "seconds", "threads")
 _ANEW = "run with --force to start anew"
 
 
 @dataclass
 class State:
-    """Weights, optimizer and random layers after the last finished epoch.
+    """Weights, optimizer and random layers after ``updates`` updates.
 
-    ``best`` are the weights of the best check so far, ``random`` the states of the layers that draw numbers.
+    ``best`` are the weights of the best check so far, ``random`` the states of the layers that draw numbers, ``loss``
+    the sum and the count of the losses of an epoch that is not finished, ``seconds`` the time it has taken so far.
+    ``threads`` are those of the processor that it was trained with: another number gives other last bits.
     """
 
     seed: int
@@ -32,15 +35,14 @@ class State:
     best_epoch: int | None
     history: list[dict[str, float]]
     random: Weights = field(default_factory=list)
+    loss: Weights = field(default_factory=list)
+    updates: int = 0
+    seconds: float = 0.0
+    threads: int = 0
 
     def save(self, path: Path) -> None:
         """Write the state; the previous one stays until this one is whole."""
-        meta = {
-            "schema": STATE_SCHEMA,
-            "seed": self.seed,
-            "best_epoch": self.best_epoch,
-            "history": self.history,
-        }
+        meta = {"schema": STATE_SCHEMA, **{name: getattr(self, name) for name in _VALUES}}
         arrays: dict[str, Any] = {
             f"{group}_{index:04d}": value
             for group in _GROUPS
@@ -51,7 +53,8 @@ class State:
 
     def fits(self, fresh: State) -> bool:
         """Return whether all arrays have the shapes of those of ``fresh``, a state of the same network."""
-        ours, theirs = ([[v.shape for v in getattr(s, group)] for group in _GROUPS] for s in (self, fresh))
+        groups = ("weights", "optimizer", "best", "random")
+        ours, theirs = ([[v.shape for v in getattr(s, group)] for group in groups] for s in (self, fresh))
         return ours == theirs
 
 
@@ -69,11 +72,12 @@ def load_state(path: Path) -> State | None:
             groups: dict[str, Weights] = {group: [] for group in _GROUPS}
             for name in sorted(set(file.files) - {"meta"}, key=_place):
                 groups[name.rpartition("_")[0]].append(file[name])
-            if meta["schema"] not in (1, STATE_SCHEMA):
+            if meta["schema"] != STATE_SCHEMA:
                 raise BenchError(
                     f"saved state of schema {meta['schema']}, not {STATE_SCHEMA}", file=path, remedy=_ANEW
                 )
-            return State(meta["seed"], **groups, best_epoch=meta["best_epoch"], history=meta["history"])
+            values: dict[str, Any] = {**groups, **{name: meta[name] for name in _VALUES}}
+            return State(**values)
     except (*atomic.DAMAGED, TypeError) as error:
         raise BenchError(f"broken checkpoint ({error})", file=path, remedy=_ANEW) from None
 

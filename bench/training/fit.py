@@ -1,7 +1,8 @@
-"""Training one network with ``model.fit`` and small callbacks; Keras 3, no backend named.
+"""Training one network from its state to its end; Keras 3, no backend named.
 
-A finished epoch is a check on the validation patients, a row of the history and a saved state. A state holds all
-that the rest of the training depends on, so a killed run ends with the same weights as one that was not.
+The training is cut into epochs, each ended by a check on the validation patients, and an epoch where something is
+due: a state is saved every few minutes, and a training that is asked to stop saves and stops. A state holds all that
+the rest of the training depends on, so however often it was cut, it ends with the same weights.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from typing import Any
 
 import keras
 
+from bench import devices
 from bench.events import EpochEnded, Event, Progress
 from bench.plan.cells import Training
 from bench.training import random_layers
-from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import State
 from bench.training.divergence import Divergence, diverged
 from bench.training.initial_weights import initial_weights
 from bench.training.networks import values
+from bench.training.order import SampleOrder
+from bench.training.step import TrainingStep
 
 REPORT_EVERY_S = 0.25
-NAN_CHECK_EVERY = 50  # updates
+SAVE_EVERY_S = 600.0
+NAN_CHECK_EVERY = 50  # updates; each look at the loss waits for the device
 
 Emit = Callable[[Event], None]
 Score = Callable[[keras.Model], float]
@@ -40,107 +44,161 @@ class LossNotFinite(Exception):
         self.epoch = epoch
 
 
+class Stopped(Exception):
+    """A training was asked to stop and has saved its state; the same call goes on from there."""
+
+
 @dataclass(frozen=True)
 class FitTask:
-    """One training: its batches, its check (PSNR in dB), the file of its state, and what takes its events."""
+    """One training: its samples, its check (PSNR in dB), the file of its state, and what takes its events.
+
+    ``stop`` is asked after every dispatch to the device, ``save_every_s`` seconds lie between two states at most.
+    """
 
     cell: str
     training: Training
-    batches: TrainingBatches
+    order: SampleOrder
     validate: Score
     psnr_input: float
     path: Path
     emit: Emit
+    stop: Callable[[], bool] = lambda: False
+    save_every_s: float = SAVE_EVERY_S
+
+    @property
+    def updates(self) -> int:
+        """The updates of the whole training."""
+        return self.training.epochs * self.training.updates_per_epoch
 
 
-def fit(model: keras.Model, state: State, task: FitTask) -> Divergence | None:
-    """Train from ``state`` to the end, which ``state`` then holds; return where and why it diverged, or None."""
-    model.set_weights(state.weights)
-    for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
-        variable.assign(value)
-    random_layers.assign(model, state.random)
-    divergence = diverged(state.history, task.training.guard)
-    if divergence is not None or len(state.history) >= task.training.epochs:
-        return divergence
-    checks = _Checks(task, state)
+def fit(step: TrainingStep, state: State, task: FitTask) -> Divergence | None:
+    """Train from ``state`` to the end, which ``state`` then holds; return where and why it diverged, or None.
+
+    Raises:
+        Stopped: ``task.stop`` asked for it; the state is saved.
+    """
+    _load(step, state)
     try:
-        with model.loss.watching():
-            model.fit(
-                task.batches,
-                initial_epoch=len(state.history),
-                epochs=task.training.epochs,
-                shuffle=False,
-                verbose=0,
-                callbacks=[_Watch(task), checks],
-            )
+        with step.loss.watching():
+            while (divergence := diverged(state.history, task.training.guard)) is None:
+                if state.updates >= task.updates:
+                    return None
+                _advance(step, state, task)
     except LossNotFinite as error:
         return Divergence(error.epoch, str(error))
-    return checks.divergence
+    return divergence
 
 
-class _Checks(keras.callbacks.Callback):
-    """At each epoch's end: score the validation patients, keep the best weights, save, judge, emit the event."""
+def _advance(step: TrainingStep, state: State, task: FitTask) -> None:
+    """Train to the end of the epoch, or until something is due before it; then check, save and report."""
+    per_epoch = task.training.updates_per_epoch
+    epoch = state.updates // per_epoch
+    draws = task.order.draws(state.updates, (epoch + 1) * per_epoch)
+    watch = _Watch(task, state, step)
+    inputs = step.feed.inputs(draws.reshape(len(draws) * step.parts, -1, draws.shape[-1]))
+    size = None if isinstance(inputs, keras.utils.PyDataset) else 1
+    step.fit(inputs, batch_size=size, shuffle=False, verbose=0, callbacks=[watch])
+    state.updates, state.seconds = watch.updates, watch.seconds
+    state.weights = values(step.network.weights)
+    state.optimizer = _per_update(values(step.optimizer_state), step.parts)
+    state.random = values(random_layers.states(step.network))
+    state.loss = [value / step.parts for value in values(step.metrics_variables)]  # sum and count, per update
+    ended = state.updates == (epoch + 1) * per_epoch
+    if ended:
+        _check(step, state, task, epoch + 1, watch.loss)
+    state.save(task.path)
+    if ended:
+        row = state.history[-1]
+        task.emit(
+            EpochEnded(task.cell, epoch + 1, task.training.epochs, *(row[key] for key in _EVENT_COLUMNS))
+        )
+    if task.stop() and state.updates < task.updates:
+        raise Stopped
 
-    def __init__(self, task: FitTask, state: State) -> None:
-        super().__init__()
-        self.task, self.state = task, state
-        self.divergence: Divergence | None = None
-        self.started = time.monotonic()
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.task.batches.epoch = epoch
-        self.started = time.monotonic()
+def _check(step: TrainingStep, state: State, task: FitTask, epoch: int, loss: float) -> None:
+    """Score the validation patients at an epoch's end, note it in the history and keep the best weights."""
+    row = {
+        "epoch": epoch,
+        "updates": state.updates,
+        "loss": loss,
+        "psnr": task.validate(step.network),
+        "psnr_input": task.psnr_input,
+        "learning_rate": float(step.optimizer.learning_rate),
+        "seconds": state.seconds,
+    }
+    state.history.append(row)
+    state.seconds, state.loss = 0.0, []
+    sound = diverged(state.history, task.training.guard) is None
+    if sound and row["psnr"] >= max(check["psnr"] for check in state.history):
+        state.best, state.best_epoch = state.weights, epoch
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        state, task = self.state, self.task
-        row = {
-            "epoch": epoch + 1,
-            "updates": (epoch + 1) * task.training.updates_per_epoch,
-            "loss": float((logs or {})["loss"]),
-            "psnr": task.validate(self.model),
-            "psnr_input": task.psnr_input,
-            "learning_rate": float(self.model.optimizer.learning_rate),
-            "seconds": time.monotonic() - self.started,
-        }
-        state.history.append(row)
-        self.divergence = diverged(state.history, task.training.guard)
-        state.weights = values(self.model.weights)
-        if self.divergence is None and row["psnr"] >= max(check["psnr"] for check in state.history):
-            state.best, state.best_epoch = state.weights, epoch + 1
-        state.optimizer = values(self.model.optimizer.variables)
-        state.random = values(random_layers.states(self.model))
-        state.save(task.path)
-        task.emit(EpochEnded(task.cell, epoch + 1, task.training.epochs, *(row[k] for k in _EVENT_COLUMNS)))
-        if self.divergence is not None:
-            self.model.stop_training = True
+
+def _load(step: TrainingStep, state: State) -> None:
+    """Set network, optimizer and random layers to a state."""
+    step.network.set_weights(state.weights)
+    for variable, value in zip(
+        step.optimizer_state, _per_update(state.optimizer, 1 / step.parts), strict=True
+    ):
+        variable.assign(value)
+    random_layers.assign(step.network, state.random)
+
+
+def _per_update(optimizer: list[Any], parts: float) -> list[Any]:
+    """Return the optimizer's values with its counter, the first, divided by ``parts``: a state counts updates."""
+    counter, *rest = optimizer
+    return [(counter / parts).astype(counter.dtype), *rest]
 
 
 class _Watch(keras.callbacks.Callback):
-    """Between checks: emit progress, and stop at once when the loss is no longer a number."""
+    """Between two checks: emit progress, end the call when something is due, stop when the loss is no number."""
 
-    def __init__(self, task: FitTask) -> None:
+    def __init__(self, task: FitTask, state: State, step: TrainingStep) -> None:
         super().__init__()
-        self.task, self.epoch, self.last = task, 0, 0.0
+        self.task, self.state, self.parts = task, state, step.parts
+        self.updates, self.loss = state.updates, math.nan
+        self._began, self._reported = time.monotonic(), 0.0
+
+    @property
+    def seconds(self) -> float:
+        """The time that the epoch has taken until now."""
+        return self.state.seconds + time.monotonic() - self._began
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.epoch = epoch
+        """Go on from the loss that a cut epoch has summed up; Keras has just set it to zero."""
+        for variable, value in zip(self.model.metrics_variables, self.state.loss, strict=False):
+            variable.assign(value * self.parts)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        training, now = self.task.training, time.monotonic()
-        if batch == 0:
-            self.model.loss.check(self.model)
-        if batch % NAN_CHECK_EVERY == 0 and not math.isfinite(float((logs or {})["loss"])):
-            raise LossNotFinite(self.epoch + 1, batch + 1)
-        if now - self.last > REPORT_EVERY_S:
-            self.last = now
-            done = self.epoch * training.updates_per_epoch + batch + 1
-            total = training.epochs * training.updates_per_epoch
-            self.task.emit(Progress("train", self.task.cell, done, total))
+        """Look at what has been done since the last dispatch to the device."""
+        first, before = self.updates == self.state.updates, self.updates
+        self.updates = self.state.updates + (batch + 1) // self.parts
+        if first:
+            self.model.loss.check(self.model.network)
+        self._check_loss(before, (logs or {})["loss"])
+        now = time.monotonic()
+        if now - self._reported > REPORT_EVERY_S:
+            self._reported = now
+            self.task.emit(Progress("train", self.task.cell, self.updates, self.task.updates))
+        if now - self._began > self.task.save_every_s or self.task.stop():
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keep the mean loss since the epoch began."""
+        self.loss = float((logs or {})["loss"])
+
+    def _check_loss(self, before: int, loss: Any) -> None:
+        """Raise ``LossNotFinite`` at the first of every ``NAN_CHECK_EVERY`` updates of an epoch."""
+        epoch, last = divmod(self.updates - 1, self.task.training.updates_per_epoch)
+        begun = before - epoch * self.task.training.updates_per_epoch
+        due = -(-begun // NAN_CHECK_EVERY) * NAN_CHECK_EVERY <= last
+        if due and not math.isfinite(float(loss)):
+            raise LossNotFinite(epoch + 1, last + 1)
 
 
-def fresh_state(model: keras.Model, seed: int) -> State:
+def fresh_state(step: TrainingStep, seed: int) -> State:
     """Return the state before the first update."""
-    weights = initial_weights(model, seed)
-    return State(
-        seed, weights, values(model.optimizer.variables), weights, None, [], random_layers.start(model, seed)
-    )
+    weights = initial_weights(step.network, seed)
+    optimizer = _per_update(values(step.optimizer_state), step.parts)
+    random = random_layers.start(step.network, seed)
+    return State(seed, weights, optimizer, weights, None, [], random, threads=devices.threads())

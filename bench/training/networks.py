@@ -10,30 +10,37 @@ from typing import Any
 import keras
 import numpy as np
 
-from bench import seeds
+from bench import devices, seeds
+from bench.data.pairs.pairs import PairSet
 from bench.errors import BenchError
 from bench.network_code import importing
 from bench.network_code.importing import ANY, CodeChanged, Planned
 from bench.plan.cells import Cell, Training
 from bench.training import random_layers
+from bench.training.feed import feed_of
 from bench.training.initial_weights import unnamed
 from bench.training.losses import LOSSES
 from bench.training.schedule import schedule
+from bench.training.step import TrainingStep
 
 Weights = list[np.ndarray]
 
 
 @dataclass
 class NetworkCache:
-    """The network that was built and compiled last: the datasets of one model share its traced functions."""
+    """The network that was built last, with its compiled step: the datasets of one model share what is traced."""
 
     jit_compile: bool
+    updates_per_dispatch: int = 1
     _key: str = ""
     _model: keras.Model | None = None
     _start: Weights = field(default_factory=list)
+    _step_key: tuple[Any, ...] = ()
+    _step: TrainingStep | None = None
+    _step_start: Weights = field(default_factory=list)
 
     def model(self, cell: Cell, code: Planned = ANY) -> keras.Model:
-        """Return the network of ``cell``, compiled, as it was just after building; ``code`` is what it is built from.
+        """Return the network of ``cell``, as it was just after building; ``code`` is what it is built from.
 
         It is shared by all seeds, but for a network with weights that only a build under the cell's own seed can give
         their start values.
@@ -43,16 +50,44 @@ class NetworkCache:
         settings = [cell.build, cell.params, training.model_dump(mode="json", by_alias=True)]
         key = json.dumps([*settings, code.base, code.sha256])
         if self._model is None or self._key not in (key, f"{key} {cell.seed}"):
-            self._key, self._model = "", None
-            model = _compiled(cell, training, self.jit_compile, code, seed=0)
+            self._key, self._model, self._step = "", None, None
+            model = _built(cell, training, self.jit_compile, code, seed=0)
             if unnamed(model):
                 key = f"{key} {cell.seed}"
-                model = _compiled(cell, training, self.jit_compile, code, seed=cell.seed)
+                model = _built(cell, training, self.jit_compile, code, seed=cell.seed)
             self._start = values(_variables(model))
             self._key, self._model = key, model
-        for variable, value in zip(_variables(self._model), self._start, strict=True):
-            variable.assign(value)
+        _assign(_variables(self._model), self._start)
         return self._model
+
+    def step(self, cell: Cell, pairs: PairSet, code: Planned = ANY, *, parts: int = 1) -> TrainingStep:
+        """Return the compiled update of the network of ``cell`` on the training slices of ``pairs``.
+
+        ``parts`` is the number of micro-batches of an update.
+
+        Raises:
+            ValueError: the batch is not ``parts`` equal micro-batches.
+        """
+        network, training, rows = self.model(cell, code), cell.training, pairs.parts["train"]
+        assert training is not None
+        if training.batch % parts:
+            raise ValueError(f"a batch of {training.batch} has no {parts} equal parts")
+        shape = (len(rows), *pairs.reference.shape[1:])
+        key = (self._key, shape, parts)
+        if self._step is None or self._step_key != key:
+            self._step = None  # its pairs leave the memory before the next ones come
+            feed = feed_of(shape, training.patch or shape[1], devices.free_memory())
+            rate = schedule(training.learning_rate, training.schedule_epochs, _updates(training))
+            loss = random_layers.Watch(LOSSES[training.loss])
+            self._step = TrainingStep(
+                network, feed, loss, rate, parts=parts,
+                jit_compile=self.jit_compile, updates_per_dispatch=self.updates_per_dispatch,
+            )  # fmt: skip
+            self._step_key = key
+            self._step_start = values(self._step.optimizer.variables)
+        _assign(self._step.optimizer.variables, self._step_start)
+        self._step.feed.fill(pairs, rows)
+        return self._step
 
 
 def values(variables: Iterable[Any]) -> Weights:
@@ -125,21 +160,24 @@ def check(build: str, params: dict[str, Any], precision: str, code: Planned, sid
             raise BenchError(message, remedy="it must return one image of equal size")
 
 
-def _compiled(cell: Cell, training: Training, jit_compile: bool, code: Planned, *, seed: int) -> keras.Model:
+def _built(cell: Cell, training: Training, jit_compile: bool, code: Planned, *, seed: int) -> keras.Model:
     assert cell.build is not None
     keras.backend.clear_session()
     keras.utils.set_random_seed(seeds.derive("build", seed) % 2**32)  # for what ``build`` draws by itself
     model = load_network(cell.build, cell.params, training.precision, code)
-    updates = training.epochs * training.updates_per_epoch
-    rate = schedule(training.learning_rate, training.schedule_epochs, updates)
-    optimizer = keras.optimizers.Adam(learning_rate=rate)
-    optimizer.build(model.trainable_variables)
-    model.compile(
-        optimizer=optimizer, loss=random_layers.Watch(LOSSES[training.loss]), jit_compile=jit_compile
-    )
+    model.compile(jit_compile=jit_compile)  # for its predictions; a step has its own
     return model
 
 
+def _updates(training: Training) -> int:
+    return training.epochs * training.updates_per_epoch
+
+
 def _variables(model: keras.Model) -> list[Any]:
-    """Return all that a training changes: weights, states of random layers, the optimizer."""
-    return [*model.weights, *random_layers.states(model), *model.optimizer.variables]
+    """Return what a training changes in a network: weights and the states of random layers."""
+    return [*model.weights, *random_layers.states(model)]
+
+
+def _assign(variables: Iterable[Any], start: Weights) -> None:
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bench import seeds
 from bench.config.schema import Augmentation
+from bench.plan.cells import Training
 
 ORIENTATIONS = 8
 _KEPT_PASSES = 3
@@ -36,6 +37,19 @@ def orient(image: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.float32]:
     if not 0 <= k < ORIENTATIONS:
         raise ValueError(f"an orientation is 0 to 7, not {k}")
     return np.rot90(image[:, ::-1] if k >= 4 else image, k % 4)
+
+
+def _affine() -> npt.NDArray[np.int32]:
+    """Return ``orient`` as index arithmetic, read off a square of 2 x 2 pixels."""
+    corners = np.array(np.mgrid[:2, :2], np.float32)
+    turned = np.array([[orient(axis, k) for axis in corners] for k in range(ORIENTATIONS)]).astype(np.int32)
+    start = turned[:, :, 0, 0]
+    return np.stack([turned[:, :, 1, 0] - start, turned[:, :, 0, 1] - start, start], axis=-1)
+
+
+#: int32 (8, 2, 3): pixel (i, j) of the oriented image of side n is the pixel of the image in row
+#: ``a i + b j + c (n - 1)`` with (a, b, c) = ``AFFINE[k, 0]``, and in the column that ``AFFINE[k, 1]`` gives.
+AFFINE = _affine()
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,20 @@ class SampleOrder:
     _orientations: Integers = field(init=False, repr=False, compare=False)
     _passes: dict[int, _Pass] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @classmethod
+    def of(cls, training: Training, names: Sequence[tuple[str, str]], size: int, seed: int) -> SampleOrder:
+        """Return the samples of a training on the slices ``names`` of ``size`` x ``size`` pixels."""
+        return cls(
+            seed=seed,
+            names=names,
+            batch=training.batch,
+            updates_per_epoch=training.updates_per_epoch,
+            size=size,
+            patch=training.patch,
+            patches_per_slice=training.patches_per_slice,
+            augmentation=training.augmentation,
+        )
+
     def __post_init__(self) -> None:
         if not self.names or len(set(self.names)) != len(self.names):
             raise ValueError("a training needs slices with different names")
@@ -91,16 +119,25 @@ class SampleOrder:
 
     def update(self, number: int) -> Batch:
         """Return update ``number`` of the training, counted from 0."""
-        per_pass = len(self.names) * self.patches_per_slice
-        positions = np.arange(number * self.batch, (number + 1) * self.batch, dtype=np.int64)
-        passes, places = np.divmod(positions, per_pass)
-        parts = [self._part(int(k), places[passes == k]) for k in range(passes[0], passes[-1] + 1)]
-        return Batch(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return Batch(
+            *self._samples(np.arange(number * self.batch, (number + 1) * self.batch, dtype=np.int64))
+        )
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the updates of ``epoch``, counted from 0."""
         first = epoch * self.updates_per_epoch
         return (self.update(first + index) for index in range(self.updates_per_epoch))
+
+    def draws(self, first: int, end: int) -> npt.NDArray[np.int32]:
+        """Return the updates ``first`` to ``end`` - 1, int32 (updates, batch, 4) with the columns of ``Batch``."""
+        columns = self._samples(np.arange(first * self.batch, end * self.batch, dtype=np.int64))
+        return np.stack(columns, axis=-1).astype(np.int32).reshape(end - first, self.batch, 4)
+
+    def _samples(self, positions: Integers) -> tuple[Integers, ...]:
+        """Return slices, orientations, tops and lefts at ``positions`` (ascending) of the endless row of passes."""
+        passes, places = np.divmod(positions, len(self.names) * self.patches_per_slice)
+        parts = [self._part(int(k), places[passes == k]) for k in range(passes[0], passes[-1] + 1)]
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
     def _part(self, number: int, places: Integers) -> tuple[Integers, Integers, Integers, Integers]:
         """Return slices, orientations, tops and lefts at ``places`` of one pass."""

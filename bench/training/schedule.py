@@ -57,6 +57,21 @@ class HalvingDecay(ExponentialDecay):
         }
 
 
+class PerUpdate(LearningRateSchedule):
+    """A schedule for updates of ``parts`` micro-batches, which Keras counts one by one."""
+
+    def __init__(self, schedule: LearningRateSchedule, parts: int) -> None:
+        self.schedule, self.parts = schedule, parts
+
+    def __call__(self, step: Any) -> Any:
+        """Return the learning rate at micro-batch ``step`` as a float32 tensor."""
+        return self.schedule(keras.ops.floor_divide(step, self.parts))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {"schedule": self.schedule, "parts": self.parts}
+
+
 def _last_updates(rate: Steps, epochs: int, updates: int) -> list[int]:
     """Return the last update of each rate but the last one, counted in float32 as all rates are."""
     epoch = np.arange(updates, dtype=np.float32) * np.float32(epochs) / np.float32(updates)

@@ -16,11 +16,12 @@ from bench.events import EpochEnded, Event, Progress
 from bench.execution.task import Task
 from bench.plan.cells import Training
 from bench.training import fit as fitting
-from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import State, load_state
 from bench.training.divergence import Divergence
 from bench.training.fit import FitTask, fresh_state
-from bench.training.networks import NetworkCache, load_network, values
+from bench.training.networks import NetworkCache, values
+from bench.training.order import SampleOrder
+from tests.conftest import UNET
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "training_v1.json"
 INPUT_DB = 20.0
@@ -50,11 +51,14 @@ def fit(
 
     def run(
         training: Training, check: Callable[[Any], float], stop: Callable[[Event], bool] | None = None,
-        folder: str = "", pairs: PairSet = pairs,
+        folder: str = "", pairs: PairSet = pairs, parts: int = 1, params: dict[str, Any] = UNET,
+        due: dict[str, Any] | None = None,
     ) -> tuple[Divergence | None, State, list[Event]]:  # fmt: skip
-        model = networks.model(task(tmp_path, shared_files, training).planned.spec)
+        step = networks.step(
+            task(tmp_path, shared_files, training, params=params).planned.spec, pairs, parts=parts
+        )
         path = tmp_path / folder / "state.npz"
-        state = load_state(path) or fresh_state(model, 3)
+        state = load_state(path) or fresh_state(step, 3)
         events: list[Event] = []
 
         def emit(event: Event) -> None:
@@ -62,11 +66,15 @@ def fit(
             if stop is not None and stop(event):
                 raise Interrupted
 
-        batches = TrainingBatches(pairs, training, state.seed)
-        one = FitTask("cell", training, batches, check, INPUT_DB, path, emit)
-        return fitting.fit(model, state, one), state, events
+        order = order_of(pairs, training, state.seed)
+        one = FitTask("cell", training, order, check, INPUT_DB, path, emit, **(due or {}))
+        return fitting.fit(step, state, one), state, events
 
     return run
+
+
+def order_of(pairs: PairSet, training: Training, seed: int = 3) -> SampleOrder:
+    return SampleOrder.of(training, pairs.part_names("train"), pairs.reference.shape[1], seed)
 
 
 def size_of_first_kernel(model: Any) -> float:
@@ -129,6 +137,69 @@ def test_a_training_interrupted_at_every_epoch(
     assert_equal(fit(settings, size_of_first_kernel)[1], whole)
 
 
+def test_a_training_stopped_after_every_update_ends_like_a_whole_one(
+    fit: Callable[..., Any], training: Callable[..., Training], tmp_path: Path
+) -> None:
+    """Also the mean loss of an epoch, which is summed up across the stops."""
+    settings = training(learning_rate=Decay.model_validate({"from": 0.02, "to": 0.001}))
+    _, whole, _ = fit(settings, size_of_first_kernel, folder="whole")
+    for update in range(1, 12):
+        with pytest.raises(fitting.Stopped):
+            fit(settings, size_of_first_kernel, folder="cut", due={"stop": lambda: True})
+        state = load_state(tmp_path / "cut" / "state.npz")
+        assert state is not None
+        assert (state.updates, len(state.history)) == (update, update // 4)
+    _, cut, _ = fit(settings, size_of_first_kernel, folder="cut", due={"stop": lambda: True})
+    assert_equal(cut, whole)
+
+
+def test_a_state_is_saved_within_a_long_epoch_and_a_killed_training_goes_on_from_there(
+    fit: Callable[..., Any], training: Callable[..., Training]
+) -> None:
+    settings = training()
+    _, whole, _ = fit(settings, size_of_first_kernel, folder="whole")
+    with pytest.raises(Interrupted):
+        fit(
+            settings,
+            size_of_first_kernel,
+            INTERRUPTIONS["within the second epoch"],
+            "cut",
+            due={"save_every_s": 0},
+        )
+    _, cut, events = fit(settings, size_of_first_kernel, folder="cut")
+    assert min(event.done for event in events if isinstance(event, Progress)) == 6  # five were saved
+    assert_equal(cut, whole)
+
+
+def test_micro_batches_give_the_weights_of_the_whole_batch_and_may_change_in_the_middle_of_an_epoch(
+    fit: Callable[..., Any], training: Callable[..., Training]
+) -> None:
+    """For a network without batch statistics, but for rounding: the mean of gradients is that of their mean loss."""
+    settings = training(loss="half_sse", learning_rate=Decay.model_validate({"from": 0.02, "to": 0.001}))
+    params = {**UNET, "batch_norm": "affine"}
+    _, whole, _ = fit(settings, size_of_first_kernel, folder="whole", params=params)
+    with pytest.raises(fitting.Stopped):
+        fit(settings, size_of_first_kernel, folder="cut", params=params, parts=2, due={"stop": lambda: True})
+    _, cut, _ = fit(settings, size_of_first_kernel, folder="cut", params=params)
+    with pytest.raises(fitting.Stopped):
+        fit(settings, size_of_first_kernel, folder="other", params=params, due={"stop": lambda: True})
+    _, other, _ = fit(settings, size_of_first_kernel, folder="other", params=params, parts=2)
+    assert cut.updates == other.updates == whole.updates == 12
+    for state in (cut, other):
+        for ours, theirs in zip(state.weights, whole.weights, strict=True):
+            assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+        for row, undivided in zip(state.history, whole.history, strict=True):
+            assert row["loss"] == pytest.approx(undivided["loss"], rel=1e-5)
+            assert row["learning_rate"] == pytest.approx(undivided["learning_rate"], rel=1e-6)
+
+
+def test_a_batch_has_equal_micro_batches_only(
+    fit: Callable[..., Any], training: Callable[..., Training]
+) -> None:
+    with pytest.raises(ValueError, match="batch of 4 has no 3 equal parts"):
+        fit(training(), size_of_first_kernel, parts=3)
+
+
 @pytest.mark.parametrize(
     ("psnr", "best"), [((21.0, 25.0, 23.0), 2), ((25.0, 21.0, 23.0), 1), ((18.0, 19.0, 19.5), 3)]
 )
@@ -187,8 +258,8 @@ def test_nan_between_the_looks_at_the_loss_is_seen_at_the_epochs_end(
 ) -> None:
     """One slice of eight, batch 1: the first update must not draw it, else this test shows nothing."""
     settings, bad = training(batch=1, updates_per_epoch=8), damaged(pairs, "train", 1)
-    first, _ = TrainingBatches(bad, settings, 3)[0]
-    assert np.isfinite(first).all()
+    [first] = order_of(bad, settings).update(0).slices
+    assert np.isfinite(bad.degraded[bad.parts["train"][first]]).all()
     verdict, state, _ = fit(settings, size_of_first_kernel, pairs=bad)
     assert verdict == Divergence(1, "loss is nan at epoch 1")
     assert state.best_epoch is None
@@ -207,13 +278,13 @@ def test_equal_settings_still_give_equal_weights(
         epochs=1, updates_per_epoch=3, patch=12, loss="half_sse",
         learning_rate=Decay.model_validate({"from": 0.02, "to": 0.002}),
     )  # fmt: skip
-    model = NetworkCache(jit_compile=False).model(task(tmp_path, shared_files, settings).planned.spec)
-    state = fresh_state(model, 3)
-    batches = TrainingBatches(pairs, settings, 3)
+    step = NetworkCache(jit_compile=False).step(task(tmp_path, shared_files, settings).planned.spec, pairs)
+    state, order = fresh_state(step, 3), order_of(pairs, settings)
     path = tmp_path / "state.npz"
-    golden_task = FitTask("golden", settings, batches, lambda model: 0.0, 0.0, path, lambda event: None)
-    fitting.fit(model, state, golden_task)
-    found = {v.path: float(np.linalg.norm(w)) for v, w in zip(model.weights, state.weights, strict=True)}
+    golden_task = FitTask("golden", settings, order, lambda model: 0.0, 0.0, path, lambda event: None)
+    fitting.fit(step, state, golden_task)
+    weights = zip(step.network.weights, state.weights, strict=True)
+    found = {v.path: float(np.linalg.norm(w)) for v, w in weights}
     off = {
         name: (value, golden["norms"].get(name))
         for name, value in found.items()
@@ -233,11 +304,13 @@ def test_the_golden_training_belongs_to_this_version() -> None:
 
 
 def test_a_network_without_the_saved_shapes_is_refused(
-    fit: Callable[..., Any], training: Callable[..., Training]
-) -> None:
-    model = load_network("models.unet:build", {"filters": [2, 4]})
-    model.compile("adam", "mse")
-    state = State(1, values(model.weights)[1:], [], values(model.weights), None, [])
-    refused = FitTask("cell", training(), None, size_of_first_kernel, 0.0, Path(), lambda event: None)  # type: ignore[arg-type]
+    networks: NetworkCache, pairs: PairSet, shared_files: PairFiles, task: Callable[..., Task],
+    training: Callable[..., Training],
+) -> None:  # fmt: skip
+    step = networks.step(task(Path(), shared_files, training()).planned.spec, pairs)
+    state = fresh_state(step, 1)
+    state.weights = state.weights[1:]
+    order = order_of(pairs, training())
+    refused = FitTask("cell", training(), order, size_of_first_kernel, 0.0, Path(), lambda event: None)
     with pytest.raises(ValueError, match="weight"):
-        fitting.fit(model, state, refused)
+        fitting.fit(step, state, refused)
