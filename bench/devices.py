@@ -81,7 +81,7 @@ def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
         "TF_NUM_INTEROP_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
         # oneDNN: TensorFlow leaves it off on processors without AVX-512, where it trains 1.3 to 1.5 times as fast
-        "TF_ENABLE_ONEDNN_OPTS": "1",
+        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_CPP_MIN_LOG_LEVEL": "2",

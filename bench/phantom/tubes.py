@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -147,25 +145,56 @@ def tree(root: NDArray[np.float64], points: NDArray[np.float64], tip: float, pow
     to the mean of its leaves, then parts them across its own direction, the smaller share leaving at a
     sharper angle, so that branches spread outwards like those of a lung.
     """
-    add = np.add.reduce  # the bits of ``mean`` and ``sum`` without their detours, which took most of the time
-    rows: list[tuple[float, ...]] = []
-    work = [(root, points, tip * len(points) ** (1.0 / power))]
+    calibres = np.array([tip * count ** (1.0 / power) for count in range(len(points) + 1)])
+    rows = np.empty((max(1, 2 * len(points) - 1), 8))
+    _branch(np.asarray(root, np.float64), np.ascontiguousarray(points, np.float64), calibres, rows)
+    return rows
+
+
+@compiled()
+def _dot(a: Array, b: Array) -> float:  # pragma: no cover
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@compiled()
+def _branch(root: Array, points: Array, calibres: Array, rows: Segments) -> None:  # pragma: no cover
+    """Fill ``rows`` with the branches to ``points``; ``calibres`` are the radii by the number of leaves."""
+    leaves = points.copy()  # those of a branch stand side by side
+    work = [(0, len(points))]
+    starts, radii = [root], [calibres[len(points)]]
+    row = 0
     while work:
-        start, leaves, radius = work.pop()
-        count = len(leaves)
-        calibre = tip * count ** (1.0 / power)
+        low, high = work.pop()
+        start, radius, count = starts.pop(), radii.pop(), high - low
+        calibre = calibres[count]
+        rows[row, :3], rows[row, 6] = start, min(radius, 1.15 * calibre)
         if count == 1:
-            rows.append((*start, *leaves[0], min(radius, 1.15 * calibre), 0.6 * calibre))
+            rows[row, 3:6], rows[row, 7] = leaves[low], 0.6 * calibre
+            row += 1
             continue
-        middle = add(leaves, axis=0) / count
+        middle = leaves[low].copy()
+        for k in range(low + 1, high):
+            middle += leaves[k]
+        middle /= count
         way = middle - start
         end = start + way * (0.3 if count > 40 else 0.42 if count > 3 else 0.6)
-        rows.append((*start, *end, min(radius, 1.15 * calibre), calibre))
-        spread = leaves - middle
-        spread = spread - 0.75 * add(spread * way, axis=1)[:, None] * way / (add(way * way) + 1e-9)
-        axis = spread[add(spread * spread, axis=1).argmax()]
-        order = add(spread * axis, axis=1).argsort(kind="stable")
-        half = count // 2 if count < 6 else int(count * (0.32 + 0.3 * (sqrt(abs(axis[0])) % 1.0)))
-        work.append((end, leaves[order[:half]], calibre))
-        work.append((end, leaves[order[half:]], calibre))
-    return np.array(rows, float)
+        rows[row, 3:6], rows[row, 7] = end, calibre
+        row += 1
+        spread = leaves[low:high] - middle
+        square = _dot(way, way) + 1e-9
+        longest, widest = -1.0, 0
+        for k in range(count):
+            spread[k] -= 0.75 * _dot(spread[k], way) * way / square
+            length = _dot(spread[k], spread[k])
+            if length > longest:
+                longest, widest = length, k
+        axis = spread[widest].copy()
+        along = np.empty(count)
+        for k in range(count):
+            along[k] = _dot(spread[k], axis)
+        leaves[low:high] = leaves[low:high][along.argsort(kind="mergesort")]
+        half = count // 2 if count < 6 else int(count * (0.32 + 0.3 * (np.sqrt(abs(axis[0])) % 1.0)))
+        for part in ((low, low + half), (low + half, high)):
+            work.append(part)
+            starts.append(end)
+            radii.append(calibre)
