@@ -153,7 +153,7 @@ def tree(root: NDArray[np.float64], points: NDArray[np.float64], tip: float, pow
 
 @compiled()
 def _dot(a: Array, b: Array) -> float:  # pragma: no cover
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return float(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
 
 
 @compiled()
