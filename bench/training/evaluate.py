@@ -14,7 +14,9 @@ from bench.ct.units import MU_WATER, relative
 from bench.data.pairs.pairs import PairSet
 from bench.errors import BenchError
 
-PIXELS_PER_BATCH = 2 * 512 * 512  # keeps the activations of the widest network below about 1 GB
+#: Keeps the activations of the widest network below about 1 GB. On a CPU within 8 % of the best batch at 64 and 512 px
+#: for the published networks; one slice alone costs up to 2.6 times as much (benchmarks/README.md).
+PIXELS_PER_BATCH = 2 * 512 * 512
 KEPT_BYTES = 1 << 30  # of validation slices that stay in memory between epochs; more are read again at each
 SAMPLES = 3  # slices shown per dataset
 
