@@ -3,8 +3,8 @@
 Images are real (H, W) arrays in mu/mu_water (air 0, water 1), unclipped; everything is computed in float64.
 A metric id names its convention, because the same pair of images scores 28.9 to 42.7 dB under the conventions
 in use. ``slice_max`` is the range of the published table of this benchmark: the largest value of the slice's
-own reference. ``METRICS`` is the one home of an id: a metric is a function and an entry there. Records keep
-``definitions(ids)`` beside the scores; ``bench score`` adds a metric to cells that have finished before it.
+own reference. ``METRICS`` is the one home of an id: a metric is a function of a ``Pair`` and an entry there.
+Records keep ``definitions(ids)`` beside the scores; ``bench score`` adds a metric to finished cells.
 """
 
 from __future__ import annotations
@@ -12,19 +12,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+if TYPE_CHECKING:
+    from bench.similarity import Similarities
+
 Image = NDArray[np.float64]
 
-#: Raised when any score of ``scores.csv`` may change; a ``Metric.version`` rises with its own values only.
+#: Raised when any score of ``scores.csv`` may change; a ``Metric.version`` rises with its own values only. It did not
+#: rise with ``bench.similarity``, which moved SSIM by rounding, below 1e-12: ``bench score`` compares to half of the
+#: last digit that is printed (``bench.records.rescoring``).
 SCORING_VERSION = 1
 
-_SIGMA, _RADIUS = 1.5, 5
-_TAPS = 2 * _RADIUS + 1
-_STRIP = 32768  # samples worked on at once, so that the intermediate arrays stay in the processor's cache
+_TAPS = 11  # samples that the window of SSIM is wide
 
 #: The ids with a part of their own: PSNR chooses the best epoch and is drawn, with SSIM it is the report's first table.
 PSNR, SSIM, RMSE = "psnr.slice_max", "ssim.slice_max", "rmse.hu"
@@ -38,10 +42,7 @@ def psnr(reference: ArrayLike, image: ArrayLike, *, data_range: float) -> float:
     Raises:
         ValueError: shapes differ, an image is not 2-D or not finite, or ``data_range`` is not positive.
     """
-    x, y = _pair(reference, image)
-    peak = _positive(data_range)
-    error = _mean_square(x, y)
-    return math.inf if error == 0.0 else 20.0 * math.log10(peak) - 10.0 * math.log10(error)
+    return _psnr(Pair(reference, image), _positive(data_range))
 
 
 def ssim(reference: ArrayLike, image: ArrayLike, *, data_range: float) -> float:
@@ -54,11 +55,7 @@ def ssim(reference: ArrayLike, image: ArrayLike, *, data_range: float) -> float:
     Raises:
         ValueError: as for ``psnr``, or a side shorter than the window of 11.
     """
-    x, y = _pair(reference, image)
-    peak = _positive(data_range)
-    if min(x.shape) < _TAPS:
-        raise ValueError(f"SSIM needs at least {_TAPS} x {_TAPS} pixels, not {x.shape[0]} x {x.shape[1]}")
-    return _mean_similarity(x, y, peak, strip=max(1, _STRIP // x.shape[1]))
+    return _ssim(Pair(reference, image), _positive(data_range))
 
 
 def column_ssim(reference: ArrayLike, image: ArrayLike, *, data_range: float) -> float:
@@ -74,10 +71,7 @@ def column_ssim(reference: ArrayLike, image: ArrayLike, *, data_range: float) ->
     Raises:
         ValueError: as for ``psnr``.
     """
-    x, y = _pair(reference, image)
-    peak = _positive(data_range)
-    x, y = (np.pad(values.ravel(order="F"), _RADIUS, mode="edge") for values in (x, y))
-    return _mean_similarity(x, y, peak, strip=_STRIP)
+    return _column_ssim(Pair(reference, image), _positive(data_range))
 
 
 def rmse_hu(reference: ArrayLike, image: ArrayLike) -> float:
@@ -86,7 +80,7 @@ def rmse_hu(reference: ArrayLike, image: ArrayLike) -> float:
     Raises:
         ValueError: shapes differ, or an image is not 2-D or not finite.
     """
-    return 1000.0 * math.sqrt(_mean_square(*_pair(reference, image)))
+    return _rmse_hu(Pair(reference, image))
 
 
 def slice_max(reference: ArrayLike) -> float:
@@ -95,7 +89,7 @@ def slice_max(reference: ArrayLike) -> float:
     Raises:
         ValueError: the maximum is not positive and finite, e.g. for a slice of air.
     """
-    values = np.asarray(reference, dtype=np.float64)
+    values = np.asarray(reference)
     peak = float(values.max()) if values.size else math.nan
     if not (math.isfinite(peak) and peak > 0.0):
         air = " (all air)" if peak <= 0.0 else ""
@@ -103,13 +97,80 @@ def slice_max(reference: ArrayLike) -> float:
     return peak
 
 
+class Pair:
+    """A reference slice and an image of it, (H, W), in mu/mu_water; what several metrics need is computed once.
+
+    Raises:
+        ValueError: shapes differ, or an image is not 2-D, not of real numbers or not finite.
+    """
+
+    def __init__(self, reference: ArrayLike, image: ArrayLike) -> None:
+        x, y = np.asarray(reference), np.asarray(image)
+        if x.shape != y.shape:
+            raise ValueError(f"shapes differ: reference {x.shape}, image {y.shape}")
+        if x.ndim != 2 or x.size == 0:
+            raise ValueError(f"a slice has shape (H, W), not {x.shape}")
+        self._reference, self._image = _finite(x, "reference"), _finite(y, "image")
+        self._similarities: dict[float, Similarities] = {}
+
+    @cached_property
+    def reference(self) -> Image:
+        """The reference in float64."""
+        return np.ascontiguousarray(self._reference, np.float64)
+
+    @cached_property
+    def image(self) -> Image:
+        """The image in float64."""
+        return np.ascontiguousarray(self._image, np.float64)
+
+    @cached_property
+    def peak(self) -> float:
+        """The ``slice_max`` of the reference."""
+        return slice_max(self._reference)
+
+    @cached_property
+    def mean_square(self) -> float:
+        """The mean square of the difference, which is taken in float64 without a copy of either slice."""
+        difference = np.subtract(self._reference, self._image, dtype=np.float64)
+        return float(np.mean(np.square(difference, out=difference)))
+
+    def similarities(self, data_range: float) -> Similarities:
+        """Return SSIM over the 2-D windows and over the column vector: one pass gives both."""
+        if data_range not in self._similarities:
+            # late: the report reads this module and needs no compiler
+            from bench.similarity import similarities
+
+            self._similarities[data_range] = similarities(self.reference, self.image, data_range)
+        return self._similarities[data_range]
+
+
+def _psnr(pair: Pair, data_range: float) -> float:
+    error = pair.mean_square
+    return math.inf if error == 0.0 else 20.0 * math.log10(data_range) - 10.0 * math.log10(error)
+
+
+def _ssim(pair: Pair, data_range: float) -> float:
+    height, width = pair.reference.shape
+    if min(height, width) < _TAPS:
+        raise ValueError(f"SSIM needs at least {_TAPS} x {_TAPS} pixels, not {height} x {width}")
+    return pair.similarities(data_range).inside
+
+
+def _column_ssim(pair: Pair, data_range: float) -> float:
+    return pair.similarities(data_range).columns
+
+
+def _rmse_hu(pair: Pair) -> float:
+    return 1000.0 * math.sqrt(pair.mean_square)
+
+
 @dataclass(frozen=True)
 class Metric:
     """One column of ``scores.csv``: what its numbers mean and the function that makes them.
 
     ``direction`` says which is better, ``range`` names the convention, ``version`` rises when equal images
-    give another number, ``decimals`` is for display only. ``function(reference, image)`` takes (H, W) arrays
-    in mu/mu_water.
+    give another number, ``decimals`` is for display only. ``function`` takes a ``Pair``: two slices in mu/mu_water
+    and, computed once, what metrics share.
     """
 
     id: str
@@ -119,7 +180,7 @@ class Metric:
     range: str
     version: int
     decimals: int
-    function: Callable[[ArrayLike, ArrayLike], float]
+    function: Callable[[Pair], float]
 
     @property
     def definition(self) -> dict[str, str | int]:
@@ -134,11 +195,8 @@ class Metric:
         }
 
 
-def _over_slice_max(metric: Callable[..., float]) -> Callable[[ArrayLike, ArrayLike], float]:
-    def measure(reference: ArrayLike, image: ArrayLike) -> float:
-        return metric(reference, image, data_range=slice_max(reference))
-
-    return measure
+def _over_slice_max(metric: Callable[[Pair, float], float]) -> Callable[[Pair], float]:
+    return lambda pair: metric(pair, pair.peak)
 
 
 _PEAK = "maximum of the reference slice in mu/mu_water (air 0, water 1), unclipped"
@@ -146,19 +204,19 @@ _PEAK = "maximum of the reference slice in mu/mu_water (air 0, water 1), unclipp
 METRICS: dict[str, Metric] = {
     metric.id: metric
     for metric in (
-        Metric(PSNR, "PSNR", "dB", "higher", _PEAK, 1, 2, _over_slice_max(psnr)),
+        Metric(PSNR, "PSNR", "dB", "higher", _PEAK, 1, 2, _over_slice_max(_psnr)),
         Metric(
             SSIM, "SSIM", "", "higher",
             f"{_PEAK}; 2-D Gaussian window 11 x 11, sigma 1.5, mean over windows inside the image",
-            1, 4, _over_slice_max(ssim),
+            1, 4, _over_slice_max(_ssim),
         ),
         Metric(
             "ssim.column", "SSIM (column)", "", "higher",
             f"{_PEAK}; image as one column vector in column-major order, 1-D Gaussian window 11, sigma 1.5, "
             "replicated ends, mean over all samples",
-            1, 4, _over_slice_max(column_ssim),
+            1, 4, _over_slice_max(_column_ssim),
         ),
-        Metric(RMSE, "RMSE", "HU", "lower", "none; 1000 x RMSE in mu/mu_water", 1, 1, rmse_hu),
+        Metric(RMSE, "RMSE", "HU", "lower", "none; 1000 x RMSE in mu/mu_water", 1, 1, _rmse_hu),
     )
 }  # fmt: skip
 
@@ -172,8 +230,8 @@ def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] | None = No
         ValueError: unknown id, a reference without positive maximum (where an id needs one), or bad images.
     """
     chosen = _known(ids)
-    x, y = _pair(reference, image)
-    return {metric.id: metric.function(x, y) for metric in chosen}
+    pair = Pair(reference, image)
+    return {metric.id: metric.function(pair) for metric in chosen}
 
 
 def definitions(ids: Iterable[str] | None = None) -> dict[str, dict[str, str | int]]:
@@ -190,7 +248,7 @@ def definition(metric: str, recorded: Mapping[str, Any] | None = None) -> dict[s
 
     Older records have no label and no decimals. An id of another program is its own label and has three decimals.
     """
-    unknown = Metric(metric, metric, "", "higher", "not stated", 0, 3, rmse_hu)
+    unknown = Metric(metric, metric, "", "higher", "not stated", 0, 3, _rmse_hu)
     return {**METRICS.get(metric, unknown).definition, **(recorded or {})}
 
 
@@ -202,68 +260,16 @@ def _known(ids: Iterable[str] | None) -> list[Metric]:
     return [METRICS[name] for name in names]
 
 
-def _pair(reference: ArrayLike, image: ArrayLike) -> tuple[Image, Image]:
-    x, y = np.asarray(reference), np.asarray(image)
-    if x.shape != y.shape:
-        raise ValueError(f"shapes differ: reference {x.shape}, image {y.shape}")
-    if x.ndim != 2 or x.size == 0:
-        raise ValueError(f"a slice has shape (H, W), not {x.shape}")
-    return _finite(x, "reference"), _finite(y, "image")
-
-
-def _finite(values: NDArray[np.generic], name: str) -> Image:
+def _finite(values: NDArray[Any], name: str) -> NDArray[Any]:
     if values.dtype.kind not in "fiu":
         raise ValueError(f"the {name} has type {values.dtype}; a real number type is needed")
     if not np.isfinite(values).all():
         count = values.size - int(np.isfinite(values).sum())
         raise ValueError(f"the {name} has {count} values that are NaN or infinite")
-    return values.astype(np.float64, copy=False)
+    return values
 
 
 def _positive(data_range: float) -> float:
     if not (math.isfinite(data_range) and data_range > 0.0):
         raise ValueError(f"data_range is {data_range!r}; it must be positive and finite")
     return float(data_range)
-
-
-def _mean_square(x: Image, y: Image) -> float:
-    return float(np.mean(np.square(x - y)))
-
-
-def _gaussian() -> Image:
-    weights: Image = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
-    return np.asarray(weights / weights.sum())
-
-
-def _window(values: Image) -> Image:
-    """Return the windowed mean along every axis where the window lies inside; axes lose ``2 * _RADIUS``."""
-    weights = _gaussian()[_RADIUS:]
-    for axis in range(values.ndim):
-        turned = np.moveaxis(values, axis, 0)
-        length = turned.shape[0] - 2 * _RADIUS
-        mean = weights[0] * turned[_RADIUS : _RADIUS + length]
-        pair = np.empty_like(mean)
-        for step in range(1, _RADIUS + 1):
-            left, right = _RADIUS - step, _RADIUS + step
-            np.add(turned[left : left + length], turned[right : right + length], out=pair)
-            pair *= weights[step]
-            mean += pair
-        values = np.moveaxis(mean, 0, axis)
-    return values
-
-
-def _mean_similarity(x: Image, y: Image, peak: float, *, strip: int) -> float:
-    """Return the mean of the SSIM map, made from strips of ``strip`` positions along the first axis."""
-    starts = range(0, x.shape[0] - 2 * _RADIUS, strip)
-    windows = [slice(start, start + strip + 2 * _RADIUS) for start in starts]
-    return float(np.mean(np.concatenate([_similarity(x[part], y[part], peak) for part in windows])))
-
-
-def _similarity(x: Image, y: Image, peak: float) -> Image:
-    """Return the SSIM map. The two variances enter as their sum only, so four windowed means are enough."""
-    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    mean_x, mean_y = _window(x), _window(y)
-    product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
-    covariance = _window(x * y) - product
-    variances = _window(x * x + y * y) - squares
-    return (2.0 * product + c1) * (2.0 * covariance + c2) / ((squares + c1) * (variances + c2))

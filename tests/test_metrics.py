@@ -6,7 +6,9 @@ import json
 import math
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from bench import metrics
+from bench import metrics, similarity
 from bench.seeds import generator
 
 Array = NDArray[np.float64]
@@ -303,6 +305,35 @@ def test_metric_is_frozen() -> None:
         metrics.METRICS["rmse.hu"].version = 2  # type: ignore[misc]
 
 
+# One slice, all metrics
+
+
+def test_metrics_of_a_slice_share_peak_difference_and_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: Counter[str] = Counter()
+
+    def counted(owner: object, name: str) -> None:
+        function = getattr(owner, name)
+
+        def count(*args: object, **kwargs: object) -> object:
+            calls[name] += 1
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, count)
+
+    counted(similarity, "similarities")
+    counted(metrics, "slice_max")
+    counted(metrics.np, "square")
+    metrics.score(*pair((40, 40), "body"), FOUR)
+    assert calls == {"similarities": 1, "slice_max": 1, "square": 1}
+
+
+def test_scores_have_the_same_bits_on_any_number_of_threads() -> None:
+    slices = [pair((64 + k, 64), "texture") for k in range(8)]
+    alone = [metrics.score(*both) for both in slices]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda both: metrics.score(*both), slices)) == alone
+
+
 # Errors
 
 
@@ -374,7 +405,7 @@ def test_unknown_id_is_refused_with_the_known_ones() -> None:
 def test_importing_metrics_brings_no_framework() -> None:
     code = (
         "import sys, bench.metrics\n"
-        "print(sorted({'keras', 'tensorflow', 'jax', 'models', 'skimage'} & set(sys.modules)))"
+        "print(sorted({'keras', 'tensorflow', 'jax', 'models', 'skimage', 'numba'} & set(sys.modules)))"
     )
     root = Path(__file__).resolve().parents[1]
     result = subprocess.run(

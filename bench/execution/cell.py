@@ -10,7 +10,6 @@ import numpy as np
 
 from bench import devices, environment
 from bench.config.schema import TRAINING_VERSION
-from bench.ct.units import MU_WATER
 from bench.data.pairs.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Progress
@@ -30,8 +29,8 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     if task.planned.spec.versions.get("training", TRAINING_VERSION) != TRAINING_VERSION:
         raise CodeChanged("this program has changed since the plan was made", remedy="run again")
     pairs = open_pairs(task.files, task.parts)
-    evaluate.check(pairs)
-    outcome = Outcome("finished", earlier_attempts(task), data=pairs.sha256, ranges=_ranges(pairs))
+    ranges = evaluate.reference_ranges(pairs)
+    outcome = Outcome("finished", earlier_attempts(task), data=pairs.sha256, ranges=ranges)
     if task.planned.spec.build is None:
         return _finish(task, pairs, evaluate.untreated, emit, outcome)
     step = cache.step(task.planned.spec, pairs, task.code)
@@ -76,7 +75,7 @@ def rescore(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     if task.planned.spec.build is not None:
         model = cache.model(task.planned.spec, task.code)
         predict = _trained(model, task.store.read_weights(), record.attempts[-1].seed)
-    computed, _ = evaluate.score(pairs, predict, _scoring(task, emit))
+    computed = evaluate.score(pairs, predict, _scoring(task, emit)).rows
     machine = {**environment.describe(), **devices.describe()}
     rows, record, note = rescoring.merge(record, task.store.read_scores(record), computed, machine)
     return task.store.replace_scores(rows, record, note)
@@ -111,7 +110,7 @@ def _start(task: Task, step: TrainingStep) -> State:
 def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
     training = task.planned.spec.training
     assert training is not None
-    rows = pairs.parts["validation"]
+    validation = evaluate.Validation(pairs, pairs.parts["validation"])
 
     def keep_and_emit(event: Event) -> None:
         if not isinstance(event, Progress):
@@ -122,8 +121,8 @@ def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
         cell=task.id,
         training=training,
         order=SampleOrder.of(training, pairs.part_names("train"), pairs.reference.shape[1], state.seed),
-        validate=lambda model: evaluate.mean_psnr(pairs, rows, evaluate.predictor(model)),
-        psnr_input=evaluate.mean_psnr(pairs, rows, evaluate.untreated),
+        validate=lambda model: validation.mean_psnr(evaluate.predictor(model)),
+        psnr_input=validation.mean_psnr(evaluate.untreated),
         path=task.store.state,
         emit=keep_and_emit,
     )
@@ -131,10 +130,10 @@ def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
 
 def _finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, outcome: Outcome) -> Record:
     """Score the test slices, write scores and samples and then the record."""
-    rows, timings = evaluate.score(pairs, predict, _scoring(task, emit))
-    task.store.write_scores(rows)
-    task.store.write_samples(*evaluate.samples(pairs, predict))
-    record = end(task, replace(outcome, timings={**outcome.timings, **timings}))
+    scores = evaluate.score(pairs, predict, _scoring(task, emit))
+    task.store.write_scores(scores.rows)
+    task.store.write_samples(scores.names, scores.samples)
+    record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}))
     task.store.state.unlink(missing_ok=True)
     return record
 
@@ -143,15 +142,3 @@ def _parameters(model: Any) -> dict[str, int]:
     """Return how many numbers a network has: all of its weights, and those that a training changes."""
     trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     return {"total": int(model.count_params()), "trainable": trainable}
-
-
-def _ranges(pairs: PairSet) -> dict[str, list[float]]:
-    """Return the smallest and largest reference value of each part, mu/mu_water to four decimals; NaN is left out."""
-    return {
-        part: [
-            round(float(edge(pairs.reference[rows], axis=None)) / MU_WATER, 4)
-            for edge in (np.fmin.reduce, np.fmax.reduce)
-        ]
-        for part, rows in pairs.parts.items()
-        if len(rows)
-    }

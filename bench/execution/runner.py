@@ -153,7 +153,7 @@ def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
     noiseless = isinstance(cell.spec.dataset.dose.noise_model, Noiseless)
     return Task(
         planned=cell,
-        files=resolved.files[condition],
+        files=pairs.with_proofs(resolved.files[condition]),
         parts=pairs.parts_of(resolved.folds.selections[fold - 1]),
         store=resolved.store.cell(cell.id),
         credit=resolved.plan.source,

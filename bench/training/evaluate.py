@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bench import metrics
-from bench.ct.units import relative
+from bench.ct.units import MU_WATER, relative
 from bench.data.pairs.pairs import PairSet
 from bench.errors import BenchError
 
-PIXELS_PER_BATCH = 2 * 512 * 512  # keeps the activations of the widest network below about 1 GB
+#: Keeps the activations of the widest network below about 1 GB. On a CPU within 8 % of the best batch at 64 and 512 px
+#: for the published networks; one slice alone costs up to 2.6 times as much (benchmarks/README.md).
+PIXELS_PER_BATCH = 2 * 512 * 512
+KEPT_BYTES = 1 << 30  # of validation slices that stay in memory between epochs; more are read again at each
 SAMPLES = 3  # slices shown per dataset
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -35,96 +39,138 @@ def untreated(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def outputs(
-    pairs: PairSet, rows: np.ndarray, predict: Predict
-) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
-    """Yield (row, output, reference, seconds) for each of ``rows``; images float32 (H, W) in mu/mu_water."""
-    batch = _batch(pairs, rows)
-    for start in range(0, len(rows), batch):
-        chosen = rows[start : start + batch]
-        images = _inputs(pairs, chosen, batch)
-        began = time.perf_counter()
-        results = predict(images)
-        seconds = (time.perf_counter() - began) / batch
-        for row, result in zip(chosen, results, strict=False):
-            reference = relative(pairs.reference[row])
-            yield int(row), result, reference, seconds
+class Batch(NamedTuple):
+    """Slices as a network is given them: (B, H, W) images and (n, H, W) references, float32 in mu/mu_water.
+
+    The last batch of a part has n < B rows and is filled up: a compiled network sees one shape only, and one that
+    normalizes by the statistics of the batch (``batch_norm: batch``) always sees as many images.
+    """
+
+    rows: np.ndarray
+    images: np.ndarray
+    references: np.ndarray
 
 
-def _batch(pairs: PairSet, rows: np.ndarray) -> int:
-    return max(1, min(len(rows), PIXELS_PER_BATCH // int(pairs.degraded.shape[-1]) ** 2))
+def _batches(pairs: PairSet, rows: np.ndarray) -> Iterator[Batch]:
+    """Yield the slices of ``rows`` in their order, each read once."""
+    side = int(pairs.degraded.shape[-1])
+    size = max(1, min(len(rows), PIXELS_PER_BATCH // side**2))
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size]
+        images = relative(pairs.degraded[chosen])
+        filling = np.repeat(images[:1], size - len(chosen), axis=0)
+        yield Batch(chosen, np.concatenate([images, filling]), relative(pairs.reference[chosen]))
 
 
-def _inputs(pairs: PairSet, rows: np.ndarray, batch: int) -> np.ndarray:
-    """Return degraded images in mu/mu_water, filled up to ``batch``: a compiled network sees one shape only."""
-    images = relative(pairs.degraded[rows])
-    return np.concatenate([images, np.repeat(images[:1], batch - len(rows), axis=0)])
+class Validation:
+    """The slices that choose the best epoch: read once and kept for all epochs, where they fit ``KEPT_BYTES``."""
+
+    def __init__(self, pairs: PairSet, rows: np.ndarray) -> None:
+        self._pairs, self._rows = pairs, rows
+        size = 2 * len(rows) * pairs.degraded.nbytes // len(pairs.names)
+        self._kept = list(_batches(pairs, rows)) if size <= KEPT_BYTES else None
+        self._peaks: dict[int, float] = {}
+
+    def mean_psnr(self, predict: Predict) -> float:
+        """Return the mean PSNR in dB, peak = maximum of each slice's reference; NaN if an output is."""
+        values = []
+        for batch in self._kept or _batches(self._pairs, self._rows):
+            outputs = predict(batch.images)
+            for row, reference, output in zip(batch.rows, batch.references, outputs, strict=False):
+                if not np.isfinite(output).all():
+                    return float("nan")
+                with _naming(self._pairs, row):
+                    if row not in self._peaks:
+                        self._peaks[row] = metrics.slice_max(reference)
+                    values.append(metrics.psnr(reference, output, data_range=self._peaks[row]))
+        return float(np.mean(values))
 
 
-def mean_psnr(pairs: PairSet, rows: np.ndarray, predict: Predict) -> float:
-    """Return the mean PSNR in dB over ``rows``, peak = maximum of each slice's reference; NaN if an output is."""
-    values = []
-    for row, output, reference, _ in outputs(pairs, rows, predict):
-        if not np.isfinite(output).all():
-            return float("nan")
-        values.append(_scores(pairs, row, reference, output, (metrics.PSNR,))[metrics.PSNR])
-    return float(np.mean(values))
+def reference_ranges(pairs: PairSet) -> dict[str, list[float]]:
+    """Return the smallest and largest reference value of each part, mu/mu_water to four decimals; NaN is left out.
+
+    Raises:
+        BenchError: a slice that is to be scored cannot be: found before a training, not after it.
+    """
+    ranges = {}
+    for part, rows in pairs.parts.items():
+        edges = np.empty((len(rows), 2), np.float32)
+        for place, row in enumerate(rows):
+            image = np.asarray(pairs.reference[row])
+            edges[place] = np.fmin.reduce(image, axis=None), np.fmax.reduce(image, axis=None)
+            if part in ("validation", "test"):
+                with _naming(pairs, row):
+                    image = relative(image)
+                    _ = metrics.Pair(image, image).peak
+        if len(rows):
+            low, high = float(np.fmin.reduce(edges[:, 0])), float(np.fmax.reduce(edges[:, 1]))
+            ranges[part] = [round(low / MU_WATER, 4), round(high / MU_WATER, 4)]
+    return ranges
 
 
-def check(pairs: PairSet) -> None:
-    """Raise a ``BenchError`` where a slice that is to be scored cannot be: before a training, not after it."""
-    for row in (row for part in ("validation", "test") for row in pairs.parts.get(part, ())):
-        reference = relative(pairs.reference[row])
-        _scores(pairs, int(row), reference, reference, (metrics.PSNR,))
-
-
-def _scores(
-    pairs: PairSet,
-    row: int,
-    reference: np.ndarray,
-    output: np.ndarray,
-    ids: Iterable[str] | None = None,
-) -> dict[str, float]:
-    """Return the scores of one slice by metric id, or raise a ``BenchError`` that names it."""
+@contextmanager
+def _naming(pairs: PairSet, row: int) -> Iterator[None]:
+    """Turn the fault of a slice into a ``BenchError`` that names it."""
     try:
-        return metrics.score(reference, output, ids)
+        yield
     except ValueError as error:
         patient, name = pairs.names[row]
         raise BenchError(f"slice {name} of patient {patient}: {error}") from error
 
 
-def score(
-    pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]
-) -> tuple[list[dict[str, str | float]], dict[str, float]]:
-    """Return the rows of ``scores.csv``, one per test slice with all metrics, and the timings.
+class Scores(NamedTuple):
+    """What the test slices give.
 
-    ``ms_per_slice`` is the median over slices of the network's own time, after one batch that compiles.
+    ``rows`` are those of ``scores.csv``, one per slice with all metrics. Of ``timings``, ``ms_per_slice`` is the median
+    over slices of the network's own time, after one batch that compiles. ``samples`` are the slices that the report
+    shows, by ``names``: ``input``, ``output`` and ``reference`` (N, H, W) in HU.
     """
+
+    rows: list[dict[str, str | float]]
+    timings: dict[str, float]
+    names: list[str]
+    samples: dict[str, np.ndarray]
+
+
+def score(pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]) -> Scores:
+    """Return the scores of the test slices, each read and predicted once."""
     began = time.perf_counter()
+    chosen = pairs.parts["test"]
     rows: list[dict[str, str | float]] = []
     times: list[float] = []
-    chosen = pairs.parts["test"]
-    batch = _batch(pairs, chosen)
-    predict(_inputs(pairs, chosen[:batch], batch))
-    for row, output, reference, seconds in outputs(pairs, chosen, predict):
-        patient, name = pairs.names[row]
-        rows.append({"patient": patient, "slice": name, **_scores(pairs, row, reference, output)})
-        times.append(seconds)
-        progress(len(rows), len(chosen))
-    return rows, {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(times))}
+    shown: dict[int, tuple[np.ndarray, ...]] = dict.fromkeys(_sample_rows(pairs), ())
+    for batch in _batches(pairs, chosen):
+        if not rows:
+            predict(batch.images)  # compiles
+        start = time.perf_counter()
+        outputs = predict(batch.images)
+        times += [(time.perf_counter() - start) / len(batch.images)] * len(batch.rows)
+        for row, degraded, output, reference in zip(
+            batch.rows, batch.images, outputs, batch.references, strict=False
+        ):
+            patient, name = pairs.names[row]
+            with _naming(pairs, row):
+                rows.append({"patient": patient, "slice": name, **metrics.score(reference, output)})
+            if row in shown:
+                shown[row] = degraded, output, reference
+            progress(len(rows), len(chosen))
+    timings = {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(times))}
+    return Scores(rows, timings, ["/".join(pairs.names[row]) for row in shown], _in_hu(list(shown.values())))
 
 
-def samples(pairs: PairSet, predict: Predict) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Return the names and the images (N, H, W) in HU of the dataset's sample slices.
+def _in_hu(samples: list[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:
+    """Return input, output and reference of the samples as (N, H, W) in HU."""
+    images = dict(
+        zip(("input", "output", "reference"), map(np.stack, zip(*samples, strict=True)), strict=True)
+    )
+    return {name: HU_PER_UNIT * (values - 1) for name, values in images.items()}
+
+
+def _sample_rows(pairs: PairSet) -> list[int]:
+    """Return the rows of the dataset's sample slices.
 
     The rule: the test slices sorted by name, at 1/6, 3/6 and 5/6 of the list; the same for every network.
     """
     test = sorted(pairs.parts["test"], key=lambda row: pairs.names[row])
-    rows = np.array(sorted({test[len(test) * (2 * k + 1) // (2 * SAMPLES)] for k in range(SAMPLES)}))
-    by_row = {row: (output, reference) for row, output, reference, _ in outputs(pairs, rows, predict)}
-    images = {
-        "input": relative(pairs.degraded[rows]),
-        "output": np.stack([by_row[int(row)][0] for row in rows]),
-        "reference": np.stack([by_row[int(row)][1] for row in rows]),
-    }
-    return ["/".join(pairs.names[row]) for row in rows], {k: HU_PER_UNIT * (v - 1) for k, v in images.items()}
+    places = sorted({len(test) * (2 * k + 1) // (2 * SAMPLES) for k in range(SAMPLES)})
+    return [int(test[place]) for place in places]

@@ -98,7 +98,7 @@ def test_the_best_epoch_is_the_best_on_validation_and_its_weights_are_kept(
     network = load_network("models.unet:build", asked.planned.spec.params)
     network.set_weights(asked.store.read_weights())
     pairs = open_pairs(asked.files, asked.parts)
-    again = evaluate.mean_psnr(pairs, pairs.parts["validation"], evaluate.predictor(network))
+    again = evaluate.Validation(pairs, pairs.parts["validation"]).mean_psnr(evaluate.predictor(network))
     assert again == pytest.approx(max(psnr), abs=1e-4)
 
 
@@ -296,7 +296,7 @@ def test_a_network_with_equal_inner_names_keeps_all_its_arrays(
     network = load_network("branches:build", {}, code=asked.code)
     network.set_weights(arrays)
     pairs = open_pairs(asked.files, asked.parts)
-    again = evaluate.score(pairs, evaluate.predictor(network), lambda done, total: None)[0]
+    again = evaluate.score(pairs, evaluate.predictor(network), lambda done, total: None).rows
     assert [row["rmse.hu"] for row in again] == pytest.approx(
         [row["rmse.hu"] for row in asked.store.read_scores()], rel=1e-5
     )

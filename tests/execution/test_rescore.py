@@ -16,7 +16,7 @@ from bench import report
 from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
 from bench.execution import rescore, runner
-from bench.metrics import METRICS, Metric
+from bench.metrics import METRICS, Metric, Pair
 from bench.records import record as records
 from bench.records.record import Record
 from bench.records.rescoring import merge, outdated
@@ -24,9 +24,9 @@ from bench.records.store import CellStore, RunStore
 from tests import tiny
 
 
-def mae_hu(reference: Any, image: Any) -> float:
+def mae_hu(pair: Pair) -> float:
     """Return the mean absolute error in HU."""
-    return 1000.0 * float(np.mean(np.abs(np.asarray(image, np.float64) - np.asarray(reference, np.float64))))
+    return 1000.0 * float(np.mean(np.abs(pair.image - pair.reference)))
 
 
 WRITE = report.write
@@ -310,9 +310,8 @@ def test_a_metric_of_another_program_stays(folder: Path, monkeypatch: pytest.Mon
 
 
 ADDED = """
-def mae_hu(reference: ArrayLike, image: ArrayLike) -> float:
-    x, y = _pair(reference, image)
-    return 1000.0 * float(np.mean(np.abs(x - y)))
+def mae_hu(pair: Pair) -> float:
+    return 1000.0 * float(np.mean(np.abs(pair.reference - pair.image)))
 
 
 METRICS: dict[str, Metric] = {"""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from bench.metrics import Pair
 
 
-def mae_hu(reference: ArrayLike, image: ArrayLike) -> float:
+def mae_hu(pair: Pair) -> float:
     """Return the mean absolute error of a slice in HU."""
-    return 1000.0 * float(np.abs(np.asarray(reference, np.float64) - np.asarray(image, np.float64)).mean())
+    return 1000.0 * float(np.abs(pair.reference - pair.image).mean())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +58,7 @@ def test_every_slice_has_the_score_it_has_alone(
 ) -> None:
     monkeypatch.setattr(evaluate, "PIXELS_PER_BATCH", batch * 16 * 16 + 7)
     blur = Blur()
-    rows, timings = evaluate.score(pairs, blur, nothing)
+    rows, timings, *_ = evaluate.score(pairs, blur, nothing)
     assert [(row["patient"], row["slice"]) for row in rows] == pairs.part_names("test")
     for row, place in zip(rows, pairs.parts["test"], strict=True):
         assert {key: row[key] for key in metrics.METRICS} == one_by_one(pairs, place)
@@ -67,22 +69,78 @@ def test_every_slice_has_the_score_it_has_alone(
 
 def test_scores_follow_the_names_through_any_order(pair_set: Make, tmp_path: Path, pairs: PairSet) -> None:
     names = pairs.part_names("test")
-    expected = by_name(evaluate.score(pairs, Blur(), nothing)[0])
+    expected = by_name(evaluate.score(pairs, Blur(), nothing).rows)
     assert len({tuple(values.values()) for values in expected.values()}) == 5
     for order in ([4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
         other = pair_set(tmp_path, parts={"test": [names[i] for i in order]})
-        assert by_name(evaluate.score(other, Blur(), nothing)[0]) == expected
+        assert by_name(evaluate.score(other, Blur(), nothing).rows) == expected
 
 
 def test_the_untreated_slice_is_scored_in_units_of_water(pairs: PairSet) -> None:
     """PSNR by scikit-image on 1/cm: the ratio does not know the unit. RMSE in HU by hand."""
-    rows, _ = evaluate.score(pairs, evaluate.untreated, nothing)
+    rows = evaluate.score(pairs, evaluate.untreated, nothing).rows
     for row, place in zip(rows, pairs.parts["test"], strict=True):
         x, y = (np.asarray(a[place], np.float64) for a in (pairs.reference, pairs.degraded))
         assert row["psnr.slice_max"] == pytest.approx(
             peak_signal_noise_ratio(x, y, data_range=x.max()), abs=1e-4
         )
         assert row["rmse.hu"] == pytest.approx(1000 * np.sqrt(np.mean((x - y) ** 2)) / WATER, rel=1e-5)
+
+
+class Counted:
+    """An array of slices that counts how often each row of it is read."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.reads = values, Counter[int]()
+        self.shape, self.nbytes = values.shape, values.nbytes
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        self.reads.update(np.atleast_1d(rows).tolist())
+        return self.values[rows]
+
+
+def counted(pairs: PairSet) -> tuple[PairSet, list[Counter[int]]]:
+    arrays = Counted(pairs.degraded), Counted(pairs.reference)
+    return replace(pairs, degraded=arrays[0], reference=arrays[1]), [array.reads for array in arrays]
+
+
+def once(rows: np.ndarray) -> dict[int, int]:
+    return dict.fromkeys(rows.tolist(), 1)
+
+
+@pytest.mark.parametrize("batch", [2, 99])
+def test_scores_and_samples_read_each_test_slice_once(
+    pairs: PairSet, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(evaluate, "PIXELS_PER_BATCH", batch * 16 * 16)
+    watched, reads = counted(pairs)
+    evaluate.score(watched, Blur(), nothing)
+    assert reads == [once(pairs.parts["test"])] * 2
+
+
+def test_validation_slices_are_kept_between_epochs_where_they_fit(
+    pairs: PairSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pairs.parts["validation"]
+    watched, reads = counted(pairs)
+    validation = evaluate.Validation(watched, rows)
+    values = {validation.mean_psnr(Blur()) for _ in range(3)}
+    assert reads == [once(rows)] * 2
+    monkeypatch.setattr(evaluate, "KEPT_BYTES", 2 * len(rows) * 16 * 16 * 4 - 1)
+    validation = evaluate.Validation(watched, rows)
+    values |= {validation.mean_psnr(Blur()) for _ in range(3)}
+    assert reads[0] == reads[1] == dict.fromkeys(rows.tolist(), 4)
+    assert len(values) == 1
+
+
+def test_ranges_are_taken_in_one_reading(pairs: PairSet) -> None:
+    watched, reads = counted(pairs)
+    ranges = evaluate.reference_ranges(watched)
+    assert reads == [{}, once(np.concatenate(list(pairs.parts.values())))]
+    reference = np.asarray(pairs.reference)
+    for part, rows in pairs.parts.items():
+        values = reference[rows] / WATER
+        assert ranges[part] == pytest.approx([values.min(), values.max()], abs=5.1e-5)
 
 
 def test_progress_counts_slices(pairs: PairSet) -> None:
@@ -94,7 +152,7 @@ def test_progress_counts_slices(pairs: PairSet) -> None:
 def test_mean_psnr_is_the_mean_over_slices(pairs: PairSet) -> None:
     rows = pairs.parts["validation"]
     expected = [one_by_one(pairs, row)["psnr.slice_max"] for row in rows]
-    assert evaluate.mean_psnr(pairs, rows, Blur()) == pytest.approx(sum(expected) / 4, abs=1e-12)
+    assert evaluate.Validation(pairs, rows).mean_psnr(Blur()) == pytest.approx(sum(expected) / 4, abs=1e-12)
 
 
 def test_one_nan_in_one_output_is_a_nan_mean(pairs: PairSet) -> None:
@@ -103,7 +161,7 @@ def test_one_nan_in_one_output_is_a_nan_mean(pairs: PairSet) -> None:
         images[-1, 3, 3] = np.nan
         return images
 
-    assert math.isnan(evaluate.mean_psnr(pairs, pairs.parts["validation"], broken))
+    assert math.isnan(evaluate.Validation(pairs, pairs.parts["validation"]).mean_psnr(broken))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +175,7 @@ def test_samples_lie_at_a_sixth_a_half_and_five_sixths(
     pairs = pair_set(
         tmp_path, parts={"test": everyone[::-1]}
     )  # the rule goes by name, not by the order of the part
-    names, images = evaluate.samples(pairs, Blur())
+    _, _, names, images = evaluate.score(pairs, Blur(), nothing)
     assert names == ["/".join(sorted(everyone)[i]) for i in places]
     assert {key: value.shape for key, value in images.items()} == dict.fromkeys(
         ("input", "output", "reference"), (len(places), 16, 16)
@@ -139,10 +197,10 @@ def test_a_slice_that_cannot_be_scored_is_named(pair_set: Make, pairs: PairSet, 
 
     air = pair_set(tmp_path / "air", change=empty)
     message = r"slice 1 of patient E: the reference has no range \(all air\)"
-    for fails in (lambda: evaluate.check(air), lambda: evaluate.score(air, Blur(), nothing)):
+    for fails in (lambda: evaluate.reference_ranges(air), lambda: evaluate.score(air, Blur(), nothing)):
         with pytest.raises(BenchError, match=message):
             fails()
-    evaluate.check(pairs)
+    evaluate.reference_ranges(pairs)
     with pytest.raises(BenchError, match=r"slice 2 of patient D: the image has 1 values that are NaN"):
         evaluate.score(pairs, broken, nothing)
 
@@ -152,4 +210,4 @@ def test_a_validation_slice_of_air_is_named_before_the_training(pair_set: Make, 
         reference["C", "3"][:] = 0
 
     with pytest.raises(BenchError, match=r"slice 3 of patient C: the reference has no range"):
-        evaluate.check(pair_set(tmp_path, change=empty))
+        evaluate.reference_ranges(pair_set(tmp_path, change=empty))

@@ -133,7 +133,8 @@ def test_scoring_draws_nothing(make: Make) -> None:
     model = NetworkCache(jit_compile=False).model(asked.planned.spec, asked.code)
     pairs = open_pairs(asked.files, asked.parts)
     before = [np.asarray(v.value).tolist() for v in random_layers.states(model)]
-    first, second = (evaluate.mean_psnr(pairs, pairs.parts["test"], evaluate.predictor(model)) for _ in "ab")
+    slices = evaluate.Validation(pairs, pairs.parts["test"])
+    first, second = (slices.mean_psnr(evaluate.predictor(model)) for _ in "ab")
     assert first == second
     assert [np.asarray(v.value).tolist() for v in random_layers.states(model)] == before
 

@@ -7,7 +7,6 @@ names; an array that it does not name, or whose bytes are others, is not there.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from pydantic import ValidationError
 
 from bench import atomic
 from bench.config import schema
+from bench.data.pairs import proofs
 from bench.errors import BenchError
 
 NAME = "manifest.json"
-_BLOCK_BYTES = 1 << 22
 
 SliceName = tuple[str, str]  # patient, slice
 
@@ -95,23 +94,13 @@ def whole(folder: Path) -> dict[str, Entry]:
 
 
 def is_sound(array: Path, manifest: Manifest) -> bool:
-    """Return whether the file holds the very bytes that its entry states."""
+    """Return whether the file holds the very bytes that its entry states; they are read unless a proof fits it."""
     entry, count = manifest.arrays[array.name], 4
     for side in manifest.shape:
         count *= side
     if _size(array) != entry.file_bytes:
         return False
-    with open(array, "rb") as file:
-        file.seek(entry.file_bytes - count)
-        return sha256_of(file) == entry.sha256
-
-
-def sha256_of(file: Any) -> str:
-    """Return the SHA-256 in hexadecimal of what is left to read of an open binary file."""
-    digest = hashlib.sha256()
-    while block := file.read(_BLOCK_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
+    return proofs.sha256_of_values(array, entry.file_bytes - count) == entry.sha256
 
 
 def forget(folder: Path, names: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,9 @@ import numpy.typing as npt
 
 from bench import atomic
 from bench.config import schema
-from bench.data.pairs import manifest
+from bench.data.pairs import manifest, proofs
 from bench.data.pairs.manifest import Manifest, SliceName
+from bench.data.pairs.proofs import Proof
 from bench.errors import BenchError, InputChanged
 from bench.plan.acquisition import Acquisition
 
@@ -36,12 +37,16 @@ _AGAIN = "run the same command again: it is built anew"
 
 @dataclass(frozen=True)
 class PairFiles:
-    """Where the pairs of one condition lie, in plain strings: a folder and two file names in it."""
+    """Where the pairs of one condition lie, in plain strings: a folder and two file names in it.
+
+    ``proofs`` travel to another process: what is known of the two files.
+    """
 
     folder: str
     reference: str
     degraded: str
     condition: str
+    proofs: tuple[Proof, ...] = ()
 
     @property
     def reference_path(self) -> Path:
@@ -134,16 +139,22 @@ def arrays(files: Mapping[str, PairFiles]) -> dict[Path, str]:
     return references | {at.degraded_path: name for name, at in files.items()}
 
 
+def with_proofs(files: PairFiles) -> PairFiles:
+    """Return ``files`` with what this process knows of both, so that a worker need not read them for that again."""
+    return replace(files, proofs=proofs.of((files.reference_path, files.degraded_path)))
+
+
 def open_pairs(files: PairFiles, parts: Mapping[str, Iterable[SliceName]]) -> PairSet:
     """Map the pairs of one condition into memory; ``parts`` names the slices (patient, slice) of each part.
 
-    Both arrays are read once and held against the SHA-256 of the manifest.
+    Both arrays are held against the SHA-256 of the manifest, and read for that where no proof fits the file.
 
     Raises:
         InputChanged: an array is absent, cut short or changed.
         BenchError: an array is of another program, or a named slice is not in it.
     """
     folder = Path(files.folder)
+    proofs.accept(files.proofs)
     described = _sound(folder, (files.degraded, files.reference))
     rows = {name: row for row, name in enumerate(described.names)}
     return PairSet(
@@ -176,7 +187,7 @@ def _remedy(folder: Path | str) -> str:
 
 
 def _sound(folder: Path, names: Iterable[str]) -> Manifest:
-    """Return the manifest of ``folder`` after a look at every byte of the named arrays."""
+    """Return the manifest of ``folder``, of which the named arrays hold the bytes that it states."""
     described = manifest.read(folder)
     whole = {} if described is None else described.whole_in(folder)
     for name in names:

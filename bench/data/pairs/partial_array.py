@@ -18,7 +18,9 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.pairs.manifest import Entry, sha256_of
+from bench.data.pairs import proofs
+from bench.data.pairs.manifest import Entry
+from bench.data.pairs.proofs import sha256_of
 
 _MARK = np.dtype([("pixel_cm", "<f8"), ("done", "<u8")])  # 16 bytes: no mark lies across two pages of a disk
 _DONE = 1 << 32  # plus the CRC-32 of the row's bytes; 0: not done
@@ -118,9 +120,11 @@ class PartialArray:
         if not self.done.all():
             raise ValueError(f"{self.path.name} is not whole yet")
         # the hash is of what the file gives back, and not of what was sent to it
+        before = os.fstat(self._file.fileno())
         self._file.seek(len(self.header))
         entry = Entry(content=content, file_bytes=self.file_bytes, sha256=sha256_of(self._file))
         self.partial.replace(self.path)
+        proofs.note_renamed(self.path, before, entry.sha256)
         return entry
 
     def forget_progress(self) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.data.pairs import manifest
+from bench.data.pairs import manifest, proofs
 from bench.data.pairs.pairs import PairFiles, arrays, cache_lock
 from bench.events import Message, Progress
 
 
 def verify(subject: str, files: Mapping[str, PairFiles], *, threads: int) -> Iterator[Progress | Message]:
-    """Read every array of ``files`` that is there; one of other bytes than its manifest states is removed.
+    """Read every array of ``files`` that is there, known or not; one of other bytes than its manifest's is removed.
 
     What is removed is missing from then on and built anew. ``subject`` is the name of the source, for display.
 
@@ -27,6 +27,7 @@ def verify(subject: str, files: Mapping[str, PairFiles], *, threads: int) -> Ite
         if described is None:
             continue
         known = [path for path in paths if path.name in described.arrays]
+        proofs.forget(known)
         with ThreadPoolExecutor(max(1, threads), thread_name_prefix="verify") as pool:
             sound = []
             for ok in pool.map(manifest.is_sound, known, [described] * len(known)):
