@@ -48,8 +48,7 @@ if os.environ["KERAS_BACKEND"] == "jax":
     sys.meta_path.insert(0, Blocked())
 import keras
 from bench.execution import cell
-from bench.training import initial_weights, networks, schedule
-from bench.training.batches import TrainingBatches
+from bench.training import feed, initial_weights, networks, order, schedule
 from bench.data.pairs.pairs import open_pairs
 from bench.training.losses import LOSSES
 
@@ -72,8 +71,12 @@ for name, task in tasks.items():
     weights = initial_weights.initial_weights(model, 1)
     model.set_weights(weights)
     found["start"][name] = hashlib.sha256(b"".join(w.tobytes() for w in weights)).hexdigest()
-    batches = TrainingBatches(open_pairs(task.files, task.parts), spec.training, 1)
-    found["loss"][name] = first_loss(model, LOSSES[spec.training.loss], *batches[0])
+    pairs = open_pairs(task.files, task.parts)
+    rows, size = pairs.parts["train"], pairs.reference.shape[1]
+    batches = feed.Resident((len(rows), size, size), size)
+    batches.fill(pairs, rows)
+    draws = order.SampleOrder.of(spec.training, pairs.part_names("train"), size, 1).draws(0, 1)
+    found["loss"][name] = first_loss(model, LOSSES[spec.training.loss], *batches(draws))
 schedules = [schedule.schedule(rate, 50, 1000) for rate in rates]
 found["rates"] = [[float(at(step)) for step in (0, 1, 500, 599, 600, 1000)] for at in schedules]
 record = cell.run(whole, networks.NetworkCache(jit_compile=found["backend"] == "jax"), lambda event: None)

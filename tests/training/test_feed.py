@@ -6,12 +6,15 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from keras.initializers import Constant
 
 from bench.config.schema import Guard
 from bench.data.pairs.pairs import PairSet
 from bench.plan.cells import Training
 from bench.training.feed import Feed, Resident, Streamed, feed_of
+from bench.training.losses import mse
 from bench.training.order import SampleOrder, orient
+from bench.training.step import TrainingStep
 
 COUNT, SIZE, UPDATES = 9, 8, 5
 
@@ -121,6 +124,33 @@ def test_rows_in_another_order_on_disk_give_the_same_batches(pairs: PairSet) -> 
     )
     here, there = (batches(p, make_training(patch=3), Resident) for p in (pairs, back))
     assert all(np.array_equal(a, b) for a, b in zip(here, there, strict=True))
+
+
+def test_fit_sees_the_updates_in_their_order(pairs: PairSet) -> None:
+    """A network that adds 0.25 and stays as it is: the loss of each update tells its batch."""
+    image = keras.Input((None, None, 1))
+    shift = keras.layers.Conv2D(1, 1, kernel_initializer="ones", bias_initializer=Constant(0.25))
+    training, rows = make_training(batch=3), pairs.parts["train"]
+    feed = Resident((len(rows), SIZE, SIZE), SIZE)
+    feed.fill(pairs, rows)
+    network = keras.Model(image, shift(image))
+    step = TrainingStep(network, feed, mse, 1e-12, parts=1, jit_compile=False, updates_per_dispatch=1)
+    order, losses = SampleOrder.of(training, pairs.part_names("train"), SIZE, 1), []
+    count = []
+
+    def remember(batch: int, logs: dict[str, float]) -> None:
+        losses.append(float(logs["loss"]))  # the mean until here
+        count.append(batch)
+
+    remembering = keras.callbacks.LambdaCallback(on_train_batch_end=remember)
+    step.fit(order.draws(2, 12), batch_size=1, shuffle=False, verbose=0, callbacks=[remembering])
+    expected = []
+    for number in range(2, 12):
+        batch = order.update(number)
+        x, y = (part[rows[batch.slices]] / np.float32(0.2) for part in (pairs.degraded, pairs.reference))
+        expected.append(np.mean((x + 0.25 - y) ** 2))  # an orientation leaves the mean as it is
+    assert count == list(range(10))
+    assert losses == pytest.approx(np.cumsum(expected) / np.arange(1, 11), rel=1e-4)
 
 
 def test_another_condition_replaces_the_degraded_images_and_a_reference_that_differs(pairs: PairSet) -> None:

@@ -11,45 +11,60 @@ import numpy as np
 import pytest
 
 from bench.config.schema import Decay
-from bench.data.pairs.pairs import PairFiles
+from bench.data.pairs.pairs import PairFiles, PairSet, open_pairs
 from bench.errors import BenchError
 from bench.execution.task import Task
 from bench.network_code import hashing
 from bench.network_code.importing import CodeChanged, Planned
 from bench.training.initial_weights import initial_weights
 from bench.training.networks import NetworkCache, load_network, values
+from bench.training.step import TrainingStep
 
 
-def test_the_optimizer_follows_the_schedule(task: Callable[..., Task], training: Callable[..., Any]) -> None:
+@pytest.fixture(scope="module")
+def pairs(shared_files: PairFiles, task: Callable[..., Task]) -> PairSet:
+    return open_pairs(shared_files, task(Path(), shared_files).parts)
+
+
+def update(step: TrainingStep) -> None:
+    """Do one update on the first four slices."""
+    draws = np.zeros((1, 4, 4), np.int32)
+    draws[0, :, 0] = range(4)
+    step.fit(draws, batch_size=1, verbose=0)
+
+
+def test_the_optimizer_follows_the_schedule(
+    task: Callable[..., Task], training: Callable[..., Any], pairs: PairSet
+) -> None:
     """Adam's first step has the size of the learning rate whatever the gradient: read it off the weights."""
     rate = Decay.model_validate({"from": 0.1, "to": 0.001})
     asked = task(Path(), NO_FILES, training(learning_rate=rate, epochs=1, updates_per_epoch=2))
-    model = NetworkCache(jit_compile=False).model(asked.planned.spec)
+    step = NetworkCache(jit_compile=False).step(asked.planned.spec, pairs)
+    model = step.network
     model.set_weights(initial_weights(model, 1))  # Keras' own start differs from run to run
-    x = np.linspace(0, 1, 512, dtype=np.float32).reshape(2, 16, 16, 1)
     before = values(model.trainable_variables)
-    model.train_on_batch(x, x + 1)
+    update(step)
     after = values(model.trainable_variables)
     steps = np.concatenate([np.abs(a - b).ravel() for a, b in zip(after, before, strict=True)])
     assert np.median(steps) == pytest.approx(0.1, rel=1e-3)
-    assert float(model.optimizer.learning_rate) == pytest.approx(0.01, rel=1e-5)
+    assert float(step.optimizer.learning_rate) == pytest.approx(0.01, rel=1e-5)
 
 
 NO_FILES = PairFiles("", "", "", "noisy")
 
 
 def test_a_network_is_kept_for_equal_settings_and_comes_back_as_built(
-    task: Callable[..., Task], training: Callable[..., Any]
+    task: Callable[..., Task], training: Callable[..., Any], pairs: PairSet
 ) -> None:
     bench, cell = NetworkCache(jit_compile=False), task(Path(), NO_FILES).planned.spec
-    model = bench.model(cell)
-    weights, optimizer = values(model.weights), values(model.optimizer.variables)
-    x = np.ones((1, 16, 16, 1), np.float32)
-    model.train_on_batch(x, 2 * x)
+    step = bench.step(cell, pairs)
+    model = step.network
+    weights, optimizer = values(model.weights), values(step.optimizer.variables)
+    update(step)
     assert any(not np.array_equal(a, b) for a, b in zip(weights, values(model.weights), strict=True))
-    again = bench.model(task(Path(), PairFiles("", "", "", "another"), seed=2).planned.spec)
-    assert again is model
-    for kept, now in ((weights, values(model.weights)), (optimizer, values(model.optimizer.variables))):
+    again = bench.step(task(Path(), PairFiles("", "", "", "another"), seed=2).planned.spec, pairs)
+    assert again is step
+    for kept, now in ((weights, values(model.weights)), (optimizer, values(step.optimizer.variables))):
         assert all(np.array_equal(a, b) for a, b in zip(kept, now, strict=True))
     for other in (
         task(Path(), NO_FILES, training(learning_rate=0.02)),

@@ -118,8 +118,8 @@ def test_the_draws_do_change_the_training(make: Make) -> None:
 
 def test_a_saved_state_without_the_draws_is_refused(make: Make) -> None:
     asked, bench = make("cut"), NetworkCache(jit_compile=False)
-    model = bench.model(asked.planned.spec, asked.code)
-    state = cell.fresh_state(model, 1)
+    step = bench.step(asked.planned.spec, open_pairs(asked.files, asked.parts), asked.code)
+    state = cell.fresh_state(step, 1)
     assert [value.tolist()[1] for value in state.random] == [0, 0]
     assert len({int(value[0]) for value in state.random}) == 2
     state.random = []
