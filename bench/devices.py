@@ -6,7 +6,9 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.environment import cores
@@ -81,11 +83,15 @@ def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "KERAS_BACKEND": _backend(),
     }
     if gpu is None:
         return variables
     return {**variables, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": str(gpu)}
+
+
+def _backend() -> str:
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
 def environment_at_start() -> dict[str, str]:
@@ -107,11 +113,29 @@ def environment_at_start() -> dict[str, str]:
     return {name: str(size) for name, size in tunables.items() if name not in os.environ}
 
 
-def hold_to(threads: int) -> None:
-    """Keep this process on ``threads`` cores: JAX on a CPU has no other switch."""
-    if hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, allowed[: max(1, min(threads, len(allowed)))])
+def must_be_held(gpu: int | None) -> bool:
+    """Return whether a worker has to be held to some cores: JAX on a CPU has no other switch for its threads."""
+    return gpu is None and _backend() == "jax" and hasattr(os, "sched_setaffinity")
+
+
+def allowed_cores() -> list[int]:
+    """Return the processor cores that this process may use, by number."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def hold_to(cores: Collection[int]) -> None:
+    """Keep this process on ``cores``; without any, leave it where it is."""
+    if cores:
+        os.sched_setaffinity(0, cores)
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that processes can still have, as Linux tells; elsewhere, no limit."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) * 1024
+    except (OSError, ValueError, StopIteration):
+        return sys.maxsize
 
 
 def has_accelerator() -> bool:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.execution.one_worker import OneWorker
 
 from bench import devices
 from bench.devices import Gpu
 from bench.events import Event, Message
 from bench.execution import attempt, one_worker
-from bench.execution.one_worker import OneWorker
 from bench.execution.task import NetworkCheck, NetworkFault
 from tests import tiny
 
