@@ -258,9 +258,9 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     asked: list[Any] = []
 
     class Keep(tiny.FakeExecutor):
-        def begin(self, check: Any) -> None:
+        def begin(self, check: Any, threads: Any) -> None:
             asked.append(check)
-            super().begin(check)
+            super().begin(check, threads)
 
         def cell(self, work: Any) -> Iterator[Event]:
             seen.append(work)
