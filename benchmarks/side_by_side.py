@@ -26,6 +26,7 @@ WAITING: dict[str, dict[str, str]] = {
     "as before: two inter-op threads": {"TF_NUM_INTEROP_THREADS": "2"},
     "one inter-op thread": {"TF_NUM_INTEROP_THREADS": "1"},
     "and passive OpenMP": {"TF_NUM_INTEROP_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"},
+    "and no spinning of TensorFlow's pools": {"TF_NUM_INTEROP_THREADS": "1", "NO_SPINNING": "1"},
 }
 
 
@@ -36,6 +37,8 @@ def step_costs(network: str, side: int) -> dict[str, float]:
 
     from bench.training.networks import load_network
 
+    if "NO_SPINNING" in os.environ:
+        _no_spinning()
     keras.utils.set_random_seed(1)
     model = load_network(f"models.{network}:build", {})
     model.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse")
@@ -55,6 +58,15 @@ def step_costs(network: str, side: int) -> dict[str, float]:
         "voluntary": (after.ru_nvcsw - before.ru_nvcsw) / updates,
         "involuntary": (after.ru_nivcsw - before.ru_nivcsw) / updates,
     }
+
+
+def _no_spinning() -> None:
+    """Let threads that wait for work sleep at once: a switch of TensorFlow that has no public name."""
+    from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.eager import context
+
+    experimental = config_pb2.ConfigProto.Experimental(disable_thread_spinning=True)
+    context.context()._config = config_pb2.ConfigProto(experimental=experimental)
 
 
 def of_process(network: str, side: int, threads: int, changes: Mapping[str, str] = {}) -> dict[str, float]:
@@ -98,13 +110,14 @@ def threads(repeats: int) -> None:
 
 
 def waiting(repeats: int) -> None:
-    """Print what two threads cost beside a busy process, by the variables that are set."""
+    """Print what two threads of a UNet at 64 pixels cost beside a busy process, by the variables that are set."""
     costs: dict[str, list[dict[str, float]]] = {name: [] for name in WAITING}
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         for _ in range(repeats):
             for name, changes in WAITING.items():
                 costs[name].append(of_process("unet", 64, 2, changes))
+                print(name, costs[name][-1], flush=True)
     finally:
         busy.kill()
         busy.wait()

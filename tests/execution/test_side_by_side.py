@@ -1,4 +1,4 @@
-"""A run with two worker processes beside one with a single one: equal bytes, and a planted death that costs its cell."""
+"""A run with two worker processes beside one with one: equal bytes, and a planted death that costs its cell."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from bench.execution import runner
 from bench.records.store import CellStore, RunStore
 from tests import tiny
 
+SMALL = """
+import keras
+
+def build():
+    image = keras.Input((None, None, 1))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 3, padding="same")(image))
+    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(x))
+"""
 # Built once to be checked; the second time, for a cell, its process is killed.
 DEADLY = """
 import os
@@ -29,7 +37,18 @@ def build(marker):
     image = keras.Input((None, None, 1))
     return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image))
 """
-KEPT = ("input:sparse", "input:noisy", "unet:sparse", "unet:noisy")
+EXPERIMENTS = """
+schema: 1
+models:
+  deadly: {{build: "deadly:build", params: {{marker: {marker}}}, recipes: {{study: {recipe}}}}}
+  small: {{build: "small:build", recipes: {{study: {recipe}}}}}
+experiments:
+  default: {{models: [deadly, small], conditions: [sparse, noisy]}}
+profiles:
+  tiny: {{source: phantom, split: phantom, size: 32, budget: {{slices_seen: 96, checks: 2}}}}
+"""
+RECIPE = "{learning_rate: 1e-2, epochs: 2, batch: 4, passes: 4, loss: mse}"
+KEPT = ("input:sparse", "input:noisy", "small:sparse", "small:noisy")
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files of a benchmark with a network that kills its process."""
     folder = tmp_path_factory.mktemp("benchmark")
     (folder / "deadly.py").write_text(DEADLY)
-    model = f"""
-  deadly:
-    build: deadly:build
-    params: {{marker: {folder / "marker"}}}
-    recipes:
-      study: {{learning_rate: 1e-2, epochs: 2, batch: 4, passes: 4, loss: mse}}
-experiments:"""
-    text = tiny.EXPERIMENTS.replace("\nexperiments:", model).replace(
-        "models: [unet]", "models: [deadly, unet]"
-    )
-    return tiny.write(folder, experiments=text)
+    (folder / "small.py").write_text(SMALL)
+    return tiny.write(folder, experiments=EXPERIMENTS.format(marker=folder / "marker", recipe=RECIPE))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +88,7 @@ def test_scores_and_weights_do_not_depend_on_the_number_of_workers(
     for name, single in one.items():
         double = two[name]
         assert (single.folder / "scores.csv").read_bytes() == (double.folder / "scores.csv").read_bytes()
-        if name.startswith("unet"):
+        if name.startswith("small"):
             with np.load(single.weights) as a, np.load(double.weights) as b:
                 assert {key: a[key].tobytes() for key in a.files} == {
                     key: b[key].tobytes() for key in b.files
@@ -91,7 +101,7 @@ def test_a_worker_that_is_killed_costs_its_cell_and_the_others_go_on(
     ended = {event.cell.rpartition("-")[0]: event for event in events[2] if isinstance(event, CellEnded)}
     assert {name: event.status for name, event in ended.items()} == {
         "deadly-noisy-s1": "failed", "input-sparse-s0": "finished", "input-noisy-s0": "finished",
-        "unet-sparse-s1": "finished", "unet-noisy-s1": "finished",
+        "small-sparse-s1": "finished", "small-noisy-s1": "finished",
     }  # fmt: skip
     assert "killed" in ended["deadly-noisy-s1"].message
     record = dict(cells(folder, 2))["deadly-noisy-s1"].read_record()
@@ -124,11 +134,8 @@ def test_the_record_names_threads_and_rows_without_a_network_need_no_backend(
     monkeypatch.setattr(runner, "_audited", tiny.unaudited)
     request = tiny.request(folder, runs=folder / "untreated", only=("input:sparse",))
     assert any(isinstance(event, CellEnded) for event in runner.run(request))
-    (record,) = (
-        store.read_record()
-        for path in (folder / "untreated" / "tiny").glob("input-*")
-        if (store := CellStore(path))
-    )
+    (path,) = (folder / "untreated" / "tiny").glob("input-*")
+    record = CellStore(path).read_record()
     assert record is not None
     assert record.status == "finished"
     assert "backend" not in record.environment  # that is: no Keras in the worker
