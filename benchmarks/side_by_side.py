@@ -20,8 +20,10 @@ from collections.abc import Mapping
 
 from tabulate import tabulate
 
-BATCH = {"unet": 4, "ddnet": 1}
-SECONDS = 6.0
+BATCH = {"unet": 4, "ddnet": 1, "small unet": 4}
+PARAMS = {"small unet": {"filters": [8, 16]}}
+SECONDS = 4.0
+UPDATES = 16  # in one call of ``fit``
 WAITING: dict[str, dict[str, str]] = {
     "as before: two inter-op threads": {"TF_NUM_INTEROP_THREADS": "2"},
     "one inter-op thread": {"TF_NUM_INTEROP_THREADS": "1"},
@@ -40,16 +42,15 @@ def step_costs(network: str, side: int) -> dict[str, float]:
     if "NO_SPINNING" in os.environ:
         _no_spinning()
     keras.utils.set_random_seed(1)
-    model = load_network(f"models.{network}:build", {})
+    model = load_network(f"models.{network.split()[-1]}:build", PARAMS.get(network, {}))
     model.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse")
-    images = np.random.default_rng(1).random((64 * BATCH[network], side, side, 1), np.float32)
+    images = np.random.default_rng(1).random((UPDATES * BATCH[network], side, side, 1), np.float32)
     fit = {"batch_size": BATCH[network], "verbose": 0, "shuffle": False}
     model.fit(images[: 2 * BATCH[network]], images[: 2 * BATCH[network]], **fit)
     before, began, updates = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter(), 0
     while (wall := time.perf_counter() - began) < SECONDS:
-        part = images[: (64 if side < 256 else 8) * BATCH[network]]
-        model.fit(part, part, **fit)
-        updates += len(part) // BATCH[network]
+        model.fit(images, images, **fit)
+        updates += UPDATES
     after = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "wall": 1e3 * wall / updates,
@@ -90,7 +91,7 @@ def median(costs: list[dict[str, float]]) -> list[float]:
 def threads(repeats: int) -> None:
     """Print one thread against two, interleaved."""
     rows = []
-    for network in BATCH:
+    for network in ("unet", "ddnet"):
         for side in (64, 128, 256):
             costs: dict[int, list[dict[str, float]]] = {1: [], 2: []}
             for _ in range(repeats):
@@ -110,13 +111,13 @@ def threads(repeats: int) -> None:
 
 
 def waiting(repeats: int) -> None:
-    """Print what two threads of a UNet at 64 pixels cost beside a busy process, by the variables that are set."""
+    """Print what two threads of a UNet of two levels at 64 pixels cost beside a busy process, by variables."""
     costs: dict[str, list[dict[str, float]]] = {name: [] for name in WAITING}
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         for _ in range(repeats):
             for name, changes in WAITING.items():
-                costs[name].append(of_process("unet", 64, 2, changes))
+                costs[name].append(of_process("small unet", 64, 2, changes))
                 print(name, costs[name][-1], flush=True)
     finally:
         busy.kill()
