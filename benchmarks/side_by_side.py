@@ -27,7 +27,6 @@ UPDATES = 16  # in one call of ``fit``
 WAITING: dict[str, dict[str, str]] = {
     "as before: two inter-op threads": {"TF_NUM_INTEROP_THREADS": "2"},
     "one inter-op thread": {"TF_NUM_INTEROP_THREADS": "1"},
-    "and passive OpenMP": {"TF_NUM_INTEROP_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"},
     "and no spinning of TensorFlow's pools": {"TF_NUM_INTEROP_THREADS": "1", "NO_SPINNING": "1"},
 }
 
