@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 from bench.environment import cores
 
 FREE_SHARE = 0.8  # a GPU with less free memory than this is taken to be in use by another job
-MEMINFO = Path("/proc/meminfo")
 MIB, GIB = 1 << 20, 1 << 30  # bytes
 GLIBC_UNLIMITED = (2, 35)  # earlier versions ignore a threshold for mmap above 32 MiB
 
@@ -85,11 +85,15 @@ def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "KERAS_BACKEND": _backend(),
     }
     if gpu is None:
         return variables
     return {**variables, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": str(gpu)}
+
+
+def _backend() -> str:
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
 def environment_at_start() -> dict[str, str]:
@@ -111,11 +115,29 @@ def environment_at_start() -> dict[str, str]:
     return {name: str(size) for name, size in tunables.items() if name not in os.environ}
 
 
-def hold_to(threads: int) -> None:
-    """Keep this process on ``threads`` cores: JAX on a CPU has no other switch."""
-    if hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, allowed[: max(1, min(threads, len(allowed)))])
+def must_be_held(gpu: int | None) -> bool:
+    """Return whether a worker has to be held to some cores: JAX on a CPU has no other switch for its threads."""
+    return gpu is None and _backend() == "jax" and hasattr(os, "sched_setaffinity")
+
+
+def allowed_cores() -> list[int]:
+    """Return the processor cores that this process may use, by number."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def hold_to(cores: Collection[int]) -> None:
+    """Keep this process on ``cores``; without any, leave it where it is."""
+    if cores:
+        os.sched_setaffinity(0, cores)
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that processes can still have, as Linux tells; elsewhere, no limit."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) * 1024
+    except (OSError, ValueError, StopIteration):
+        return sys.maxsize
 
 
 def has_accelerator() -> bool:
@@ -147,13 +169,7 @@ def threads() -> int:
     return int(os.environ.get("TF_NUM_INTRAOP_THREADS", cores()))
 
 
-def free_memory() -> int:
-    """Return how many bytes are free where this process's networks lie: on its GPU, or in the machine."""
+def free_where_networks_lie() -> int:
+    """Return the bytes that are free on the GPU of this process, without one those of the machine."""
     present = gpus() if has_accelerator() else []
-    if present:
-        return max(gpu.total - gpu.used for gpu in present) * MIB
-    try:
-        fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):  # not Linux
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return max(gpu.total - gpu.used for gpu in present) * MIB if present else free_memory()

@@ -105,11 +105,32 @@ def test_a_worker_on_a_gpu_sees_that_one_and_shares_its_memory(monkeypatch: pyte
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads are not pinned on this system")
 def test_a_worker_keeps_to_its_cores_and_the_backend_is_not_imported() -> None:
     code = (
-        "import os, sys; from bench import devices; devices.hold_to(1)\n"
-        "print(len(os.sched_getaffinity(0)), devices.cores(), devices.describe(), 'keras' in sys.modules)"
+        "import os, sys; from bench import devices; last = devices.allowed_cores()[-1]; devices.hold_to([last])\n"
+        "devices.hold_to([])\n"
+        "print(os.sched_getaffinity(0) == {last}, devices.cores(), devices.describe(), 'keras' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["1", "1", "{}", "False"]
+    assert done.stdout.split() == ["True", "1", "{}", "False"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads are not pinned on this system")
+@pytest.mark.parametrize(
+    ("backend", "gpu", "held"),
+    [("jax", None, True), ("jax", 0, False), ("tensorflow", None, False), (None, None, False)],
+)
+def test_only_jax_on_a_cpu_is_held_to_cores(
+    backend: str | None, gpu: int | None, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if backend:
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+    assert devices.must_be_held(gpu) is held
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="needs /proc")
+def test_free_memory_is_less_than_all_memory() -> None:
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2 < devices.free_memory() < pages
 
 
 MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")

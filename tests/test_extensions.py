@@ -55,7 +55,7 @@ EXTENSIONS = {
         "[PhantomSource", " | Discs", "from bench.config.schema.discs import Discs",
     ),
     "executor": Extension(
-        {"in_turn.py": "bench/execution"}, "bench/execution/executor.py", '    "one-worker": OneWorker,\n',
+        {"in_turn.py": "bench/execution"}, "bench/execution/executor.py", '    "local": Local,\n',
         '    "in-turn": InTurn,\n', "from bench.execution.in_turn import InTurn",
     ),
     "section": Extension(

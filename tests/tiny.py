@@ -84,7 +84,7 @@ def request(folder: Path, profile: str = "tiny", **changes: Any) -> resolve.Requ
 class InProcess:
     """An executor that runs the cells in this process, where a fault can be planted."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, workers: int) -> None:
         self.check: NetworkCheck | None = None
 
     def __enter__(self) -> Self:
@@ -93,7 +93,7 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def begin(self, check: NetworkCheck) -> None:
+    def begin(self, check: NetworkCheck, threads: Sequence[int]) -> None:
         """Note which networks are to be built."""
         self.check = check
 
@@ -125,10 +125,10 @@ class FakeExecutor(InProcess):
     unbuildable: tuple[tuple[str, str], ...] = ()
     failing: tuple[str, ...] = ()
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, workers: int) -> None:
         type(self).started += 1
 
-    def begin(self, check: NetworkCheck) -> None:
+    def begin(self, check: NetworkCheck, threads: Sequence[int]) -> None:
         """Note which networks would be built."""
         type(self).built.append(tuple(network.model for network in check.networks))
 
@@ -185,7 +185,7 @@ def use_fake_executor(
 
 def use_executor(monkeypatch: Any, kind: Any) -> None:
     """Let runs that name no executor use this one."""
-    monkeypatch.setitem(executor.EXECUTORS, "one-worker", kind)
+    monkeypatch.setitem(executor.EXECUTORS, "local", kind)
 
 
 def flip(path: Path, place: int) -> None:

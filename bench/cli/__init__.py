@@ -14,7 +14,7 @@ import click
 
 from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, result, say, show
 from bench.cli.data import data
-from bench.cli.options import File, inputs, profile_option, reports_option, runs_option, threads_option
+from bench.cli.options import File, inputs, machine, profile_option, reports_option, runs_option
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ def cli() -> None:
 @click.option("--only", multiple=True, metavar="MODEL:CONDITION", help="These cells only; may be repeated.")
 @inputs
 @reports_option
-@threads_option
+@machine
 @click.option("--force", is_flag=True, help="Run the cells anew, also those that have ended.")
 @click.option("--retry-failed", is_flag=True, help="Try failed and diverged cells once more.")
-@click.option("--executor", default="one-worker", show_default=True, help="What runs the cells.")
 @click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
 def run(
     request: Request,
@@ -46,27 +45,18 @@ def run(
     only: tuple[str, ...],
     more: tuple[str, ...],
     reports: Path,
-    threads: int,
     force: bool,
     retry_failed: bool,
-    executor: str,
 ) -> None:
     """Train and score what has not ended yet, then write the tables.
 
-    Stop it with Ctrl-C at any time: the same command continues from the last finished epoch.
+    On a CPU several cells run side by side. Stop it with Ctrl-C at any time: the same command continues from the last
+    finished epoch of each.
     """
     cells = _cells(everything, only, more)
     from bench.execution import runner
 
-    request = replace(
-        request,
-        only=cells,
-        reports=reports,
-        threads=threads,
-        force=force,
-        retry_failed=retry_failed,
-        executor=executor,
-    )
+    request = replace(request, only=cells, reports=reports, force=force, retry_failed=retry_failed)
     leave(SOME_FAILED if show(runner.run(request)) else DONE)
 
 
@@ -75,8 +65,7 @@ def run(
 @click.option("--only", multiple=True, metavar="MODEL:CONDITION", help="These cells only; may be repeated.")
 @inputs
 @reports_option
-@threads_option
-@click.option("--executor", default="one-worker", show_default=True, help="What scores the cells.")
+@machine
 @click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
 def score(
     request: Request,
@@ -84,8 +73,6 @@ def score(
     only: tuple[str, ...],
     more: tuple[str, ...],
     reports: Path,
-    threads: int,
-    executor: str,
 ) -> None:
     """Score finished cells by new metrics, without training.
 
@@ -95,7 +82,7 @@ def score(
     cells = _cells(everything, only, more)
     from bench.execution import rescore
 
-    request = replace(request, only=cells, reports=reports, threads=threads, executor=executor)
+    request = replace(request, only=cells, reports=reports)
     leave(SOME_FAILED if result(rescore.run(request)) else DONE)
 
 

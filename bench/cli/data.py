@@ -45,7 +45,7 @@ def data_build(request: Request, threads: int) -> None:
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
-    show(runner.build(resolve(replace(request, threads=threads))))
+    show(runner.build(resolve(replace(request, threads=threads, workers=1))))
     say(f"all pairs of profile {request.profile} are in {request.cache}")
 
 
@@ -61,7 +61,7 @@ def data_export(request: Request, into: Path, layout: str, fold: int | None, thr
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
-    resolved = resolve(replace(request, threads=threads))
+    resolved = resolve(replace(request, threads=threads, workers=1))
     exported = export.Export(
         profile=request.profile,
         source=resolved.reader,
@@ -88,7 +88,7 @@ def data_check(request: Request, no_leaks: bool, threads: int) -> None:
     from bench.cli import overview
     from bench.execution.resolve import resolve
 
-    resolved = resolve(replace(request, threads=threads))
+    resolved = resolve(replace(request, threads=threads, workers=1))
     say(overview.of_data(resolved))
     if no_leaks:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate
 
@@ -44,8 +45,33 @@ reports_option = click.option(
     "--reports", type=File, default=Path("reports"), show_default=True, help="Where tables go."
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=0), default=0, envvar="BENCH_THREADS", help="Per cell; 0: all cores."
+    "--threads", type=click.IntRange(min=0), default=0, envvar="BENCH_THREADS", help="0: all cores."
 )
+
+
+def machine(command: Callable[Concatenate[Request, ...], None]) -> Callable[Concatenate[Request, ...], None]:
+    """Give a command the options that say where cells run and how many at once, as part of its request."""
+
+    @click.option(
+        "--threads",
+        type=click.IntRange(min=0),
+        default=0,
+        envvar="BENCH_THREADS",
+        help="Per cell; 0: by the size of its slices, 1 below 256 pixels, 2 below 512, else 4.",
+    )
+    @click.option(
+        "--workers",
+        type=click.IntRange(min=0),
+        default=0,
+        envvar="BENCH_WORKERS",
+        help="Cells at once; 0: one on a GPU, else as many as cores and memory carry.",
+    )
+    @click.option("--executor", default="local", show_default=True, help="What runs the cells.")
+    @functools.wraps(command)
+    def on_machine(request: Request, threads: int, workers: int, executor: str, **options: Any) -> None:
+        command(replace(request, threads=threads, workers=workers, executor=executor), **options)
+
+    return on_machine
 
 
 def inputs(command: Callable[Concatenate[Request, ...], None]) -> Callable[..., None]:

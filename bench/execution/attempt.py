@@ -14,6 +14,7 @@ from bench.events import CellEnded, Event
 from bench.execution.task import NetworkCheck, NetworkFault, Task, fail
 
 if TYPE_CHECKING:
+    from bench.records.record import Record
     from bench.training.networks import NetworkCache
 
 #: On a GPU, where an update of the study's networks takes 2 to 10 ms: what has been done is looked at often enough.
@@ -31,10 +32,7 @@ def attempt(task: Task, emit: Callable[[Event], None]) -> CellEnded:
     """
     began = time.monotonic()
     try:
-        from bench.execution import cell  # here Keras and the backend come in
-
-        work = cell.rescore if task.rescore else cell.run
-        ended = work(task, _networks(), emit)
+        ended = _ended(task, emit)
         message = "" if ended.status == "finished" else ended.attempts[-1].message
     except BrokenPipeError:
         raise
@@ -45,6 +43,16 @@ def attempt(task: Task, emit: Callable[[Event], None]) -> CellEnded:
         message = str(error) if isinstance(error, BenchError) else _one_line(error)
         ended = fail(task, message)
     return CellEnded(task.id, ended.status, message, time.monotonic() - began)
+
+
+def _ended(task: Task, emit: Callable[[Event], None]) -> Record:
+    if task.planned.spec.build is None:
+        from bench.execution import scoring  # a row without a network needs no backend
+
+        return scoring.untreated(task, emit)
+    from bench.execution import cell  # here Keras and the backend come in
+
+    return (cell.rescore if task.rescore else cell.run)(task, _networks(), emit)
 
 
 def check_networks(check: NetworkCheck) -> list[NetworkFault]:

@@ -1,21 +1,17 @@
-"""One cell from pairs to record: build, train, score, store. Runs inside a worker process."""
+"""One cell with a network, from pairs to record: build, train, score, store. Runs inside a worker process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bench import devices, environment
-from bench.config.schema import TRAINING_VERSION
-from bench.data.pairs.pairs import PairSet, open_pairs
+from bench.data.pairs.pairs import PairSet
 from bench.errors import BenchError
 from bench.events import Event, Progress
-from bench.execution.task import Outcome, Task, earlier_attempts, end, next_seed, with_attempt
-from bench.network_code.importing import CodeChanged
-from bench.records import rescoring
+from bench.execution import scoring
+from bench.execution.task import Task, earlier_attempts, end, next_seed, with_attempt
 from bench.records.record import Record
 from bench.training import evaluate, networks, random_layers
 from bench.training.checkpoint import State, load_state
@@ -26,13 +22,7 @@ from bench.training.step import TrainingStep
 
 def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     """Train and score one cell, write its files, the record last, and return the record."""
-    if task.planned.spec.versions.get("training", TRAINING_VERSION) != TRAINING_VERSION:
-        raise CodeChanged("this program has changed since the plan was made", remedy="run again")
-    pairs = open_pairs(task.files, task.parts)
-    ranges = evaluate.reference_ranges(pairs)
-    outcome = Outcome("finished", earlier_attempts(task), data=pairs.sha256, ranges=ranges)
-    if task.planned.spec.build is None:
-        return _finish(task, pairs, evaluate.untreated, emit, outcome)
+    pairs, outcome = scoring.opened(task)
     step = cache.step(task.planned.spec, pairs, task.code)
     model, state = step.network, _start(task, step)
     divergence = fit(step, state, _fit_task(task, pairs, state, emit))
@@ -52,33 +42,17 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     task.store.write_weights([variable.path for variable in model.weights], networks.values(model.weights))
     attempts, sha256 = with_attempt(task, "finished"), task.store.weights_sha256()
     outcome = replace(outcome, attempts=attempts, weights_sha256=sha256)
-    return _finish(task, pairs, predict, emit, outcome)
+    return scoring.finish(task, pairs, predict, emit, outcome)
 
 
 def rescore(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
-    """Return the record of a finished cell after its outdated metrics were scored from its weights; nothing is trained.
+    """Return the record of a finished cell after its outdated metrics were scored from its weights."""
 
-    Scores of the other metrics stay to the last bit. They are computed too and must come out as they are recorded, but
-    for rounding: else code, weights or libraries no longer give the images that were scored.
-
-    Raises:
-        BenchError: the pairs or the weights are not those of the record, or no longer give its scores.
-    """
-    record = task.store.read_record()
-    assert record is not None
-    pairs = open_pairs(task.files, task.parts)
-    if pairs.sha256 != record.data:
-        message = "its pixels are not those that the cell was scored on"
-        changed = pairs.sha256["degraded"] != record.data.get("degraded")
-        raise BenchError(message, file=task.files.degraded_path if changed else task.files.reference_path)
-    predict: evaluate.Predict = evaluate.untreated
-    if task.planned.spec.build is not None:
+    def network(record: Record) -> evaluate.Predict:
         model = cache.model(task.planned.spec, task.code)
-        predict = _trained(model, task.store.read_weights(), record.attempts[-1].seed)
-    computed = evaluate.score(pairs, predict, _scoring(task, emit)).rows
-    machine = {**environment.describe(), **devices.describe()}
-    rows, record, note = rescoring.merge(record, task.store.read_scores(record), computed, machine)
-    return task.store.replace_scores(rows, record, note)
+        return _trained(model, task.store.read_weights(), record.attempts[-1].seed)
+
+    return scoring.rescore(task, network, emit)
 
 
 def _trained(model: Any, weights: list[np.ndarray], seed: int) -> evaluate.Predict:
@@ -89,10 +63,6 @@ def _trained(model: Any, weights: list[np.ndarray], seed: int) -> evaluate.Predi
         raise BenchError(f"the weights do not fit the network: {error}") from error
     random_layers.assign(model, random_layers.start(model, seed, "scoring"))
     return evaluate.predictor(model)
-
-
-def _scoring(task: Task, emit: Emit) -> Callable[[int, int], None]:
-    return lambda done, total: emit(Progress("score", task.id, done, total))
 
 
 def _start(task: Task, step: TrainingStep) -> State:
@@ -126,16 +96,6 @@ def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
         path=task.store.state,
         emit=keep_and_emit,
     )
-
-
-def _finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, outcome: Outcome) -> Record:
-    """Score the test slices, write scores and samples and then the record."""
-    scores = evaluate.score(pairs, predict, _scoring(task, emit))
-    task.store.write_scores(scores.rows)
-    task.store.write_samples(scores.names, scores.samples)
-    record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}))
-    task.store.state.unlink(missing_ok=True)
-    return record
 
 
 def _parameters(model: Any) -> dict[str, int]:

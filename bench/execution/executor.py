@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 from bench.errors import BenchError
 from bench.events import Event
-from bench.execution.one_worker import OneWorker
+from bench.execution.local import Local
 from bench.execution.task import NetworkCheck, NetworkFault, Task
 from bench.names import suggestion
 
@@ -28,8 +28,11 @@ class Executor(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def begin(self, check: NetworkCheck) -> None:
-        """Start to build each network once, while the runner builds the pairs; return at once."""
+    def begin(self, check: NetworkCheck, threads: Sequence[int]) -> None:
+        """Start to build each network once, while the runner builds the pairs; return at once.
+
+        ``threads`` are those of each cell with a network that is to run.
+        """
 
     def faults(self) -> Generator[Event, None, list[NetworkFault]]:
         """Wait for what ``begin`` has started and return each network that cannot be built, and why."""
@@ -37,13 +40,14 @@ class Executor(Protocol):
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
         """Run the tasks; ``CellStarted`` is the first and ``CellEnded`` the last event of each, whatever happens to it.
 
+        A cell runs on ``Task.threads`` threads: its bits depend on their number.
         A cell has ended once its record is on disk (``attempt.attempt`` writes it, or ``task.fail``).
         """
 
 
-#: By name, each made from the number of threads per cell.
+#: By name, each made from the number of cells to run at once; 0: as many as fit.
 EXECUTORS: dict[str, Callable[[int], Executor]] = {
-    "one-worker": OneWorker,
+    "local": Local,
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def audit(resolved: ResolvedRun) -> Generator[Event, None, Verdict]:
     """Return how many copies and neighbours of slices lie across the parts; read in the pairs where they are built."""
-    threads = resolved.request.thread_count
+    threads = resolved.request.build_threads
     files, size = _built(resolved), resolved.profile.size
     return (yield from leaks.verdict.audit(resolved.reader, resolved.folds, files, size, threads=threads))
 

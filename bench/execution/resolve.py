@@ -38,13 +38,14 @@ class Request:
     only: tuple[str, ...] = ()
     force: bool = False
     retry_failed: bool = False
-    threads: int = 0  # per cell; 0: all cores
-    executor: str = "one-worker"  # a name in the table of ``executor``
+    threads: int = 0  # per cell; 0: by the size of its slices
+    workers: int = 0  # cells at once; 0: as many as the machine carries
+    executor: str = "local"  # a name in the table of ``executor``
 
     @property
-    def thread_count(self) -> int:
-        """The threads per cell: as many as asked for, or as there are cores."""
-        return self.threads or environment.cores()
+    def build_threads(self) -> int:
+        """The threads for pairs and leak audit: as many as all cells take where both are given, else all cores."""
+        return self.threads * self.workers or environment.cores()
 
 
 @dataclass(frozen=True)

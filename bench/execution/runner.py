@@ -14,6 +14,7 @@ from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
 from bench.events import Event, Message, RunEnded
+from bench.execution import threads
 from bench.execution.executor import executor_of
 from bench.execution.resolve import Request, ResolvedRun, resolve
 from bench.execution.task import Network, NetworkCheck, NetworkFault, Task
@@ -33,8 +34,9 @@ def run(request: Request) -> Generator[Event, None, None]:
         yield from _files(resolved)
         yield from _remarks(resolved)
         if todo:
-            with make_executor(request.thread_count) as executor:
-                executor.begin(NetworkCheck(_networks(resolved, todo), resolved.store.log))
+            with make_executor(request.workers) as executor:
+                trained = [_threads(resolved, cell) for cell in todo if cell.spec.build is not None]
+                executor.begin(NetworkCheck(_networks(resolved, todo), resolved.store.log), trained)
                 yield from build(resolved, {cell.condition for cell in todo})
                 resolved = yield from _audited(resolved)
                 resolved.store.write_plan(resolved.plan)  # of a leaky split it now counts the leaks
@@ -54,8 +56,8 @@ def run(request: Request) -> Generator[Event, None, None]:
 def build(resolved: ResolvedRun, conditions: set[str] | None = None) -> Generator[Event, None, None]:
     """Build the pairs of ``conditions`` (all of them without) where they are not on disk, byte for byte."""
     files = {k: v for k, v in resolved.files.items() if conditions is None or k in conditions}
-    threads = resolved.request.thread_count
-    yield from repair.verify(resolved.reader.name, files, threads=threads)
+    count = resolved.request.build_threads
+    yield from repair.verify(resolved.reader.name, files, threads=count)
     if pairs.missing(files):
         from bench import compiled
         from bench.data.pairs import build as pairs_build  # late: the projector's compiler is not for a plan
@@ -63,7 +65,7 @@ def build(resolved: ResolvedRun, conditions: set[str] | None = None) -> Generato
         if slow := compiled.remark():
             yield Message(slow)
         acquisition = resolved.acquisition.only(files)
-        yield from pairs_build.build(resolved.reader, resolved.folds, files, acquisition, threads=threads)
+        yield from pairs_build.build(resolved.reader, resolved.folds, files, acquisition, threads=count)
 
 
 def _files(resolved: ResolvedRun) -> Iterator[Message]:
@@ -160,8 +162,15 @@ def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
         leaky=resolved.plan.leaky,
         deviation_factor=None if noiseless else deviation_factor(resolved.profile.size),
         code=_code(resolved, cell),
+        threads=_threads(resolved, cell),
         configuration=resolved.plan.configuration,
     )
+
+
+def _threads(resolved: ResolvedRun, cell: PlannedCell) -> int:
+    """Return how many threads a cell runs on."""
+    request = resolved.request
+    return threads.of_cell(cell, resolved.store.cell(cell.id), chosen=request.threads, anew=request.force)
 
 
 def _code(resolved: ResolvedRun, cell: PlannedCell) -> Planned:

@@ -27,6 +27,7 @@ class Task:
     credit: dict[str, Any]  # the source's title, licence and citation
     deviation_factor: float | None
     code: Planned  # of the network, as the cell's id names it
+    threads: int = 1  # on which its bits depend
     leaky: str = ""  # why the split is leaky; empty: it is clean
     configuration: dict[str, YamlFile] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
     rescore: bool = False  # the cell has finished: only score it again, from its weights
@@ -35,6 +36,12 @@ class Task:
     def id(self) -> str:
         """The cell's id."""
         return self.planned.id
+
+    @property
+    def network(self) -> str:
+        """What the cells of one network on equally many threads have in common: they share what is traced; "": none."""
+        spec = self.planned.spec
+        return "" if spec.build is None else f"{spec.model} {spec.training!r} {self.threads}"
 
     @property
     def log(self) -> Path:
@@ -102,7 +109,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         ranges=outcome.ranges,
         source=task.credit,
         leaky=task.leaky,
-        environment={**environment.describe(), **devices.describe()},
+        environment={"threads": task.threads, **environment.describe(), **devices.describe()},
         timings=outcome.timings,
         parameters=outcome.parameters,
         best_epoch=outcome.best_epoch,

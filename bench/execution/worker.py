@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,10 +25,18 @@ STOP_S = 5.0
 
 
 class Worker:
-    """A long-lived process for cells, started with the first of them and started again when it has died."""
+    """A long-lived process for cells, started with the first work and anew when it has died.
 
-    def __init__(self, threads: int, gpu: int | None = None) -> None:
-        self.threads, self.gpu = threads, gpu
+    It has one number of threads, which a backend reads as it is imported: for another it is started anew too.
+    """
+
+    def __init__(self, gpu: int | None = None) -> None:
+        self.gpu = gpu
+        self.threads = 0
+        self.cores: tuple[int, ...] = ()  # that the process is held to; empty: to none
+        self.task: Task | None = None  # the cell at work
+        self.traced = ""  # the network that the process has traced last, as ``Task.network``
+        self._began = 0.0
         self._process: Any = None
         self._pipe: Connection | None = None
         self._check: NetworkCheck | None = None  # asked and not answered yet
@@ -41,11 +49,10 @@ class Worker:
     ) -> None:
         self.close()
 
-    def begin(self, check: NetworkCheck) -> None:
-        """Let the process build networks while this one does something else; ask ``checked`` before any cell."""
-        with contextlib.suppress(ConnectionError):  # ``checked`` finds out
-            self._start().send(check)
+    def begin(self, check: NetworkCheck, threads: int, cores: tuple[int, ...] = ()) -> None:
+        """Let the process import its backend and build networks in the background; ask ``checked`` before any cell."""
         self._check = check
+        self._send(check, threads, cores)
 
     def checked(self) -> list[NetworkFault]:
         """Return each network that cannot be built, and why: the answer to ``begin``, which is waited for."""
@@ -53,35 +60,53 @@ class Worker:
         if check is None:
             return []
         try:
-            assert self._pipe is not None
-            return list(self._pipe.recv())
-        except (EOFError, ConnectionError):
+            return list(self._recv())
+        except (EOFError, OSError):
             message = f"the worker process died while it built the networks ({self._end()}); see {check.log}"
             return [NetworkFault(network.model, message) for network in check.networks]
 
-    def run(self, task: Task) -> Iterator[Event]:
-        """Run one cell and yield its events, ``CellEnded`` last, whatever happens to the process."""
-        began = time.monotonic()
-        pipe = self._start()
+    def give(self, task: Task, cores: tuple[int, ...] = ()) -> None:
+        """Let the process run a cell; ``receive`` has its events."""
+        self.task, self._began = task, time.monotonic()
+        self._send(task, task.threads, cores)
+        self.traced = task.network or self.traced
+
+    def signs(self) -> list[Any]:
+        """Return what ``multiprocessing.connection.wait`` can wait for: ``receive`` does not block after it."""
+        return [self._pipe, self._process.sentinel]
+
+    def receive(self) -> Iterator[Event]:
+        """Wait for the cell at work and yield what comes next; ``CellEnded`` is last, even of a process that dies."""
+        task = self.task
+        assert task is not None
         try:
-            pipe.send(task)
-            while True:
-                event = pipe.recv()
-                yield event
-                if isinstance(event, CellEnded):
-                    return
-        except (EOFError, ConnectionError):
+            event = self._recv()
+        except (EOFError, OSError):  # OSError: it died within a message
             message = self._cause_of_death()
-        ended = fail(task, message)
-        yield Message("the worker process died and is started again for the next cell")
-        yield CellEnded(task.id, ended.status, message, time.monotonic() - began)
+            ended = fail(task, message)
+            yield Message("the worker process died and is started again for the next cell")
+            event = CellEnded(task.id, ended.status, message, time.monotonic() - self._began)
+        if isinstance(event, CellEnded):
+            self.task = None
+        yield event
 
     def close(self) -> None:
         """End the process; what it has not saved is lost, what it has saved is whole."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        self._forget()
+        if self._process is not None:
+            self._process.terminate()
+            self._forget()
+
+    def _recv(self) -> Any:
+        """Return what the process says next; EOFError or OSError: it has died, even if a child of it lives."""
+        assert self._pipe is not None
+        wait(self.signs())
+        if not self._pipe.poll():
+            raise EOFError
+        return self._pipe.recv()
+
+    def _send(self, work: NetworkCheck | Task, threads: int, cores: tuple[int, ...]) -> None:
+        with contextlib.suppress(ConnectionError):  # it has just died: ``_recv`` finds out
+            self._start(threads, cores).send(work)
 
     def _forget(self) -> int | None:
         """Wait for the end of the process, force it where it takes long, and return its exit code."""
@@ -93,19 +118,25 @@ class Worker:
         if self._pipe is not None:
             self._pipe.close()
         self._process = self._pipe = None
+        self.cores, self.traced = (), ""
         return code
 
-    def _start(self) -> Connection:
-        if self._process is not None and not self._process.is_alive():
-            self._forget()
+    def _start(self, threads: int, cores: tuple[int, ...] = ()) -> Connection:
+        if self._process is not None and (not self._process.is_alive() or threads != self.threads):
+            self.close()
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
-            with _signals_later(), _environment(devices.environment_at_start()):
-                process = context.Process(target=_serve, args=(theirs, self.threads, self.gpu), daemon=True)
+            variables = {
+                **devices.environment_at_start(),
+                **devices.environment_variables(threads, self.gpu),
+            }
+            with _signals_later(), _environment(variables):
+                process = context.Process(target=_serve, args=(theirs, cores), daemon=True)
                 process.start()
                 theirs.close()
                 self._process, self._pipe = process, ours
+            self.threads, self.cores = threads, cores
         assert self._pipe is not None
         return self._pipe
 
@@ -123,13 +154,17 @@ class Worker:
 
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables that are not set until the block is done: a process started in it inherits them."""
+    """Set variables until the block is done: a process started in it inherits them."""
+    before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name in variables:
-            del os.environ[name]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
@@ -153,11 +188,10 @@ def _signals_later() -> Iterator[None]:
         signal.raise_signal(late)
 
 
-def _serve(pipe: Connection, threads: int, gpu: int | None) -> None:
+def _serve(pipe: Connection, cores: tuple[int, ...]) -> None:
     """Run tasks until the pipe closes. Ctrl-C is for the parent, which ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(devices.environment_variables(threads, gpu))
-    devices.hold_to(threads)
+    devices.hold_to(cores)
     environment.describe()  # now: the commit is that of the code that is loaded
     while True:
         try:

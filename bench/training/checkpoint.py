@@ -82,6 +82,15 @@ def load_state(path: Path) -> State | None:
         raise BenchError(f"broken checkpoint ({error})", file=path, remedy=_ANEW) from None
 
 
+def saved_threads(path: Path) -> int | None:
+    """Return the threads of the saved state; None where there is none, or none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return int(json.loads(bytes(file["meta"]))["threads"]) or None
+    except (*atomic.DAMAGED, TypeError):
+        return None
+
+
 def _place(name: str) -> tuple[str, int]:
     """Return group and index: as text, the ten thousandth array would stand before the second."""
     group, _, index = name.rpartition("_")

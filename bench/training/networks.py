@@ -76,7 +76,7 @@ class NetworkCache:
         key = (self._key, shape, parts)
         if self._step is None or self._step_key != key:
             self._step = None  # its pairs leave the memory before the next ones come
-            feed = feed_of(shape, training.patch or shape[1], devices.free_memory())
+            feed = feed_of(shape, training.patch or shape[1], devices.free_where_networks_lie())
             rate = schedule(training.learning_rate, training.schedule_epochs, _updates(training))
             loss = random_layers.Watch(LOSSES[training.loss])
             self._step = TrainingStep(

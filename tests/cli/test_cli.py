@@ -329,7 +329,7 @@ class Running:
         return {int(pid) for pid in found.stdout.split()} - {self.process.pid}
 
     def wait_for_worker(self) -> None:
-        """Return as soon as the worker process is there; multiprocessing's tracker of resources is started before."""
+        """Return as soon as a worker process is there; multiprocessing's tracker of resources is started before."""
         deadline = time.monotonic() + 60
         while len(self.descendants()) < 2:
             assert self.process.poll() is None, self.process.communicate()
@@ -384,11 +384,11 @@ def test_interrupted_build_continues(start: Callable[..., Running]) -> None:
     assert second.end() == (0, "")
 
 
-def test_interrupted_training_ends_its_worker_and_continues(
+def test_interrupted_training_ends_its_workers_and_continues(
     start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny.write(tmp_path)
-    command = ("run", "--profile", "long", "--only", "unet:noisy")
+    command = ("run", "--profile", "long", "--only", "unet:noisy", "unet:sparse", "--workers", "2")
     first = start(*command)
     first.wait_for_worker()
     time.sleep(0.5)
@@ -401,8 +401,8 @@ def test_interrupted_training_ends_its_worker_and_continues(
     assert second.end() == (130, STOPPED)
     assert gone(second)
     third = start(*command)
-    third.wait_for("epoch 2/")
-    assert third.descendants()
+    third.wait_for("unet-noisy-s1 epoch 2/")
+    assert len(third.descendants()) == 3  # two workers and multiprocessing's tracker of resources
     os.killpg(third.process.pid, signal.SIGINT)  # Ctrl-C reaches every process of the terminal
     assert third.end() == (130, STOPPED)
     assert gone(third)

@@ -14,7 +14,7 @@ from bench.config.schema import TRAINING_VERSION
 from bench.data.pairs.pairs import PairFiles, open_pairs
 from bench.errors import BenchError
 from bench.events import EpochEnded, Event, Progress
-from bench.execution import cell
+from bench.execution import cell, scoring
 from bench.execution.task import Task, fail
 from bench.network_code.importing import CodeChanged
 from bench.records.record import Record
@@ -141,7 +141,7 @@ def test_the_input_is_a_cell_without_training(task: Make, shared_files: PairFile
     asked = task(tmp_path, shared_files, build=None, params={})
     bare = Task(**{**vars(asked), "planned": asked.planned.model_copy(
         update={"spec": asked.planned.spec.model_copy(update={"training": None})})})  # fmt: skip
-    record = cell.run(bare, None, quiet)  # type: ignore[arg-type]
+    record = scoring.untreated(bare, quiet)
     assert (record.status, record.attempts, record.best_epoch) == ("finished", (), None)
     names, images = bare.store.read_samples() or ([], {})
     assert np.array_equal(images["input"], images["output"])

@@ -258,9 +258,9 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
     asked: list[Any] = []
 
     class Keep(tiny.FakeExecutor):
-        def begin(self, check: Any) -> None:
+        def begin(self, check: Any, threads: Any) -> None:
             asked.append(check)
-            super().begin(check)
+            super().begin(check, threads)
 
         def cell(self, work: Any) -> Iterator[Event]:
             seen.append(work)
@@ -290,8 +290,8 @@ def test_task_carries_what_a_worker_needs(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_unknown_executor_names_the_nearest_before_anything_is_read(folder: Path) -> None:
-    with pytest.raises(BenchError, match=r"unknown executor 'one-workre'; did you mean one-worker\?"):
-        run(folder, executor="one-workre")
+    with pytest.raises(BenchError, match=r"unknown executor 'locla'; did you mean local\?"):
+        run(folder, executor="locla")
     assert not (folder / "runs").exists()
 
 

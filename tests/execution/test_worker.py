@@ -37,6 +37,12 @@ def build():
 """
 
 
+def run(worker: Worker, task: Task) -> Iterator[Event]:
+    worker.give(task)
+    while worker.task is not None:
+        yield from worker.receive()
+
+
 @dataclass
 class Story:
     """Tasks by name, the events of each and the process it ran in."""
@@ -48,13 +54,13 @@ class Story:
     faults: dict[str, list[NetworkFault]] = field(default_factory=dict)
 
     def check(self, name: str, worker: Worker, networks: Iterable[Network], log: Path) -> None:
-        worker.begin(NetworkCheck(tuple(networks), log))
+        worker.begin(NetworkCheck(tuple(networks), log), threads=1)
         self.pids[name] = worker._process.pid
         self.faults[name] = worker.checked()
 
     def tell(self, name: str, worker: Worker, kill_after: int | None = None) -> None:
         events = self.events[name] = []
-        for event in worker.run(self.tasks[name.partition(" ")[0]]):
+        for event in run(worker, self.tasks[name.partition(" ")[0]]):
             events.append(event)
             self.pids.setdefault(name, worker._process.pid if worker._process else -1)
             if kill_after is not None and isinstance(event, EpochEnded) and event.epoch == kill_after:
@@ -152,7 +158,7 @@ def story(
     dies = Network("dies", "dies:build", {}, "float32", (16,), Planned(str(root)))
     own_file, planned = own_network(root / "own")
     told = Story(root, tasks)
-    with Worker(threads=1) as worker:
+    with Worker() as worker:
         told.check("some", worker, some_networks(root / "some"), root / "some.txt")
         told.asked_twice = worker.checked()  # type: ignore[attr-defined]
         for name in ("missing", "bug", "first", "nan", "second"):
@@ -283,19 +289,19 @@ def test_a_worker_that_dies_while_it_builds_says_so_for_each_network(story: Stor
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    with Worker(threads=1) as started:
+    with Worker() as started:
         yield started
 
 
 def test_a_worker_that_died_between_cells_is_replaced(worker: Worker) -> None:
-    worker._start()
+    worker._start(1)
     first = worker._process
     first.kill()
     first.join()
-    worker._start()
+    worker._start(1)
     assert worker._process.is_alive()
     assert worker._process.pid != first.pid
-    assert worker._start() is worker._pipe
+    assert worker._start(1) is worker._pipe
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
@@ -304,7 +310,7 @@ def test_a_worker_starts_with_variables_that_its_parent_does_not_keep(
 ) -> None:
     monkeypatch.setattr(devices, "environment_at_start", lambda: {"MALLOC_TOP_PAD_": "12345"})
     monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
-    worker._start()
+    worker._start(1)
     # Until the child has replaced its image, its environment reads as empty.
     deadline = time.monotonic() + 60
     while (
@@ -317,7 +323,7 @@ def test_a_worker_starts_with_variables_that_its_parent_does_not_keep(
 
 
 def test_a_broken_pipe_names_the_signal(worker: Worker) -> None:
-    worker._start()
+    worker._start(1)
     worker._process.terminate()
     assert "SIGTERM" in worker._cause_of_death()
     assert worker._process is None

@@ -13,7 +13,7 @@ from bench.execution.task import NetworkCheck, NetworkFault, Task, started
 class InTurn:
     """Runs cells where the runner runs."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, workers: int) -> None:
         self._faults: list[NetworkFault] = []
 
     def __enter__(self) -> Self:
@@ -22,7 +22,7 @@ class InTurn:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def begin(self, check: NetworkCheck) -> None:
+    def begin(self, check: NetworkCheck, threads: Sequence[int]) -> None:
         """Build each network once."""
         self._faults = check_networks(check)
 

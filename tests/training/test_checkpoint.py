@@ -65,7 +65,9 @@ def test_a_changed_byte_is_refused(state: State, tmp_path: Path, place: float) -
     path = tmp_path / "state.npz"
     state.save(path)
     data = bytearray(path.read_bytes())
-    middle = data.index(state.weights[int(place * 12)].tobytes()) + 5  # between arrays a byte may mean nothing
+    middle = (
+        data.index(state.weights[int(place * 12)].tobytes()) + 5
+    )  # between arrays a byte may mean nothing
     data[middle] ^= 0xFF
     path.write_bytes(data)
     refused(path, "broken checkpoint")
