@@ -5,6 +5,8 @@ Momentum 0.99 of Keras is 0.01 here. Weights start as PyTorch starts them, which
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -33,7 +35,7 @@ class UNet(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = (8, 16, 32, 64, 128)) -> None:
         super().__init__()
-        first, steps = widths[0], list(zip(widths, widths[1:], strict=False))
+        first, steps = widths[0], list(pairwise(widths))
         self.first = nn.Sequential(_conv(1, first, 3), nn.ReLU(), *_conv_norm_relu(first, first))
         self.down = nn.ModuleList(
             nn.Sequential(nn.MaxPool2d(2), *_conv_norm_relu(a, b), *_conv_norm_relu(b, b)) for a, b in steps

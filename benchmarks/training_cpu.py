@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import statistics
 import subprocess
@@ -20,63 +19,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from children import Child, Job, ratio
 from tabulate import tabulate
 
 from bench import devices, environment
 
-ROOT = Path(__file__).resolve().parents[1]
 BATCHES = {"unet": 16, "ddnet": 8, "dncnn": 4}  # of 64 x 64 pixels; fewer of larger slices
-TRAINABLE = {"unet": 486_401, "dncnn": 556_097, "ddnet": 600_017}
 PEERS = ("fit on tensors", "TF1 graph", "PyTorch", "torch.compile")
 PLAIN = ", no oneDNN"  # said of a candidate that runs with TF_ENABLE_ONEDNN_OPTS=0
 VECTORS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 
 
-class Child:
-    """A candidate's process."""
-
-    def __init__(self, name: str, python: str, options: argparse.Namespace, network: str, size: int) -> None:
-        self.name, self.rounds = name, []
-        self.batch = batch_of(network, size)
-        variables = os.environ | devices.environment_variables(options.threads, None)
-        variables |= devices.environment_at_start()
-        variables["TF_ENABLE_ONEDNN_OPTS"] = "0" if name.endswith(PLAIN) else "1"
-        variables["PYTHONPATH"] = str(ROOT) + os.pathsep + os.environ.get("PYTHONPATH", "")
-        numbers = (size, self.batch, options.threads, options.seconds, options.repeats)
-        script = Path(__file__).with_name("candidate.py")
-        command = [python, str(script), name.removesuffix(PLAIN), network, *map(str, numbers)]
-        self.process = subprocess.Popen(
-            command,
-            env=variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if options.verbose else subprocess.DEVNULL,
-            text=True,
-        )
-        self.first = self._answer()
-        assert self.first["parameters"] == TRAINABLE[network], (name, self.first)
-
-    def round(self) -> None:
-        """Let it train a round and keep what it took."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        self.rounds.append(self._answer())
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.communicate()
-
-    def speeds(self, clock: str) -> list[float]:
-        """Return slices per second of a clock (``cpu`` or ``wall``), one number a round."""
-        return [self.first["updates"] * self.batch / each[clock] for each in self.rounds]
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name} has ended; --verbose shows why")
-        return json.loads(line)
+def child(name: str, python: str, options: argparse.Namespace, network: str, size: int) -> Child:
+    """Return a candidate that is ready; its process has the environment of a worker."""
+    variables = os.environ | devices.environment_variables(options.threads, None)
+    variables |= devices.environment_at_start()
+    variables["TF_ENABLE_ONEDNN_OPTS"] = "0" if name.endswith(PLAIN) else "1"
+    job = Job(network, size, batch_of(network, size), options.threads, options.seconds, options.repeats)
+    started = Child(name.removesuffix(PLAIN), python, job, variables, options.log)
+    started.name = name
+    if not started.ready():
+        raise SystemExit(f"{name} has ended; --log FILE shows why")
+    return started
 
 
 def batch_of(network: str, size: int) -> int:
@@ -100,36 +64,31 @@ def names(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
             yield "torch.compile", options.torch
 
 
-def ratio(ours: list[float], theirs: list[float]) -> float:
-    """Return the median of the ratios within a round."""
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-
-
 def measure(options: argparse.Namespace, network: str, size: int) -> list[tuple[Any, ...]]:
     """Return a row for each candidate: speeds by processor and wall, against the best peer and the bare step."""
     children: list[Child] = []
     try:
         for name, python in names(options):
             if not options.only or name in options.only:
-                children.append(Child(name, python, options, network, size))
+                children.append(child(name, python, options, network, size))
         for _ in range(options.repeats):
-            for child in children:
-                child.round()
+            for one in children:
+                one.begin()
+                one.end()
     finally:
-        for child in children:
-            child.close()
-    peers = [child for child in children if child.name.removesuffix(PLAIN) in PEERS]
-    bare = next((child for child in children if child.name == "bare"), None)
+        for one in children:
+            one.close()
+    peers = [one for one in children if one.name.removesuffix(PLAIN) in PEERS]
+    bare = next((one for one in children if one.name == "bare"), None)
     rows = []
-    for child in children:
-        row: list[Any] = [network, size, batch_of(network, size), options.threads, child.name]
+    for one in children:
+        row: list[Any] = [network, size, one.job.batch, options.threads, one.name]
         for clock in ("cpu", "wall"):
-            best = max(peers, key=lambda peer: statistics.median(peer.speeds(clock)), default=None)
-            row.append(statistics.median(child.speeds(clock)))
-            row.append(None if best is None else ratio(child.speeds(clock), best.speeds(clock)))
-            row.append(None if bare is None else ratio(child.speeds(clock), bare.speeds(clock)))
-        row.append(100 * statistics.median(each["system"] / each["cpu"] for each in child.rounds))
-        row.append(statistics.median(each["switches"] / child.first["updates"] for each in child.rounds))
+            best = max(peers, key=lambda peer, clock=clock: peer.median(clock), default=None)
+            row.append(one.median(clock))
+            row += [rival and ratio(one.speeds(clock), rival.speeds(clock)) for rival in (best, bare)]
+        row.append(100 * statistics.median(each["system"] / each["cpu"] for each in one.rounds))
+        row.append(statistics.median(each["switches"] / each["updates"] for each in one.rounds))
         rows.append(tuple(row))
     return rows
 
@@ -175,7 +134,7 @@ def arguments() -> argparse.Namespace:
         "--sizes", type=lambda text: [int(one) for one in text.split(",")], default=[64, 128, 256]
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=int, default=5, help="of one round")
+    parser.add_argument("--seconds", type=float, default=5, help="of one round")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of each candidate")
     parser.add_argument(
         "--only", type=lambda text: text.split(","), default=[], help="candidates, by their names"
@@ -184,7 +143,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile too, which takes minutes to compile"
     )
-    parser.add_argument("--verbose", action="store_true", help="show what the candidates print")
+    parser.add_argument("--log", type=Path, help="a file for what the candidates print")
     return parser.parse_args()
 
 
