@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from bench import devices
@@ -39,7 +40,7 @@ class OwnTraining:
     ) -> None:
         self.network, self.size, self.pairs = network, size, pairs
         self.settings = {"batch": batch, "precision": precision, "learning_rate": 1e-4} | changes
-        self.cache = NetworkCache(jit_compile=devices.has_accelerator())
+        self.cache = NetworkCache(jit_compile=devices.has_accelerator() or keras.backend.backend() == "jax")
         self.parameters = 0
 
     def run(self, updates: int, rounds: int, between: Callable[[], None]) -> None:
