@@ -100,7 +100,7 @@ def start(options: argparse.Namespace, precision: str, gpu: bool, log: Path) -> 
         batch, patch = BATCHES["unet" if label == TWICE else label]
         batch = batch if gpu else max(1, batch // 8)
         job = Job(
-            network, options.size, batch, options.threads, options.round, ROUNDS, precision, patch,
+            network, options.size, batch, options.threads, options.round, ROUNDS + 1, precision, patch,
             PAIRS if gpu else 40, "cuda" if gpu else "cpu",
         )  # fmt: skip
         python = options.torch if name in ("torch.compile", "PyTorch") else sys.executable
@@ -155,7 +155,7 @@ def rows(
         for name in ("ours", "torch.compile", "PyTorch", "bare", "gather"):
             if name in of:
                 row[f"{name}, slices/s"] = of[name].median("wall")
-                if name != "ours" and "ours" in of:
+                if name not in ("ours", "gather") and "ours" in of:
                     row[f"ours/{name}"] = ratio(of["ours"].speeds("wall"), of[name].speeds("wall"))
                 row |= {f"{name}, GB": of[name].first["MB"] / 1e3} if of[name].first.get("MB") else {}
                 row |= {f"{name}, s to compile": of[name].first["compile"]}
