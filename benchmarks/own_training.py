@@ -15,9 +15,10 @@ import numpy as np
 
 from bench import devices
 from bench.data.pairs.pairs import PairSet
-from bench.training.batches import TrainingBatches
+from bench.execution.attempt import UPDATES_PER_DISPATCH
 from bench.training.fit import FitTask, fit, fresh_state
 from bench.training.networks import NetworkCache
+from bench.training.order import SampleOrder
 from tests import records_factory
 
 PSNR = 30.0  # dB, said of every check: nothing diverges
@@ -40,7 +41,11 @@ class OwnTraining:
     ) -> None:
         self.network, self.size, self.pairs = network, size, pairs
         self.settings = {"batch": batch, "precision": precision, "learning_rate": 1e-4} | changes
-        self.cache = NetworkCache(jit_compile=devices.has_accelerator() or keras.backend.backend() == "jax")
+        accelerator = devices.has_accelerator()
+        self.cache = NetworkCache(
+            jit_compile=accelerator or keras.backend.backend() == "jax",
+            updates_per_dispatch=UPDATES_PER_DISPATCH if accelerator else 1,
+        )
         self.parameters = 0
 
     def run(self, updates: int, rounds: int, between: Callable[[], None]) -> None:
@@ -49,8 +54,8 @@ class OwnTraining:
             epochs=rounds, updates_per_epoch=updates, schedule_epochs=rounds, **self.settings
         )
         cell = records_factory.cell(self.network, trained=training, dataset={"size": self.size})
-        model = self.cache.model(cell)
-        self.parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+        step = self.cache.step(cell, self.pairs)
+        self.parameters = sum(int(np.prod(v.shape)) for v in step.network.trainable_variables)
 
         def validate(_: Any) -> float:
             between()
@@ -60,10 +65,10 @@ class OwnTraining:
             task = FitTask(
                 cell=cell.id,
                 training=training,
-                batches=TrainingBatches(self.pairs, training, seed=1),
+                order=SampleOrder.of(training, self.pairs.part_names("train"), self.size, 1),
                 validate=validate,
                 psnr_input=PSNR - 1,
                 path=Path(folder, "state.npz"),
                 emit=lambda event: None,
             )
-            fit(model, fresh_state(model, 1), task)
+            fit(step, fresh_state(step, 1), task)

@@ -39,8 +39,8 @@ class Processor(NamedTuple):
 def processors(folder: Path) -> dict[str, Processor]:
     """Return the runs by name; ``folder`` takes what Numba compiles for another processor.
 
-    TensorFlow convolves with oneDNN where a processor has AVX512-VNNI, else with Eigen: both are run here. The last
-    one stands for a processor of 2008, in every library that lets itself be told.
+    A worker lets TensorFlow convolve with oneDNN; Eigen is what it does by itself on a processor without AVX-512. The
+    last one stands for a processor of 2008, in every library that lets itself be told.
     """
     here = [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]
     old = {
@@ -54,10 +54,8 @@ def processors(folder: Path) -> dict[str, Processor]:
     return {
         "1 thread": Processor(1, {}),
         "2 threads": Processor(2, {}),
-        "4 threads, Eigen": Processor(4, {"TF_ENABLE_ONEDNN_OPTS": "0"}),
-        "2 threads, oneDNN with AVX2": Processor(
-            2, {"TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"}
-        ),
+        "1 thread, Eigen": Processor(1, {"TF_ENABLE_ONEDNN_OPTS": "0"}),
+        "1 thread, oneDNN with AVX2": Processor(1, {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
         "1 thread, SSE4.1": Processor(1, old, own_pairs=True),
     }
 
