@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from bench import devices
 from bench.errors import BenchError, InputChanged
 from bench.events import CellEnded, Event
-from bench.execution.task import NetworkCheck, NetworkFault, Task, fail
+from bench.execution.task import Measurement, NetworkCheck, NetworkFault, Task, fail
 
 if TYPE_CHECKING:
+    from bench.plan.forecast import NetworkSpeed
     from bench.records.record import Record
     from bench.training.networks import NetworkCache
 
@@ -68,6 +69,21 @@ def check_networks(check: NetworkCheck) -> list[NetworkFault]:
             parts = (error.message, error.remedy) if isinstance(error, BenchError) else ()
             faults.append(NetworkFault(one.model, "; ".join(filter(None, parts)) or _one_line(error)))
     return faults
+
+
+def measure(work: Measurement) -> NetworkSpeed | NetworkFault:
+    """Return the speed of a network on this process's device, or why it could not be measured."""
+    from bench.training import speed  # here Keras and the backend come in
+
+    try:
+        return speed.measure(
+            work.cell, work.code, _networks(), slices=work.slices, seconds=work.seconds, began=work.began
+        )
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        return NetworkFault(
+            work.cell.model, str(error) if isinstance(error, BenchError) else _one_line(error)
+        )
 
 
 @functools.cache
