@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from bench.plan.forecast import Forecast
 
 PAGE = 80
+COLUMNS: dict[str, Any] = {
+    "disable_numparse": True,
+    "colalign": ("left", *["right"] * 6),
+    "maxcolwidths": [12],  # of a model's name
+}
 HEADS = ("network", "start", "updates/s", "slices/s", "ratio", "predict", "score")
 
 
@@ -79,9 +84,7 @@ def of_speeds(measured: Measured) -> str:
     lines = [
         f"{first.device}: {first.flops / 1e9:,.0f} GFLOP/s in a matrix product{bandwidth}; {at_once}",
         "",
-        *tabulate(
-            rows, HEADS, "simple", disable_numparse=True, colalign=("left", *["right"] * 6)
-        ).splitlines(),
+        *tabulate(rows, HEADS, "simple", **COLUMNS).splitlines(),
         "",
         "Start: until the first update. Ratio: of the training to what the device allows by its own matrix product, "
         "on a GPU also by a copy. Predict and score: of a slice.",

@@ -66,8 +66,7 @@ def check_networks(check: NetworkCheck) -> list[NetworkFault]:
             networks.check(one.build, one.params, one.precision, one.code, one.sides)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            parts = (error.message, error.remedy) if isinstance(error, BenchError) else ()
-            faults.append(NetworkFault(one.model, "; ".join(filter(None, parts)) or _one_line(error)))
+            faults.append(NetworkFault(one.model, _reason(error)))
     return faults
 
 
@@ -98,6 +97,12 @@ def _networks() -> NetworkCache:
         jit_compile=accelerator or keras.backend.backend() == "jax",
         updates_per_dispatch=UPDATES_PER_DISPATCH if accelerator else 1,
     )
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a network cannot be used, without the place that whoever asks knows better."""
+    parts = (error.message, error.remedy) if isinstance(error, BenchError) else ()
+    return "; ".join(filter(None, parts)) or _one_line(error)
 
 
 def _one_line(error: BaseException) -> str:

@@ -6,10 +6,14 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from bench.config.schema import Frozen
+from pydantic import Field
+
+from bench.config.schema import Frozen, Positive
 from bench.plan.cells import PlannedCell
 
+Some = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LIMIT = 0.5  # from this share of the time on, one cause is named as what limits a network
 
 
@@ -24,19 +28,19 @@ class NetworkSpeed(Frozen):
 
     date: str  # of the measurement, ISO 8601
     device: str
-    at_once: int
+    at_once: Positive
     streamed: bool  # the pairs do not fit the device: each batch is read from the disk, which is not measured
     start_s: float  # of a worker process, with the imports of its backend
     trace_s: float
-    update_s: float
-    slices_per_s: float  # of training, crops counted by area
+    update_s: Some
+    slices_per_s: Some  # of training, crops counted by area
     compile_s: float
     inference_s: float  # per slice, as those below
     check_s: float
     score_s: float
     flop_per_slice: float
     bytes_per_slice: float  # of training, each tensor written and read once in every direction
-    flops: float
+    flops: Some
     bytes_per_s: float = 0.0
 
     @property
@@ -61,7 +65,19 @@ class NetworkSpeed(Frozen):
             ("arithmetic", self.arithmetic), ("memory", self.memory), key=lambda cause: cause[1]
         )
         explained = f"{name} at the device's best explains {share:.0%} of the time"
-        return f"{name} ({explained})" if share >= LIMIT else f"small operations (estimated: {explained})"
+        if share >= LIMIT:
+            return f"{name} ({explained})"
+        return f"small operations{'' if self.bytes_per_s else ' or memory'} (estimated: {explained})"
+
+
+def mean(speeds: Sequence[NetworkSpeed]) -> NetworkSpeed:
+    """Return the mean of what the processes that ran at once have measured."""
+    values = {
+        name: statistics.fmean(getattr(speed, name) for speed in speeds)
+        for name, field in NetworkSpeed.model_fields.items()
+        if field.annotation is float
+    }
+    return speeds[0].model_copy(update={**values, "at_once": len(speeds)})
 
 
 class Forecast(Frozen):

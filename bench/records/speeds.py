@@ -45,7 +45,8 @@ def read(cache: Path) -> dict[str, NetworkSpeed]:
     except FileNotFoundError:
         return {}
     except (OSError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "damaged, or written by another program"
+        foreign = "damaged, or written by another program"
+        reason = error.strerror or str(error) if isinstance(error, OSError) else foreign
         raise BenchError(reason, file=path, remedy="bench speed measures anew") from error
 
 

@@ -30,8 +30,8 @@ from bench.training.step import TrainingStep
 
 SLICES = 8  # to train on
 MOST_UPDATES = 5000  # of a measurement: their draws are made in advance
-REPEATS = 5  # of what the device is measured by; the best counts, since others may use the machine too
-SIDE = {"cpu": 2048, "gpu": 8192}  # of the matrices
+REPEATS = 3  # of what the device is measured by; the best counts, since others may use the machine too
+SIDE = {"cpu": 1024, "gpu": 8192}  # of the matrices
 COPIED = 1 << 28  # numbers of 4 bytes
 
 
