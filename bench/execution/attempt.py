@@ -80,9 +80,7 @@ def measure(work: Measurement) -> NetworkSpeed | NetworkFault:
         )
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        return NetworkFault(
-            work.cell.model, str(error) if isinstance(error, BenchError) else _one_line(error)
-        )
+        return NetworkFault(work.cell.model, _reason(error))
 
 
 @functools.cache
