@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.console import result, say
+from bench.cli.console import DONE, SOME_FAILED, leave, result, say
 from bench.cli.options import inputs
 from bench.words import count, duration
 
@@ -53,12 +53,14 @@ def speed(request: Request, seconds: float, only: Sequence[str], threads: int, w
 
     Each network of the profile is trained for some seconds on random images, as
     many at once as in a run; its slices need not be there. The figures are kept
-    in the cache, where bench plan reads them.
+    in the cache, where bench plan reads them. Exit 1 where one cannot be measured.
     """
     from bench.execution import speed as measuring
 
     request = replace(request, threads=threads, workers=workers)
-    say(of_speeds(result(measuring.run(request, seconds, only))))
+    measured = result(measuring.run(request, seconds, only))
+    say(of_speeds(measured))
+    leave(SOME_FAILED if measured.faults else DONE)
 
 
 def of_speeds(measured: Measured) -> str:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +41,14 @@ class Measured:
     speeds: dict[str, NetworkSpeed]
     forecast: Forecast | None
     unknown: str = ""
+    faults: tuple[str, ...] = ()  # of networks that could not be measured
 
 
 def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator[Event, None, Measured]:
     """Measure each network for about ``seconds``, keep the figures beside the pairs, and return them.
 
     Raises:
-        BenchError: an unknown model, or a network that cannot be measured.
+        BenchError: an unknown model, or no network can be measured.
     """
     plan, base, unknown = _plan(request)
     by_model = {cell.spec.model: cell.spec for cell in plan.cells if cell.spec.training is not None}
@@ -62,6 +62,7 @@ def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator
     if (load := _load()) > BUSY_LOAD and gpu is None:
         yield Message(f"remark: other jobs keep {load:.1f} cores busy, so the figures are too low")
     kept = yield from _kept(request.cache)
+    faults: list[str] = []
     for model, cell in by_model.items():
         if not only or model in only:
             yield Message(f"measuring {model}" + (f", {at_once} cells at once" if at_once > 1 else ""))
@@ -69,10 +70,17 @@ def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator
             work = Measurement(
                 cell, Planned(str(base), cell.code), slices, seconds, time.monotonic(), request.cache / LOG
             )
-            kept[speeds.key(cell, on)] = _measured(work, each, at_once, gpu)
+            try:
+                kept[speeds.key(cell, on)] = _measured(work, each, at_once, gpu)
+            except BenchError as error:
+                faults.append(str(error))
+                yield Message(str(error))
             speeds.write(request.cache, kept)
     known = {m: kept[key] for m, cell in by_model.items() if (key := speeds.key(cell, on)) in kept}
-    return Measured(request.profile, each, known, None if unknown else forecast(plan.cells, known), unknown)
+    if not known:
+        raise BenchError(f"no network of {request.profile} was measured", remedy="; ".join(faults))
+    estimate = None if unknown else forecast(plan.cells, known)
+    return Measured(request.profile, each, known, estimate, unknown, tuple(faults))
 
 
 def known(request: Request, cells: Sequence[PlannedCell]) -> tuple[Mapping[str, NetworkSpeed], str]:
@@ -97,7 +105,7 @@ def _machine(threads: int) -> dict[str, Any]:
         "device": gpus[0].name if gpus else "CPU",
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "threads": threads,
-        "program": metadata.version("ldct-denoising-benchmark"),
+        "program": environment.version("ldct-denoising-benchmark"),
         "training": TRAINING_VERSION,
         "scoring": SCORING_VERSION,
     }

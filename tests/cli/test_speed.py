@@ -138,8 +138,14 @@ def test_an_unknown_network_and_one_that_cannot_be_measured_are_one_line(
     worker.planted = NetworkFault("unet", "out of memory")
     with pytest.raises(BenchError) as fault:
         measured(request)
-    assert str(fault.value) == "unet cannot be measured: out of memory"
+    assert str(fault.value) == "no network of tiny was measured; unet cannot be measured: out of memory"
     assert speeds.read(request.cache) == {}
+    worker.planted = figures()
+    measured(request)
+    worker.planted = NetworkFault("unet", "out of memory")
+    again, events = measured(request)  # the figures of before stand
+    assert again.faults == ("unet cannot be measured: out of memory",) and list(again.speeds) == ["unet"]
+    assert events[-1] == Message("unet cannot be measured: out of memory")
 
 
 def test_what_a_worker_cannot_build_is_its_answer(tmp_path: Path) -> None:
