@@ -72,7 +72,7 @@ def of_speeds(measured: Measured) -> str:
         (
             model,
             duration(one.start_s + one.trace_s),
-            f"{1 / one.update_s:.3g}",
+            f"{one.updates_per_s:.3g}",
             f"{one.slices_per_s:.3g}",
             f"{one.ratio:.0%}",
             f"{1000 * one.inference_s:.3g} ms",

@@ -32,7 +32,7 @@ class NetworkSpeed(Frozen):
     streamed: bool  # the pairs do not fit the device: each batch is read from the disk, which is not measured
     start_s: float  # of a worker process, with the imports of its backend
     trace_s: float
-    update_s: Some
+    updates_per_s: Some
     slices_per_s: Some  # of training, crops counted by area
     compile_s: float
     inference_s: float  # per slice, as those below

@@ -74,7 +74,7 @@ def measure(
         streamed=streamed,
         start_s=start_s,
         trace_s=trace_s,
-        update_s=update_s,
+        updates_per_s=1 / update_s,
         slices_per_s=batch_area(training.batch, training.patch, size) / update_s,
         **_scoring(step, pairs),
         flop_per_slice=flops.TRAINING * work.flop / area,

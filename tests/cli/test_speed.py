@@ -75,7 +75,7 @@ def test_a_measurement_of_the_tiny_network_ends_in_the_forecast_of_the_plan(
     assert events == [Message("measuring unet")]
     assert [threads for _, threads in worker.asked] == [1]
     (one,) = done.speeds.values()
-    assert one.slices_per_s == pytest.approx(4 / one.update_s)  # a batch of four whole slices
+    assert one.slices_per_s == pytest.approx(4 * one.updates_per_s)  # a batch of four whole slices
     assert 0 < one.inference_s < one.score_s and 0 < one.check_s < took
     assert 0 < one.trace_s < took and 0 <= one.start_s < took
     assert 0 < one.ratio < 2 and not one.streamed
@@ -159,7 +159,7 @@ def test_what_a_worker_cannot_build_is_its_answer(tmp_path: Path) -> None:
 def test_long_names_large_times_and_all_remarks_fit_the_page() -> None:
     name = "a-network-with-a-long-name"
     slow = figures(
-        start_s=9000.0, trace_s=4000.0, update_s=123.4, slices_per_s=0.00123, bytes_per_s=4.3e12, streamed=True,
+        start_s=9000.0, trace_s=4000.0, updates_per_s=0.0081, slices_per_s=0.00123, bytes_per_s=4.3e12, streamed=True,
         inference_s=12.3, score_s=45.6, flops=7.9e14, device="a GPU " * 14,
     )  # fmt: skip
     plan = cells("input", name, "unet")

@@ -15,7 +15,7 @@ def speed(**changes: Any) -> NetworkSpeed:
     """A network that trains 2 slices a second and takes a second or more for everything else."""
     values: dict[str, Any] = {
         "date": "2026-11-26T08:00:00+00:00", "device": "a CPU", "at_once": 2, "streamed": False, "start_s": 5.0,
-        "trace_s": 7.0, "update_s": 2.0, "slices_per_s": 2.0, "compile_s": 1.0, "inference_s": 0.5, "check_s": 1.0,
+        "trace_s": 7.0, "updates_per_s": 0.5, "slices_per_s": 2.0, "compile_s": 1.0, "inference_s": 0.5, "check_s": 1.0,
         "score_s": 2.5, "flop_per_slice": 1e9, "bytes_per_slice": 1e8, "flops": 1e10,
     }  # fmt: skip
     return NetworkSpeed(**values | changes)
