@@ -19,7 +19,7 @@ def describe() -> dict[str, Any]:
     """Return versions, machine, instruction sets and commit for a record, never hashed; imports no library."""
     return {
         "python": platform.python_version(),
-        **{name: version for name in LIBRARIES if (version := _version(name))},
+        **{name: known for name in LIBRARIES if (known := version(name))},
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": cores(),
@@ -28,7 +28,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _version(name: str) -> str | None:
+def version(name: str) -> str | None:
     """Return the version of a library: that which is loaded, else that which is installed."""
     loaded = getattr(sys.modules.get(name), "__version__", None)
     if isinstance(loaded, str):

@@ -15,6 +15,7 @@ import click
 from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, result, say, show
 from bench.cli.data import data
 from bench.cli.options import File, inputs, machine, profile_option, reports_option, runs_option
+from bench.cli.speed import speed
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
 
 
 cli.add_command(data)
+cli.add_command(speed)
 
 
 class Interrupted(BaseException):

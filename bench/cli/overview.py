@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from bench.cli.speed import forecast_lines
 from bench.config import precedence
 from bench.config.schema import INPUT
 from bench.ct.units import starved
@@ -45,9 +46,11 @@ def of_plan(resolved: ResolvedRun) -> str:
     head += _views(resolved.plan)
     remarks = (*starved(resolved.plan.photons), *_origins(resolved), *_budgets(resolved, trained))
     head += [f"remark: {text}" for text in remarks]
+    results = resolved.store.read_all(resolved.plan)
+    head += forecast_lines(resolved, [result.planned for result in results if result.record is None])
     rows = [
         (*_name(cell, resolved.plan), *_budget(cell), _status(result))
-        for cell, result in zip(resolved.plan.cells, resolved.store.read_all(resolved.plan), strict=True)
+        for cell, result in zip(resolved.plan.cells, results, strict=True)
     ]
     table = _table((*_heads(resolved.plan), "updates", "epochs", "status"), rows)
     return "\n".join([*(_fold(line) for line in head), "", table])

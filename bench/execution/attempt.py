@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from bench import devices
 from bench.errors import BenchError, InputChanged
 from bench.events import CellEnded, Event
-from bench.execution.task import NetworkCheck, NetworkFault, Task, fail
+from bench.execution.task import Measurement, NetworkCheck, NetworkFault, Task, fail
 
 if TYPE_CHECKING:
+    from bench.plan.forecast import NetworkSpeed
     from bench.records.record import Record
     from bench.training.networks import NetworkCache
 
@@ -65,9 +66,21 @@ def check_networks(check: NetworkCheck) -> list[NetworkFault]:
             networks.check(one.build, one.params, one.precision, one.code, one.sides)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            parts = (error.message, error.remedy) if isinstance(error, BenchError) else ()
-            faults.append(NetworkFault(one.model, "; ".join(filter(None, parts)) or _one_line(error)))
+            faults.append(NetworkFault(one.model, _reason(error)))
     return faults
+
+
+def measure(work: Measurement) -> NetworkSpeed | NetworkFault:
+    """Return the speed of a network on this process's device, or why it could not be measured."""
+    from bench.training import speed  # here Keras and the backend come in
+
+    try:
+        return speed.measure(
+            work.cell, work.code, _networks(), slices=work.slices, seconds=work.seconds, began=work.began
+        )
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        return NetworkFault(work.cell.model, _reason(error))
 
 
 @functools.cache
@@ -82,6 +95,12 @@ def _networks() -> NetworkCache:
         jit_compile=accelerator or keras.backend.backend() == "jax",
         updates_per_dispatch=UPDATES_PER_DISPATCH if accelerator else 1,
     )
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a network cannot be used, without the place that whoever asks knows better."""
+    parts = (error.message, error.remedy) if isinstance(error, BenchError) else ()
+    return "; ".join(filter(None, parts)) or _one_line(error)
 
 
 def _one_line(error: BaseException) -> str:

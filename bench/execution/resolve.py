@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import environment
 from bench.config import load
 from bench.config.paths import located, located_split
-from bench.config.schema import TRAINING_VERSION, Profile
+from bench.config.schema import TRAINING_VERSION, Experiment, Profile
 from bench.config.yaml_lines import KeyPath, dotted
 from bench.ct import PHYSICS_VERSION
 from bench.data.pairs import pairs
@@ -16,12 +17,12 @@ from bench.data.pairs.pairs import PairFiles
 from bench.data.sources.catalogue import Catalogue
 from bench.data.sources.open import open_source
 from bench.data.sources.source import SliceSource
-from bench.data.splits import Folds, choose, identities
+from bench.data.splits import PARTS, Folds, choose, identities
 from bench.errors import BenchError, BenchErrors
 from bench.network_code import hashing
 from bench.plan import expand
 from bench.plan.acquisition import Acquisition
-from bench.plan.cells import Plan, PlannedCell
+from bench.plan.cells import DataIdentity, Plan, PlannedCell
 from bench.records.store import RunStore
 
 
@@ -78,15 +79,13 @@ def resolve(request: Request) -> ResolvedRun:
     reader = open_reader(request, config, profile)
     catalogue = reader.catalogue()
     folds = _folds(config, catalogue, profile)
-    builds = {name: config.experiments.models[name].build for name in experiment.models}
-    sources = {name: hashing.code_sources(build, config.base) for name, build in builds.items()}
-    plan = expand.expand(
+    sources = _sources(config, experiment)
+    plan = _planned(
         config,
         request.profile,
         identities(catalogue, folds, profile.split, profile.source),
-        {name: hashing.hash_of(files) for name, files in sources.items()},
-        {"physics": PHYSICS_VERSION, "training": TRAINING_VERSION},
-        leaky=folds.leaky,
+        sources,
+        folds.leaky,
     )
     acquisition = Acquisition.of_profile(config, profile)
     return ResolvedRun(
@@ -102,6 +101,37 @@ def resolve(request: Request) -> ResolvedRun:
         store=RunStore(request.runs / request.profile),
         code_files={name: hashing.file_hashes(files) for name, files in sources.items()},
     )
+
+
+def without_data(request: Request) -> tuple[Plan, Path]:
+    """Return how the networks of a profile train, as a plan on one slice of each part, and the folder of their code.
+
+    The profile's slices need not be there, so the number of updates says nothing.
+    """
+    config = load.load(request.datasets, request.experiments)
+    profile = load.profile(config, request.profile)
+    sources = _sources(config, config.experiments.experiments[profile.experiment])
+    kind = config.datasets.sources[profile.source].kind
+    nothing = DataIdentity(
+        source=profile.source, kind=kind, fingerprint="", selection="", split=profile.split, split_sha256="",
+        patients_known=True, slices=dict.fromkeys(PARTS, 1), patients=dict.fromkeys(PARTS, 1),
+    )  # fmt: skip
+    return _planned(config, request.profile, [nothing], sources), config.base
+
+
+def _sources(config: load.Config, experiment: Experiment) -> dict[str, hashing.Sources]:
+    """Return the code of each model of an experiment, file by file."""
+    builds = {name: config.experiments.models[name].build for name in experiment.models}
+    return {name: hashing.code_sources(build, config.base) for name, build in builds.items()}
+
+
+def _planned(
+    config: load.Config, profile: str, folds: Sequence[DataIdentity], sources: Mapping[str, hashing.Sources],
+    leaky: str = "",
+) -> Plan:  # fmt: skip
+    code = {name: hashing.hash_of(files) for name, files in sources.items()}
+    versions = {"physics": PHYSICS_VERSION, "training": TRAINING_VERSION}
+    return expand.expand(config, profile, folds, code, versions, leaky=leaky)
 
 
 def _folds(config: load.Config, catalogue: Catalogue, profile: Profile) -> Folds:

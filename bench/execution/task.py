@@ -11,7 +11,7 @@ from bench.config.schema import YamlFile
 from bench.data.pairs.pairs import PairFiles
 from bench.events import CellStarted
 from bench.network_code.importing import Planned
-from bench.plan.cells import PlannedCell
+from bench.plan.cells import Cell, PlannedCell
 from bench.records.record import Attempt, Record, Status
 from bench.records.store import CellStore
 
@@ -88,6 +88,22 @@ class NetworkFault(NamedTuple):
 
     model: str
     message: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A network to be trained for some seconds on random images.
+
+    ``cell`` says how, ``slices`` how many there are of each part (empty: unknown); ``began`` is when its process was
+    started, by ``time.monotonic``; ``log`` takes the output of the libraries.
+    """
+
+    cell: Cell
+    code: Planned
+    slices: dict[str, int]
+    seconds: float
+    began: float
+    log: Path
 
 
 def started(task: Task, number: int, count: int) -> CellStarted:

@@ -18,8 +18,9 @@ from typing import Any
 
 from bench import devices, environment
 from bench.events import CellEnded, Event, Message
-from bench.execution.attempt import attempt, check_networks
-from bench.execution.task import NetworkCheck, NetworkFault, Task, fail
+from bench.execution.attempt import attempt, check_networks, measure
+from bench.execution.task import Measurement, NetworkCheck, NetworkFault, Task, fail
+from bench.plan.forecast import NetworkSpeed
 
 STOP_S = 5.0
 
@@ -65,6 +66,19 @@ class Worker:
             message = f"the worker process died while it built the networks ({self._end()}); see {check.log}"
             return [NetworkFault(network.model, message) for network in check.networks]
 
+    def ask(self, work: Measurement, threads: int, cores: tuple[int, ...] = ()) -> None:
+        """Let the process measure a network; ``answer`` waits for its speed."""
+        self._send(work, threads, cores)
+
+    def answer(self, work: Measurement) -> NetworkSpeed | NetworkFault:
+        """Return the speed that was asked for, or why there is none."""
+        try:
+            speed: NetworkSpeed | NetworkFault = self._recv()
+            return speed
+        except (EOFError, OSError):
+            message = f"the worker process died while it was measured ({self._end()}); see {work.log}"
+            return NetworkFault(work.cell.model, message)
+
     def give(self, task: Task, cores: tuple[int, ...] = ()) -> None:
         """Let the process run a cell; ``receive`` has its events."""
         self.task, self._began = task, time.monotonic()
@@ -104,7 +118,7 @@ class Worker:
             raise EOFError
         return self._pipe.recv()
 
-    def _send(self, work: NetworkCheck | Task, threads: int, cores: tuple[int, ...]) -> None:
+    def _send(self, work: NetworkCheck | Measurement | Task, threads: int, cores: tuple[int, ...]) -> None:
         with contextlib.suppress(ConnectionError):  # it has just died: ``_recv`` finds out
             self._start(threads, cores).send(work)
 
@@ -195,15 +209,25 @@ def _serve(pipe: Connection, cores: tuple[int, ...]) -> None:
     environment.describe()  # now: the commit is that of the code that is loaded
     while True:
         try:
-            work: NetworkCheck | Task = pipe.recv()
+            work: NetworkCheck | Measurement | Task = pipe.recv()
         except EOFError:
             return
         with _output_to(work.log):
             try:
-                answer = check_networks(work) if isinstance(work, NetworkCheck) else attempt(work, pipe.send)
+                answer = _answer(work, pipe)
             except BrokenPipeError:
                 raise SystemExit(1) from None  # the parent is gone
             pipe.send(answer)
+
+
+def _answer(work: NetworkCheck | Measurement | Task, pipe: Connection) -> Any:
+    """Do some work and return its result; ``pipe`` takes the events of a cell on the way."""
+    match work:
+        case NetworkCheck():
+            return check_networks(work)
+        case Measurement():
+            return measure(work)
+    return attempt(work, pipe.send)
 
 
 @contextlib.contextmanager

@@ -123,8 +123,12 @@ class _Lines(keras.utils.PyDataset):
         return ((draws[None], degraded, reference),)
 
 
+def fits(shape: tuple[int, int, int], free: int) -> bool:
+    """Return whether pairs of ``shape`` (N, h, w) lie on the device where it has ``free`` bytes of memory."""
+    count, height, width = shape
+    return 2 * 4 * count * height * width <= RESIDENT_SHARE * free and count * height < 2**31
+
+
 def feed_of(shape: tuple[int, int, int], side: int, free: int) -> Feed:
     """Return a feed for pairs of ``shape`` (N, h, w) and crops of ``side`` pixels with ``free`` bytes of memory."""
-    count, height, width = shape
-    fits = 2 * 4 * count * height * width <= RESIDENT_SHARE * free and count * height < 2**31
-    return Resident(shape, side) if fits else Streamed(shape, side)
+    return Resident(shape, side) if fits(shape, free) else Streamed(shape, side)

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from bench import devices
 from bench.cli import overview
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
-from bench.execution import resolve
+from bench.execution import resolve, speed
 from bench.plan.cells import PlannedCell
+from bench.records import speeds
 from bench.records.store import RunStore
 from tests import tiny
+from tests.plan.test_forecast import speed as figures
 
 CHECKS = [
     {"epoch": 1, "psnr": 20.0, "psnr_input": 21.5, "seconds": 30.0},
@@ -49,6 +52,7 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: resolve.Resolv
           seen instead of 2 epochs
         scan: parallel beam, 90 views (45 directions) over 360 degrees
           sparse: 30 views (15 directions)
+        forecast: run bench speed --profile tiny
 
         model  condition  seed  updates  epochs  status
         -----  ---------  ----  -------  ------  ------
@@ -162,6 +166,33 @@ def test_an_odd_number_of_views_is_remarked_on_and_stored_pairs_have_none(
     plan = prepared.plan.model_copy(update={"cells": cells})
     text = overview.of_plan(resolve.ResolvedRun(**{**vars(prepared), "plan": plan}))
     assert "directions" not in text and "scan:" not in text
+
+
+def test_plan_forecasts_what_is_left_by_the_speeds_that_were_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "gpus", list)
+    prepared = resolve.resolve(tiny.request(tiny.write(tmp_path), threads=0))
+    trained = prepared.plan.cells[2].spec
+    key = speeds.key(trained, speed._machine(1))
+    speeds.write(tmp_path / "cache", {key: figures(date="2026-11-26T23:59:00+00:00")})
+    # two cells at once, each 96 / 2 s of training, 2 x 4 x 1 s of checks and 4 x 2.5 s of scoring; two inputs of
+    # 4 x 2 s; two tracings of 8 s; a start of 5 s
+    total = 5 + (2 * (48 + 8 + 10) + 2 * 8 + 2 * 8) / 2
+    line = f"forecast: 1 min {total - 60:.0f} s on this machine (bench speed of 2026-11-26), pairs not"
+    assert line in overview.of_plan(prepared).splitlines()
+    for cell in prepared.plan.cells:
+        prepared.store.cell(cell.id).write_record(tiny.record_of(cell, "diverged"))
+    assert "forecast:" not in overview.of_plan(prepared)
+
+
+def test_plan_says_in_one_line_that_the_speeds_cannot_be_read(tmp_path: Path) -> None:
+    prepared = resolve.resolve(tiny.request(tiny.write(tmp_path)))
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    (tmp_path / "cache" / "speed.json").write_text("{}")
+    text = overview.of_plan(prepared).replace("\n  ", " ")
+    assert "speed.json: damaged, or written by another program; bench speed measures anew" in text
+    assert "forecast:" not in text
 
 
 def test_plan_of_unscaled_cells_says_as_published(prepared: resolve.ResolvedRun) -> None:

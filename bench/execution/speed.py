@@ -1,0 +1,147 @@
+"""What this machine makes of each network of a profile: measured in worker processes, as many as run in a run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import devices, environment
+from bench.config.schema import TRAINING_VERSION
+from bench.errors import BenchError
+from bench.events import Event, Message
+from bench.execution import places, resolve, threads
+from bench.execution.resolve import Request
+from bench.execution.task import Measurement, NetworkFault
+from bench.execution.worker import Worker
+from bench.metrics import SCORING_VERSION
+from bench.names import suggestion
+from bench.network_code.importing import Planned
+from bench.plan.cells import Plan, PlannedCell
+from bench.plan.forecast import Forecast, NetworkSpeed, forecast, mean
+from bench.records import speeds
+
+BUSY_LOAD = 0.5  # cores
+LOG = "speed.log"  # in the cache: what the libraries print
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The speeds of a profile's networks by model, and how long all its cells take.
+
+    ``forecast`` is None where networks have no figures or, for the reason ``unknown``, the cells cannot be counted.
+    """
+
+    profile: str
+    threads: int
+    speeds: dict[str, NetworkSpeed]
+    forecast: Forecast | None
+    unknown: str = ""
+    faults: tuple[str, ...] = ()  # of networks that could not be measured
+
+
+def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator[Event, None, Measured]:
+    """Measure each network for about ``seconds``, keep the figures beside the pairs, and return them.
+
+    Raises:
+        BenchError: an unknown model, or no network can be measured.
+    """
+    plan, base, unknown = _plan(request)
+    by_model = {cell.spec.model: cell.spec for cell in plan.cells if cell.spec.training is not None}
+    for model in only:
+        if model not in by_model:
+            raise BenchError(f"--only {model}: unknown model {model!r}", remedy=suggestion(model, by_model))
+    gpu = yield from places.free_gpu()
+    each = request.threads or threads.by_size(plan.cells[0].size)
+    at_once = places.workers(request.workers, [each] * len(plan.cells), gpu)
+    on = _machine(each)
+    if (load := _load()) > BUSY_LOAD and gpu is None:
+        yield Message(f"remark: other jobs keep {load:.1f} cores busy, so the figures are too low")
+    kept = yield from _kept(request.cache)
+    faults: list[str] = []
+    for model, cell in by_model.items():
+        if not only or model in only:
+            yield Message(f"measuring {model}" + (f", {at_once} cells at once" if at_once > 1 else ""))
+            slices = {} if unknown else dict(cell.dataset.data.slices)
+            work = Measurement(
+                cell, Planned(str(base), cell.code), slices, seconds, time.monotonic(), request.cache / LOG
+            )
+            try:
+                kept[speeds.key(cell, on)] = _measured(work, each, at_once, gpu)
+            except BenchError as error:
+                faults.append(str(error))
+                yield Message(str(error))
+            speeds.write(request.cache, kept)
+    known = {m: kept[key] for m, cell in by_model.items() if (key := speeds.key(cell, on)) in kept}
+    if not known:
+        raise BenchError(f"no network of {request.profile} was measured", remedy="; ".join(faults))
+    estimate = None if unknown else forecast(plan.cells, known)
+    return Measured(request.profile, each, known, estimate, unknown, tuple(faults))
+
+
+def known(request: Request, cells: Sequence[PlannedCell]) -> tuple[Mapping[str, NetworkSpeed], str]:
+    """Return the figures that are kept of the networks of ``cells`` by model, and what is wrong with their file."""
+    try:
+        kept = speeds.read(request.cache)
+    except BenchError as error:
+        return {}, str(error)
+    trained = {cell.spec.model: cell.spec for cell in cells if cell.spec.training is not None}
+    if not kept or not trained:
+        return {}, ""
+    on = _machine(request.threads or threads.by_size(cells[0].size))
+    return {m: kept[key] for m, cell in trained.items() if (key := speeds.key(cell, on)) in kept}, ""
+
+
+def _machine(threads: int) -> dict[str, Any]:
+    """Return all that a speed depends on beside the network: device, threads, backend and versions."""
+    here, gpus = environment.describe(), devices.gpus()
+    names = ("cpu", "cores", "keras", "tensorflow", "jax")
+    return {
+        **{name: here.get(name) for name in names},
+        "device": gpus[0].name if gpus else "CPU",
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "threads": threads,
+        "program": environment.version("ldct-denoising-benchmark"),
+        "training": TRAINING_VERSION,
+        "scoring": SCORING_VERSION,
+    }
+
+
+def _load() -> float:
+    """Return how many jobs the system has had on its cores in the last minute, on average; 0 where it does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _plan(request: Request) -> tuple[Plan, Path, str]:
+    """Return the plan of a profile and the folder of its code; why no more is known where its slices are not there."""
+    plan, base = resolve.without_data(request)
+    try:
+        return resolve.resolve(request).plan, base, ""
+    except BenchError as error:
+        return plan, base, str(error)
+
+
+def _kept(cache: Path) -> Generator[Event, None, dict[str, NetworkSpeed]]:
+    try:
+        return dict(speeds.read(cache))
+    except BenchError as error:
+        yield Message(str(error))
+        return {}
+
+
+def _measured(work: Measurement, each: int, at_once: int, gpu: int | None) -> NetworkSpeed:
+    """Return the speed of a network, the mean of ``at_once`` new processes of ``each`` threads that do the same."""
+    cores = devices.allowed_cores() if devices.must_be_held(gpu) else []
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(gpu)) for _ in range(at_once)]
+        for index, worker in enumerate(workers):
+            worker.ask(work, each, tuple(cores[index * each : (index + 1) * each]))
+        answers = [worker.answer(work) for worker in workers]
+    faults = [answer for answer in answers if isinstance(answer, NetworkFault)]
+    if faults:
+        raise BenchError(f"{work.cell.model} cannot be measured: {faults[0].message}")
+    return mean([answer for answer in answers if isinstance(answer, NetworkSpeed)])
