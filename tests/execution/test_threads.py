@@ -13,6 +13,7 @@ from bench import devices
 from bench.execution import resolve, runner, threads
 from bench.execution.task import fail
 from bench.records.store import CellStore
+from bench.training.checkpoint import State
 from tests import tiny
 
 
@@ -31,22 +32,24 @@ def test_threads_follow_from_the_size_alone(
 
 
 def test_a_saved_state_counts_before_the_option_and_the_option_before_the_rule(
-    task: Any, shared_files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Any, shared_files: Any, tmp_path: Path
 ) -> None:
     cell, store = task(tmp_path, shared_files).planned, CellStore(tmp_path)
     assert threads.of_cell(cell, store, chosen=3) == 3
-    monkeypatch.setattr(threads, "_saved", lambda store: 5)
+    State(1, [], [], [], None, [], threads=5).save(store.state)
     assert threads.of_cell(cell, store, chosen=3) == 5
     assert threads.of_cell(cell, store) == 5
     assert threads.of_cell(cell, store, chosen=3, anew=True) == 3
     assert threads.of_cell(cell, store, anew=True) == 1
+    store.state.write_bytes(b"damaged")  # the training itself says so
+    assert threads.of_cell(cell, store) == 1
 
 
 @pytest.mark.parametrize(("changes", "expected"), [({}, 5), ({"force": True}, 3)], ids=["goes on", "anew"])
 def test_a_run_gives_its_cells_their_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: int
 ) -> None:
-    monkeypatch.setattr(threads, "_saved", lambda store: 5)
+    monkeypatch.setattr(threads, "saved_threads", lambda path: 5)
     request = tiny.request(tiny.write(tmp_path), threads=3, **changes)
     prepared = resolve.resolve(request)
     assert {runner.task_of(prepared, cell).threads for cell in prepared.chosen} == {expected}
