@@ -34,7 +34,6 @@ JOINS = ("nested", "flat")
 UPSAMPLINGS = ("nearest", "bilinear")
 
 LEVELS = 4
-LAYERS = 4
 GROWTH = 16
 BOTTLENECK = 64
 
@@ -43,6 +42,7 @@ def build(
     *,
     joins: str = "nested",
     upsampling: str = "nearest",
+    layers: int = 4,
     final_relu: bool = False,
     initial: str = "normal_0.01",
     batch_norm: str = "moving",
@@ -55,6 +55,7 @@ def build(
         joins: How a dense block gathers its maps. ``nested``: a join holds the block's input, all earlier
             joins and the new layer. ``flat``: it holds the block's input and all layers so far.
         upsampling: ``nearest`` or ``bilinear``, on the way up.
+        layers: Layers of a dense block, 1 or more; fewer make a smaller network for a try.
         final_relu: End in a ReLU. Not with ``residual``, which could then only darken.
         initial: Distribution of the first kernels, one of ``models.initializers.CHOICES``.
         batch_norm: One of ``models.normalization.KINDS``.
@@ -67,6 +68,8 @@ def build(
     for key, value, known in (("joins", joins, JOINS), ("upsampling", upsampling, UPSAMPLINGS)):
         if value not in known:
             raise ValueError(f"{key} must be one of {', '.join(known)}, not {value!r}")
+    if isinstance(layers, bool) or not isinstance(layers, int) or layers < 1:
+        raise ValueError(f"layers must be a whole number, 1 or more, not {layers!r}")
     if not isinstance(final_relu, bool) or (final_relu and residual):
         raise ValueError(f"final_relu must be true or false, and false with residual, not {final_relu!r}")
     parts = _Parts(initial, batch_norm, momentum)
@@ -77,7 +80,7 @@ def build(
     for level in range(1, LEVELS + 1):
         size = 3 if level == 1 else 2
         x = keras.layers.MaxPooling2D(size, strides=2, padding="same", name=f"level{level}_pool")(x)
-        x = _dense_block(parts, x, joins == "nested", f"level{level}")
+        x = _dense_block(parts, x, layers, joins == "nested", f"level{level}")
         x = parts.norm_relu_conv(x, 16, 1, f"level{level}_transition")
         skips.append(x)
     for stage in range(1, LEVELS + 1):
@@ -117,10 +120,12 @@ class _Parts:
         return self.conv(x, maps, size, f"{name}_conv")
 
 
-def _dense_block(parts: _Parts, x: keras.KerasTensor, nested: bool, name: str) -> keras.KerasTensor:
-    """Return the joined maps of a dense block: 16 in, 256 out nested or 80 out flat."""
+def _dense_block(
+    parts: _Parts, x: keras.KerasTensor, layers: int, nested: bool, name: str
+) -> keras.KerasTensor:
+    """Return the joined maps of a dense block: with four layers 16 in, 256 out nested or 80 out flat."""
     kept, joined = [x], x
-    for layer in range(1, LAYERS + 1):
+    for layer in range(1, layers + 1):
         y = parts.norm_relu_conv(joined, BOTTLENECK, 1, f"{name}_layer{layer}_narrow")
         y = parts.norm_relu_conv(y, GROWTH, 5, f"{name}_layer{layer}_wide")
         joined = keras.layers.Concatenate(name=f"{name}_layer{layer}_join")([*kept, y])
