@@ -42,6 +42,18 @@ def test_parameters_of_flat_joins_by_hand() -> None:
     assert net.count_params() == STEM + 4 * level + DECODER
 
 
+def test_parameters_of_half_the_layers_by_hand() -> None:
+    net = ddnet.build(layers=2)
+    level = sum(dense_layer(maps) for maps in (16, 32)) + 4 * 64 + (64 * 16 + 16)
+    assert net.count_params() == STEM + 4 * level + DECODER
+
+
+@pytest.mark.parametrize("layers", [0, True, 2.0])
+def test_a_number_of_layers_that_is_none_is_refused(layers: object) -> None:
+    with pytest.raises(ValueError, match="layers must be a whole number"):
+        ddnet.build(layers=layers)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("joins", "wanted"), (("nested", [32, 64, 128, 256]), ("flat", [32, 48, 64, 80])))
 def test_widths_of_joins(joins: str, wanted: list[int]) -> None:
     net = built(joins, "nearest")
