@@ -125,7 +125,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         ranges=outcome.ranges,
         source=task.credit,
         leaky=task.leaky,
-        environment={"threads": task.threads, **environment.describe(), **devices.describe()},
+        environment={**environment.describe(), **devices.describe(), "threads": task.threads},
         timings=outcome.timings,
         parameters=outcome.parameters,
         best_epoch=outcome.best_epoch,

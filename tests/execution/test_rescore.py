@@ -148,7 +148,7 @@ def test_a_metric_added_later_reaches_the_record_and_every_table(
 
 def test_a_newer_version_replaces_its_own_scores_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = {model: store.read_scores() for model, store in cells(folder).items()}
-    newer = dataclasses.replace(METRICS["rmse.hu"], version=2, function=lambda x, y: 1.0)
+    newer = dataclasses.replace(METRICS["rmse.hu"], version=2, function=lambda pair: 1.0)
     monkeypatch.setitem(METRICS, "rmse.hu", newer)
     assert score(folder)[0] == 0
     for model, store in cells(folder).items():
@@ -253,7 +253,7 @@ def test_a_cell_of_other_settings_or_without_pairs_says_so(
 
 def test_versions_and_code_are_named(folder: Path) -> None:
     spec = record_of(cells(folder)["unet"]).spec
-    other = spec.model_copy(update={"versions": {"physics": 1, "training": 1}, "code": "x"})
+    other = spec.model_copy(update={"versions": {"physics": 1, "training": 2}, "code": "x"})
     assert rescore._difference(other, spec) == "physics version 1, not 2, other code of the network"
 
 
@@ -262,7 +262,7 @@ def test_a_process_that_ends_in_between_leaves_scores_that_belong_to_their_recor
     folder: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     """The end is planted at the renaming of either file: before the record all is old, after it all is new."""
-    newer = dataclasses.replace(METRICS["rmse.hu"], version=2, function=lambda x, y: 1.0)
+    newer = dataclasses.replace(METRICS["rmse.hu"], version=2, function=lambda pair: 1.0)
     monkeypatch.setitem(METRICS, "rmse.hu", newer)
     store, rename = cells(folder)["input"], Path.replace
     before = store.read_scores()

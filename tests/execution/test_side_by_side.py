@@ -63,10 +63,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def events(folder: Path) -> dict[int, list[Event]]:
     """The events of the runs by their number of workers; both share their pairs."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(runner, "_audited", tiny.unaudited)
     only = {1: KEPT, 2: ("deadly:noisy", *KEPT)}
-    with patch.context():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "_audited", tiny.unaudited)
         return {
             count: list(runner.run(tiny.request(folder, runs=folder / str(count), workers=count, only=cells)))
             for count, cells in only.items()

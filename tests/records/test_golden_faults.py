@@ -112,9 +112,9 @@ def test_clean_run_is_green(reds: Reds) -> None:
 
 
 def test_shuffled_pairs_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.execution import cell
+    from bench.execution import scoring
 
-    whole = cell.open_pairs
+    whole = scoring.open_pairs
 
     def shuffled(*arguments: Any) -> PairSet:
         pairs = whole(*arguments)
@@ -123,7 +123,7 @@ def test_shuffled_pairs_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> 
         reference[rows] = reference[np.roll(rows, 1)]
         return dataclasses.replace(pairs, reference=reference)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cell, "open_pairs", shuffled)
+    monkeypatch.setattr(scoring, "open_pairs", shuffled)
     found = reds("simulation")
     assert set(found) == ALL
     assert all({PSNR, RMSE} <= metrics for metrics in found.values())
@@ -139,9 +139,10 @@ def test_wrong_range_is_red_in_the_metrics_that_have_one(reds: Reds, monkeypatch
 def test_dropped_augmentation_is_red_in_the_networks_only(
     reds: Reds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench.training import batches
+    from bench.training.order import SampleOrder
 
-    monkeypatch.setattr(batches, "orient", lambda image, k: image)
+    whole, same = SampleOrder.draws, np.array([1, 0, 1, 1], np.int32)
+    monkeypatch.setattr(SampleOrder, "draws", lambda order, first, end: whole(order, first, end) * same)
     found = reds("training")
     assert set(found) == NETWORKS
     assert all(PSNR in metrics for metrics in found.values())
