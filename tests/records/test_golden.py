@@ -266,12 +266,12 @@ def test_missing_golden_file_is_named(tmp_path: Path) -> None:
         verify.read(tmp_path / "none.json")
 
 
-def test_a_lucky_spread_takes_the_networks_median() -> None:
+def test_a_lucky_spread_takes_the_networks_widest() -> None:
     spreads = {"a:x:s1": 0.1, "a:y:s1": 0.0, "a:z:s1": 0.02, "b:x:s1": 0.0}
     cells = {n: {"scores": {"m": {"value": 1.0, "spread": s, "floor": 0.005}}} for n, s in spreads.items()}
     set_bands(cells)
     bands = {name: cell["scores"]["m"]["band"] for name, cell in cells.items()}
-    assert bands == pytest.approx({"a:x:s1": 0.5, "a:y:s1": 0.1, "a:z:s1": 0.1, "b:x:s1": 0.005})
+    assert bands == pytest.approx({"a:x:s1": 0.5, "a:y:s1": 0.5, "a:z:s1": 0.5, "b:x:s1": 0.005})
 
 
 @pytest.mark.parametrize("near", [25.0, 25.09, 24.91])

@@ -87,14 +87,15 @@ def _floor(definition: Mapping[str, Any]) -> float:
 
 
 def set_bands(cells: Mapping[str, Any]) -> None:
-    """Give each score its band: a multiple of its own spread or, where that is smaller, of the network's median one.
+    """Give each score its band: a multiple of the widest spread of the network's cells.
 
-    A few runs agree by luck now and then; the spreads of the network's other cells say how much luck it was.
+    A few runs agree by luck now and then, and rounding moves one cell ten times as far as another: the cell that moves
+    most says what the next processor may do to any of them.
     """
     for name, cell in cells.items():
         alike = [other["scores"] for key, other in cells.items() if key.split(":")[0] == name.split(":")[0]]
         for metric, score in cell["scores"].items():
-            spread = max(score["spread"], float(np.median([scores[metric]["spread"] for scores in alike])))
+            spread = max(scores[metric]["spread"] for scores in alike)
             score["band"] = max(MULTIPLE * spread, score["floor"])
 
 
