@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Concatenate
 import click
 
 if TYPE_CHECKING:
+    from click.decorators import FC
+
     from bench.execution.resolve import Request
 
 CACHE = ".bench-cache"
@@ -44,28 +46,25 @@ cache_option = click.option(
 reports_option = click.option(
     "--reports", type=File, default=Path("reports"), show_default=True, help="Where tables go."
 )
-threads_option = click.option(
-    "--threads", type=click.IntRange(min=0), default=0, envvar="BENCH_THREADS", help="0: all cores."
+
+
+def _share(option: str, help: str) -> Callable[[FC], FC]:
+    variable = f"BENCH_{option.upper()}"
+    return click.option(f"--{option}", type=click.IntRange(min=0), default=0, envvar=variable, help=help)
+
+
+threads_option = _share("threads", "0: all cores.")
+cell_threads_option = _share(
+    "threads", "Per cell; 0: by the size of its slices, 1 below 256 pixels, 2 below 512, else 4."
 )
+workers_option = _share("workers", "Cells at once; 0: one on a GPU, else as many as cores and memory carry.")
 
 
 def machine(command: Callable[Concatenate[Request, ...], None]) -> Callable[Concatenate[Request, ...], None]:
     """Give a command the options that say where cells run and how many at once, as part of its request."""
 
-    @click.option(
-        "--threads",
-        type=click.IntRange(min=0),
-        default=0,
-        envvar="BENCH_THREADS",
-        help="Per cell; 0: by the size of its slices, 1 below 256 pixels, 2 below 512, else 4.",
-    )
-    @click.option(
-        "--workers",
-        type=click.IntRange(min=0),
-        default=0,
-        envvar="BENCH_WORKERS",
-        help="Cells at once; 0: one on a GPU, else as many as cores and memory carry.",
-    )
+    @cell_threads_option
+    @workers_option
     @click.option("--executor", default="local", show_default=True, help="What runs the cells.")
     @functools.wraps(command)
     def on_machine(request: Request, threads: int, workers: int, executor: str, **options: Any) -> None:

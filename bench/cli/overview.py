@@ -231,7 +231,7 @@ def _budget(cell: PlannedCell) -> tuple[str, str]:
     training = cell.spec.training
     if training is None:
         return "-", "-"
-    return f"{training.epochs * training.updates_per_epoch}", f"{training.epochs}"
+    return f"{training.updates}", f"{training.epochs}"
 
 
 def _status(result: Result) -> str:

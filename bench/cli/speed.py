@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.console import DONE, SOME_FAILED, leave, result, say
-from bench.cli.options import inputs
+from bench.cli.options import cell_threads_option, inputs, workers_option
 from bench.words import count, duration
 
 if TYPE_CHECKING:
@@ -34,20 +34,8 @@ HEADS = ("network", "start", "updates/s", "slices/s", "ratio", "predict", "score
     "--seconds", type=click.FloatRange(0.1, 600), default=5.0, show_default=True, help="Per network."
 )
 @click.option("--only", multiple=True, metavar="MODEL", help="These networks only; may be repeated.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    envvar="BENCH_THREADS",
-    help="Per cell; 0: as in a run.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    envvar="BENCH_WORKERS",
-    help="Cells at once; 0: as in a run.",
-)
+@cell_threads_option
+@workers_option
 def speed(request: Request, seconds: float, only: Sequence[str], threads: int, workers: int) -> None:
     """Measure how fast this machine trains and scores, and forecast the run.
 

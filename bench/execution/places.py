@@ -11,9 +11,8 @@ from bench.execution.task import Task
 
 GPU_POLL_S = 60.0
 BUSY = -1  # in place of a GPU's index: there are some, and other jobs use them
-WORKER_MEMORY = (
-    2 << 30
-)  # bytes: what a worker with TensorFlow and a small network takes (0.9 GB), and as much again
+# Bytes: what a worker with TensorFlow and a small network takes (0.9 GB), and as much again.
+WORKER_MEMORY = 2 << 30
 
 
 def workers(chosen: int, threads: Sequence[int], gpu: int | None) -> int:

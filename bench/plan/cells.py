@@ -18,9 +18,14 @@ class Training(Settings):
     epochs: Positive  # checks on validation patients, each followed by a saved state
     updates_per_epoch: Positive
 
+    @property
+    def updates(self) -> int:
+        """The updates of the whole training."""
+        return self.epochs * self.updates_per_epoch
+
     def slices_seen(self, size: int) -> float:
         """Return how many slices of ``size`` x ``size`` pixels the whole training sees, crops counted by their area."""
-        return self.epochs * self.updates_per_epoch * batch_area(self.batch, self.patch, size)
+        return self.updates * batch_area(self.batch, self.patch, size)
 
 
 def batch_area(batch: int, patch: int | None, size: int) -> float:

@@ -20,9 +20,8 @@ from bench.training.order import AFFINE
 
 Draws = npt.NDArray[np.int32]
 Tensor = Any
-RESIDENT_SHARE = (
-    0.4  # of the free memory, for pairs; two workers of a machine must fit, beside their activations
-)
+# Of the free memory, for pairs: two workers of a machine must fit, beside their activations.
+RESIDENT_SHARE = 0.4
 
 
 class Feed(keras.layers.Layer):

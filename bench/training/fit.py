@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from bench import devices
 from bench.events import EpochEnded, Event, Progress
@@ -65,11 +66,6 @@ class FitTask:
     stop: Callable[[], bool] = lambda: False
     save_every_s: float = SAVE_EVERY_S
 
-    @property
-    def updates(self) -> int:
-        """The updates of the whole training."""
-        return self.training.epochs * self.training.updates_per_epoch
-
 
 def fit(step: TrainingStep, state: State, task: FitTask) -> Divergence | None:
     """Train from ``state`` to the end, which ``state`` then holds; return where and why it diverged, or None.
@@ -81,7 +77,7 @@ def fit(step: TrainingStep, state: State, task: FitTask) -> Divergence | None:
     try:
         with step.loss.watching():
             while (divergence := diverged(state.history, task.training.guard)) is None:
-                if state.updates >= task.updates:
+                if state.updates >= task.training.updates:
                     return None
                 _advance(step, state, task)
     except LossNotFinite as error:
@@ -100,9 +96,10 @@ def _advance(step: TrainingStep, state: State, task: FitTask) -> None:
     step.fit(inputs, batch_size=size, shuffle=False, verbose=0, callbacks=[watch])
     state.updates, state.seconds = watch.updates, watch.seconds
     state.weights = values(step.network.weights)
-    state.optimizer = _per_update(values(step.optimizer_state), step.parts)
+    state.optimizer = _optimizer(step)
     state.random = values(random_layers.states(step.network))
-    state.loss = [value / step.parts for value in values(step.metrics_variables)]  # sum and count, per update
+    # sum and count, per update; in double, so that what is multiplied again by any number of parts has the same bits
+    state.loss = [np.asarray(value, np.float64) / step.parts for value in values(step.metrics_variables)]
     ended = state.updates == (epoch + 1) * per_epoch
     if ended:
         _check(step, state, task, epoch + 1, watch.loss)
@@ -112,7 +109,7 @@ def _advance(step: TrainingStep, state: State, task: FitTask) -> None:
         task.emit(
             EpochEnded(task.cell, epoch + 1, task.training.epochs, *(row[key] for key in _EVENT_COLUMNS))
         )
-    if task.stop() and state.updates < task.updates:
+    if task.stop() and state.updates < task.training.updates:
         raise Stopped
 
 
@@ -137,17 +134,16 @@ def _check(step: TrainingStep, state: State, task: FitTask, epoch: int, loss: fl
 def _load(step: TrainingStep, state: State) -> None:
     """Set network, optimizer and random layers to a state."""
     step.network.set_weights(state.weights)
-    for variable, value in zip(
-        step.optimizer_state, _per_update(state.optimizer, 1 / step.parts), strict=True
-    ):
+    updates, *rest = state.optimizer
+    for variable, value in zip(step.optimizer_state, [updates * step.parts, *rest], strict=True):
         variable.assign(value)
     random_layers.assign(step.network, state.random)
 
 
-def _per_update(optimizer: list[Any], parts: float) -> list[Any]:
-    """Return the optimizer's values with its counter, the first, divided by ``parts``: a state counts updates."""
-    counter, *rest = optimizer
-    return [(counter / parts).astype(counter.dtype), *rest]
+def _optimizer(step: TrainingStep) -> list[Any]:
+    """Return the optimizer's values as a state keeps them: its counter, the first, counts updates."""
+    micro_batches, *rest = values(step.optimizer_state)
+    return [np.asarray(micro_batches // step.parts), *rest]
 
 
 class _Watch(keras.callbacks.Callback):
@@ -179,7 +175,7 @@ class _Watch(keras.callbacks.Callback):
         now = time.monotonic()
         if now - self._reported > REPORT_EVERY_S:
             self._reported = now
-            self.task.emit(Progress("train", self.task.cell, self.updates, self.task.updates))
+            self.task.emit(Progress("train", self.task.cell, self.updates, self.task.training.updates))
         if now - self._began > self.task.save_every_s or self.task.stop():
             self.model.stop_training = True
 
@@ -199,6 +195,5 @@ class _Watch(keras.callbacks.Callback):
 def fresh_state(step: TrainingStep, seed: int) -> State:
     """Return the state before the first update."""
     weights = initial_weights(step.network, seed)
-    optimizer = _per_update(values(step.optimizer_state), step.parts)
     random = random_layers.start(step.network, seed)
-    return State(seed, weights, optimizer, weights, None, [], random, threads=devices.threads())
+    return State(seed, weights, _optimizer(step), weights, None, [], random, threads=devices.threads())

@@ -77,7 +77,7 @@ class NetworkCache:
         if self._step is None or self._step_key != key:
             self._step = None  # its pairs leave the memory before the next ones come
             feed = feed_of(shape, training.patch or shape[1], devices.free_where_networks_lie())
-            rate = schedule(training.learning_rate, training.schedule_epochs, _updates(training))
+            rate = schedule(training.learning_rate, training.schedule_epochs, training.updates)
             loss = random_layers.Watch(LOSSES[training.loss])
             self._step = TrainingStep(
                 network, feed, loss, rate, parts=parts,
@@ -167,10 +167,6 @@ def _built(cell: Cell, training: Training, jit_compile: bool, code: Planned, *, 
     model = load_network(cell.build, cell.params, training.precision, code)
     model.compile(jit_compile=jit_compile)  # for its predictions; a step has its own
     return model
-
-
-def _updates(training: Training) -> int:
-    return training.epochs * training.updates_per_epoch
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -8,34 +8,19 @@ import pytest
 from keras import ops
 from keras.initializers import Constant
 
-from bench.config.schema import Guard
 from bench.data.pairs.pairs import PairSet
 from bench.plan.cells import Training
 from bench.training.feed import Feed, Resident, Streamed, feed_of
 from bench.training.losses import mse
 from bench.training.order import SampleOrder, orient
 from bench.training.step import TrainingStep
+from tests import records_factory
 
 COUNT, SIZE, UPDATES = 9, 8, 5
 
 
-def make_training(**changed) -> Training:
-    asked = {
-        "recipe": "study",
-        "optimizer": "adam",
-        "learning_rate": 0.01,
-        "schedule_epochs": 4,
-        "epochs": 4,
-        "updates_per_epoch": UPDATES,
-        "batch": 4,
-        "patch": None,
-        "patches_per_slice": 1,
-        "augmentation": "flips_rotations",
-        "loss": "mse",
-        "precision": "float32",
-        "guard": Guard(),
-    }
-    return Training(**asked | changed)
+def make_training(**changes) -> Training:
+    return records_factory.training(**{"updates_per_epoch": UPDATES} | changes)
 
 
 @pytest.fixture

@@ -193,6 +193,21 @@ def test_micro_batches_give_the_weights_of_the_whole_batch_and_may_change_in_the
             assert row["learning_rate"] == pytest.approx(undivided["learning_rate"], rel=1e-6)
 
 
+@pytest.mark.parametrize("parts", [1, 3, 75])
+def test_a_state_counts_updates_whatever_the_micro_batches(
+    networks: NetworkCache, pairs: PairSet, shared_files: PairFiles, task: Callable[..., Task],
+    training: Callable[..., Training], tmp_path: Path, parts: int,
+) -> None:  # fmt: skip
+    """With 75 parts, three divided by the reciprocal is a little less than 225."""
+    step = networks.step(task(tmp_path, shared_files, training(batch=parts)).planned.spec, pairs, parts=parts)
+    state = fresh_state(step, 1)
+    state.optimizer[0] = np.asarray(3, state.optimizer[0].dtype)
+    fitting._load(step, state)
+    assert int(step.optimizer.iterations) == 3
+    assert int(values(step.optimizer_state)[0]) == 3 * parts
+    assert fitting._optimizer(step)[0] == state.optimizer[0]
+
+
 def test_a_batch_has_equal_micro_batches_only(
     fit: Callable[..., Any], training: Callable[..., Training]
 ) -> None:
