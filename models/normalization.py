@@ -16,13 +16,49 @@ and weight files are the same for every choice.
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 KINDS = ("moving", "batch", "affine")
 EPSILON = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="models")
-class BatchStatistics(keras.layers.BatchNormalization):
+class Moving(keras.layers.BatchNormalization):
+    """Batch normalization as in Keras, on TensorFlow through the operation that it has for it.
+
+    Keras composes it of a dozen operations that each pass over all maps; on a CPU the fused one trains a UNet a sixth
+    faster (benchmarks/README.md). Both use the biased variance of the batch, so they differ by rounding only.
+    """
+
+    def call(
+        self, inputs: keras.KerasTensor, training: bool | None = None, mask: keras.KerasTensor | None = None
+    ) -> keras.KerasTensor:
+        """Normalize by the batch in training, by the moving averages otherwise."""
+        if not (training and self.trainable) or keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        x = ops.cast(inputs, "float32")
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=self.gamma,
+            offset=self.beta,
+            mean=[],
+            variance=[],
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        pixels = ops.cast(tf.size(x) // tf.shape(x)[-1], "float32")
+        self._average(self.moving_mean, mean)
+        self._average(self.moving_variance, variance * ((pixels - 1) / pixels))  # what it returns is unbiased
+        return ops.cast(y, self.compute_dtype)
+
+    def _average(self, average: keras.Variable, value: keras.KerasTensor) -> None:
+        average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+@keras.saving.register_keras_serializable(package="models")
+class BatchStatistics(Moving):
     """Batch normalization by the statistics of the batch, at inference too."""
 
     def call(
@@ -63,5 +99,5 @@ def normalization(kind: str, momentum: float, name: str) -> keras.layers.Layer:
         raise ValueError(f"momentum must be a number in [0, 1), not {momentum!r}")
     if kind == "batch":  # A momentum of 1 keeps the averages exactly as they are.
         return BatchStatistics(momentum=1.0, epsilon=EPSILON, name=name)
-    layer = Affine if kind == "affine" else keras.layers.BatchNormalization
+    layer = Affine if kind == "affine" else Moving
     return layer(momentum=float(momentum), epsilon=EPSILON, name=name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from bench.training.adam import Adam
 from bench.training.feed import Feed
 from bench.training.schedule import PerUpdate
 
@@ -26,7 +27,7 @@ class TrainingStep(keras.Model):
         super().__init__(name=f"{network.name}_step")
         self.feed, self.network, self.parts = feed, network, parts
         accumulation = {} if parts == 1 else {"gradient_accumulation_steps": parts}
-        optimizer = keras.optimizers.Adam(rate if parts == 1 else PerUpdate(rate, parts), **accumulation)
+        optimizer = Adam(rate if parts == 1 else PerUpdate(rate, parts), **accumulation)
         optimizer.build(network.trainable_variables)
         self.compile(
             optimizer=optimizer,

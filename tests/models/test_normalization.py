@@ -98,3 +98,31 @@ def test_a_compiled_training_step_keeps_to_the_kind(kind: str) -> None:
     assert np.all(np.abs(beta) > 0.01) == (kind == "affine")  # The others have removed the batch's mean.
     wanted = 0.1 * moments(x)[0] if kind == "moving" else np.zeros(3)
     np.testing.assert_allclose(mean, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6, 3), (1, 8, 8, 3), (1, 1, 1, 3)])
+def test_moving_is_the_layer_of_keras(shape: tuple[int, ...]) -> None:
+    """Images, averages and all gradients; on TensorFlow by another operation than Keras takes."""
+    tf = pytest.importorskip("tensorflow")
+    ours = layer_of("moving", 0.9)
+    theirs = keras.layers.BatchNormalization(momentum=0.9, epsilon=EPSILON)
+    theirs.build((None, None, None, 3))
+    theirs.set_weights(ours.get_weights())
+    rng = np.random.default_rng(5)
+    x, upstream = (tf.constant(rng.normal(2.0, 3.0, shape), tf.float32) for _ in range(2))
+    results = []
+    for layer in (ours, theirs):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+        gradients = tape.gradient(y, [x, layer.gamma.value, layer.beta.value], upstream)
+        results.append([y, *gradients, *layer.get_weights()])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5)
+
+
+def test_a_frozen_moving_layer_keeps_its_averages() -> None:
+    layer, x = layer_of("moving"), batch(6)
+    layer.trainable = False
+    np.testing.assert_allclose(call(layer, x, True), GAMMA * x / np.sqrt(1.001) + BETA, atol=2e-5)
+    np.testing.assert_array_equal(layer.get_weights()[3], np.ones(3))

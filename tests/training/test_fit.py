@@ -23,7 +23,7 @@ from bench.training.networks import NetworkCache, values
 from bench.training.order import SampleOrder
 from tests.conftest import UNET
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "training_v2.json"
+GOLDEN = Path(__file__).parents[1] / "golden" / "training_v3.json"
 INPUT_DB = 20.0
 
 
