@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import atomic, cli, devices
+from bench import atomic, cli, gpus
 from bench.cli.display import text_of
 from bench.execution import resolve, runner
 from bench.records import golden as golden_runs
@@ -47,7 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tiny.write(tmp_path))
     for name in ("TINY_ABSENT", "BENCH_DATA", "BENCH_CACHE", "BENCH_THREADS", "BENCH_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(gpus, "_read", lambda: ([], []))
     return tmp_path
 
 
