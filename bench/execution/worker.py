@@ -176,8 +176,9 @@ class Worker:
                 raise overdue
         if not self._pipe.poll():
             raise EOFError
+        said = self._pipe.recv()
         self._starts = 0
-        return self._pipe.recv()
+        return said
 
     def _send(self, work: NetworkCheck | Measurement | Task, threads: int, cores: tuple[int, ...]) -> None:
         with contextlib.suppress(ConnectionError):  # it has just died: ``_recv`` finds out
