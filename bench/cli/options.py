@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Concatenate
 
 import click
 
+from bench.execution.machine import AUTO, GPU_FREE, STALL_LIMIT, Machine
+
 if TYPE_CHECKING:
     from click.decorators import FC
 
@@ -60,14 +62,14 @@ cell_threads_option = _threads(
 
 
 class _Slots(click.ParamType):  # type: ignore[type-arg]
-    """A number of at least 1, or ``auto`` as ``machine.AUTO``."""
+    """A number of at least 1, or ``auto``."""
 
     name = "N|auto"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, 0 for ``auto``."""
+        """Return the number, ``AUTO`` for ``auto``."""
         if value == "auto":
-            return 0
+            return AUTO
         return click.IntRange(min=1).convert(value, param, ctx)
 
 
@@ -78,13 +80,13 @@ _PLACES = (
                  help="Of the visible ones, by number or UUID: 0,2; none: the CPU."),
     click.option("--slots-per-gpu", type=_Slots(), default=1, show_default=True, envvar="BENCH_SLOTS_PER_GPU",
                  help="Cells at once on each; auto: as many as it gains from."),
-    click.option("--gpu-free", type=click.FloatRange(0, 1), default=0.5, show_default=True, metavar="SHARE",
+    click.option("--gpu-free", type=click.FloatRange(0, 1), default=GPU_FREE, show_default=True, metavar="SHARE",
                  help="Wait for a GPU with so much of its memory free."),
     click.option("--no-wait", is_flag=True, help="Take the least used GPU instead of waiting."),
 )  # fmt: skip
 _LIMITS = (
-    click.option("--stall-limit", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="MINUTES",
-                 help="End a cell that makes no progress for so long; 0: never."),
+    click.option("--stall-limit", type=click.FloatRange(min=0), default=STALL_LIMIT, show_default=True,
+                 metavar="MINUTES", help="End a cell that makes no progress for so long; 0: never."),
     click.option("--cell-limit", type=click.FloatRange(min=0), default=0.0, metavar="HOURS",
                  help="End a cell after so long; 0: never."),
 )  # fmt: skip
@@ -104,8 +106,6 @@ def _on_machine(command: Command, options: Sequence[Callable[[Command], Command]
     @cell_threads_option
     @functools.wraps(command)
     def on_machine(request: Request, threads: int, no_wait: bool, **others: Any) -> None:
-        from bench.execution.machine import Machine  # late: a help needs nothing of it
-
         own = {field.name: others.pop(field.name) for field in fields(Machine) if field.name in others}
         command(replace(request, threads=threads, machine=Machine(**own, wait=not no_wait)), **others)
 
