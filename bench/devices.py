@@ -1,80 +1,29 @@
-"""GPUs and threads: who uses them, how a worker is held to its share. Backends are imported late, or not at all."""
+"""What a worker may use of this machine, and what its backend sees of it. Backends are imported late, or not at all."""
 
 from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import gpus
 from bench.environment import cores
 
-FREE_SHARE = 0.8  # a GPU with less free memory than this is taken to be in use by another job
 MIB, GIB = 1 << 20, 1 << 30  # bytes
 GLIBC_UNLIMITED = (2, 35)  # earlier versions ignore a threshold for mmap above 32 MiB
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """One GPU as ``nvidia-smi`` sees it; memory in MiB."""
-
-    index: int
-    uuid: str
-    name: str
-    used: int
-    total: int
-
-    @property
-    def free(self) -> bool:
-        """Whether another job leaves it to us."""
-        return self.total - self.used >= FREE_SHARE * self.total
-
-
-def gpus() -> list[Gpu]:
-    """Return the GPUs that ``CUDA_VISIBLE_DEVICES`` leaves; an empty list without a driver."""
-    query = [
-        "nvidia-smi",
-        "--query-gpu=index,uuid,name,memory.used,memory.total",
-        "--format=csv,noheader,nounits",
-    ]
-    try:
-        text = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = [gpu for line in text.splitlines() if (gpu := parse(line)) is not None]
-    return [gpu for gpu in present if visible is None or _is_named(gpu, visible)]
-
-
-def parse(line: str) -> Gpu | None:
-    """Read one line of ``nvidia-smi --format=csv,noheader,nounits``; None where it describes no GPU.
-
-    A GPU that does not report its memory (``[N/A]``) counts as free.
-    """
-    parts = [part.strip() for part in line.split(",")]
-    if len(parts) < 5 or not parts[0].isdecimal():
-        return None
-    used, total = (int(part) if part.isdecimal() else 0 for part in parts[-2:])
-    return Gpu(int(parts[0]), parts[1], ", ".join(parts[2:-2]), used if total else 0, total)
-
-
-def _is_named(gpu: Gpu, visible: str) -> bool:
-    """Return whether ``CUDA_VISIBLE_DEVICES`` names the GPU, by index or by the first characters of its UUID."""
-    names = [name.strip() for name in visible.split(",")]
-    return str(gpu.index) in names or any(
-        name.startswith("GPU-") and gpu.uuid.startswith(name) for name in names
-    )
-
-
-def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
+def environment_variables(threads: int, device: str | None) -> dict[str, str]:
     """Return what a worker's environment needs before a backend is imported.
 
-    GPUs are counted as ``nvidia-smi`` counts them (CUDA by itself puts the fastest first).
     Memory is taken as needed and not all at once, so that another job on the GPU is not starved.
+
+    Args:
+        threads: Of the processor.
+        device: The GPU by the name that CUDA knows it by (``Gpu.device``); "": none, None: those that it sees anyway.
     """
     variables = {
         "TF_NUM_INTRAOP_THREADS": str(threads),
@@ -85,14 +34,15 @@ def environment_variables(threads: int, gpu: int | None) -> dict[str, str]:
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        "KERAS_BACKEND": _backend(),
+        "KERAS_BACKEND": backend(),
     }
-    if gpu is None:
+    if device is None:
         return variables
-    return {**variables, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": str(gpu)}
+    return {**variables, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": device or "-1"}
 
 
-def _backend() -> str:
+def backend() -> str:
+    """Return the Keras backend that a worker imports."""
     return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
@@ -115,9 +65,9 @@ def environment_at_start() -> dict[str, str]:
     return {name: str(size) for name, size in tunables.items() if name not in os.environ}
 
 
-def must_be_held(gpu: int | None) -> bool:
+def must_be_held(device: str | None) -> bool:
     """Return whether a worker has to be held to some cores: JAX on a CPU has no other switch for its threads."""
-    return gpu is None and _backend() == "jax" and hasattr(os, "sched_setaffinity")
+    return not device and backend() == "jax" and hasattr(os, "sched_setaffinity")
 
 
 def allowed_cores() -> list[int]:
@@ -156,7 +106,7 @@ def describe() -> dict[str, Any]:
         return {}
     import keras
 
-    names = [gpu.name for gpu in gpus()] if has_accelerator() else []
+    names = [gpu.name for gpu in gpus.visible()] if has_accelerator() else []
     return {
         "backend": keras.backend.backend(),
         "device": names[0] if names else "CPU",
@@ -171,5 +121,5 @@ def threads() -> int:
 
 def free_where_networks_lie() -> int:
     """Return the bytes that are free on the GPU of this process, without one those of the machine."""
-    present = gpus() if has_accelerator() else []
-    return max(gpu.total - gpu.used for gpu in present) * MIB if present else free_memory()
+    present = gpus.visible() if has_accelerator() else []
+    return max(gpu.free for gpu in present) * MIB if present else free_memory()

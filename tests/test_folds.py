@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import devices
+from bench import gpus
 from bench.cli import overview
 from bench.config.schema import Counts, KFoldSplit
 from bench.data.pairs import pairs
@@ -30,7 +30,7 @@ ORDER = [
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(gpus, "_read", lambda: ([], []))
     return tiny.write(tmp_path)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from bench import atomic
 from bench.events import CellEnded, Event, Progress
 from bench.execution import attempt, executor, resolve, runner, task
+from bench.execution.machine import Machine
 from bench.execution.task import NetworkCheck, NetworkFault, Task
 from bench.metrics import METRICS
 from bench.plan.cells import Plan
@@ -68,7 +69,7 @@ def write(folder: Path, datasets: str = DATASETS, experiments: str = EXPERIMENTS
 
 
 def request(folder: Path, profile: str = "tiny", **changes: Any) -> resolve.Request:
-    """Return a request whose files and results are in ``folder``."""
+    """Return a request whose files and results are in ``folder``; ``workers`` are those of its machine."""
     settings: dict[str, Any] = {
         "profile": profile,
         "datasets": folder / "datasets.yaml",
@@ -78,13 +79,15 @@ def request(folder: Path, profile: str = "tiny", **changes: Any) -> resolve.Requ
         "reports": folder / "reports",
         "threads": 1,
     }
+    if "workers" in changes:
+        changes["machine"] = Machine(workers=changes.pop("workers"))
     return resolve.Request(**{**settings, **changes})
 
 
 class InProcess:
     """An executor that runs the cells in this process, where a fault can be planted."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, machine: Machine) -> None:
         self.check: NetworkCheck | None = None
 
     def __enter__(self) -> Self:
@@ -101,7 +104,7 @@ class InProcess:
         """Build each network once and return those that cannot be built."""
         yield from ()
         assert self.check is not None
-        return attempt.check_networks(self.check)
+        return attempt.check_networks(self.check).faults
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
         """Run the tasks one after another."""
@@ -125,7 +128,7 @@ class FakeExecutor(InProcess):
     unbuildable: tuple[tuple[str, str], ...] = ()
     failing: tuple[str, ...] = ()
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, machine: Machine) -> None:
         type(self).started += 1
 
     def begin(self, check: NetworkCheck, threads: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ import click
 
 from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, result, say, show
 from bench.cli.data import data
-from bench.cli.options import File, inputs, machine, profile_option, reports_option, runs_option
+from bench.cli.options import File, executor, inputs, machine, profile_option, reports_option, runs_option
 from bench.cli.speed import speed
 from bench.errors import BenchError
 
@@ -37,6 +37,7 @@ def cli() -> None:
 @inputs
 @reports_option
 @machine
+@executor
 @click.option("--force", is_flag=True, help="Run the cells anew, also those that have ended.")
 @click.option("--retry-failed", is_flag=True, help="Try failed and diverged cells once more.")
 @click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
@@ -67,6 +68,7 @@ def run(
 @inputs
 @reports_option
 @machine
+@executor
 @click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
 def score(
     request: Request,

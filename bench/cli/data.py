@@ -37,6 +37,13 @@ def data_fetch(source: str, into: Path | None, datasets: Path | None, cache: Pat
     say(overview.of_source(order.catalogue(cache / "index.json"), order.source))
 
 
+def _on_threads(request: Request, threads: int) -> Request:
+    """Return a request for pairs or a leak audit on so many threads; 0: all cores."""
+    from bench.execution.machine import Machine
+
+    return replace(request, threads=threads, machine=Machine(workers=1))
+
+
 @data.command("build")
 @inputs
 @threads_option
@@ -45,7 +52,7 @@ def data_build(request: Request, threads: int) -> None:
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
-    show(runner.build(resolve(replace(request, threads=threads, workers=1))))
+    show(runner.build(resolve(_on_threads(request, threads))))
     say(f"all pairs of profile {request.profile} are in {request.cache}")
 
 
@@ -61,7 +68,7 @@ def data_export(request: Request, into: Path, layout: str, fold: int | None, thr
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
-    resolved = resolve(replace(request, threads=threads, workers=1))
+    resolved = resolve(_on_threads(request, threads))
     exported = export.Export(
         profile=request.profile,
         source=resolved.reader,
@@ -88,7 +95,7 @@ def data_check(request: Request, no_leaks: bool, threads: int) -> None:
     from bench.cli import overview
     from bench.execution.resolve import resolve
 
-    resolved = resolve(replace(request, threads=threads, workers=1))
+    resolved = resolve(_on_threads(request, threads))
     say(overview.of_data(resolved))
     if no_leaks:
         return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate
 
 import click
+
+from bench.execution.machine import AUTO, GPU_FREE, STALL_LIMIT, Machine
 
 if TYPE_CHECKING:
     from click.decorators import FC
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 CACHE = ".bench-cache"
 File = click.Path(path_type=Path)
+Command = Callable[Concatenate["Request", ...], None]
 
 
 profile_option = click.option(
@@ -48,32 +51,82 @@ reports_option = click.option(
 )
 
 
-def _share(option: str, help: str) -> Callable[[FC], FC]:
-    variable = f"BENCH_{option.upper()}"
-    return click.option(f"--{option}", type=click.IntRange(min=0), default=0, envvar=variable, help=help)
+def _threads(help: str) -> Callable[[FC], FC]:
+    return click.option("--threads", type=click.IntRange(min=0), default=0, envvar="BENCH_THREADS", help=help)
 
 
-threads_option = _share("threads", "0: all cores.")
-cell_threads_option = _share(
-    "threads", "Per cell; 0: by the size of its slices, 1 below 256 pixels, 2 below 512, else 4."
+threads_option = _threads("0: all cores.")
+cell_threads_option = _threads(
+    "Per cell; 0: by the size of its slices, 1 below 256 pixels, 2 below 512, else 4."
 )
-workers_option = _share("workers", "Cells at once; 0: one on a GPU, else as many as cores and memory carry.")
 
 
-def machine(command: Callable[Concatenate[Request, ...], None]) -> Callable[Concatenate[Request, ...], None]:
+class _Slots(click.ParamType):  # type: ignore[type-arg]
+    """A number of at least 1, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, ``AUTO`` for ``auto``."""
+        if value == "auto":
+            return AUTO
+        return click.IntRange(min=1).convert(value, param, ctx)
+
+
+_PLACES = (
+    click.option("--workers", type=click.IntRange(min=0), default=0, envvar="BENCH_WORKERS",
+                 help="Cells at once in all; 0: one on a GPU, else as many as cores and memory carry."),
+    click.option("--gpus", metavar="LIST", envvar="BENCH_GPUS",
+                 help="Of the visible ones, by number or UUID: 0,2; none: the CPU."),
+    click.option("--slots-per-gpu", type=_Slots(), default=1, show_default=True, envvar="BENCH_SLOTS_PER_GPU",
+                 help="Cells at once on each; auto: as many as it gains from."),
+    click.option("--gpu-free", type=click.FloatRange(0, 1), default=GPU_FREE, show_default=True, metavar="SHARE",
+                 help="Wait for a GPU with so much of its memory free."),
+    click.option("--no-wait", is_flag=True, help="Take the least used GPU instead of waiting."),
+)  # fmt: skip
+_LIMITS = (
+    click.option("--stall-limit", type=click.FloatRange(min=0), default=STALL_LIMIT, show_default=True,
+                 metavar="MINUTES", help="End a cell that makes no progress for so long; 0: never."),
+    click.option("--cell-limit", type=click.FloatRange(min=0), default=0.0, metavar="HOURS",
+                 help="End a cell after so long; 0: never."),
+)  # fmt: skip
+
+
+def machine(command: Command) -> Command:
+    """Give a command the options that say where cells run, how many at once and how long, as part of its request."""
+    return _on_machine(command, (*_PLACES, *_LIMITS))
+
+
+def places(command: Command) -> Command:
     """Give a command the options that say where cells run and how many at once, as part of its request."""
+    return _on_machine(command, _PLACES)
 
+
+def _on_machine(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
     @cell_threads_option
-    @workers_option
+    @functools.wraps(command)
+    def on_machine(request: Request, threads: int, no_wait: bool, **others: Any) -> None:
+        own = {field.name: others.pop(field.name) for field in fields(Machine) if field.name in others}
+        command(replace(request, threads=threads, machine=Machine(**own, wait=not no_wait)), **others)
+
+    decorated: Command = on_machine
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
+def executor(command: Command) -> Command:
+    """Give a command the option that names what runs its cells, as part of its request."""
+
     @click.option("--executor", default="local", show_default=True, help="What runs the cells.")
     @functools.wraps(command)
-    def on_machine(request: Request, threads: int, workers: int, executor: str, **options: Any) -> None:
-        command(replace(request, threads=threads, workers=workers, executor=executor), **options)
+    def by_executor(request: Request, executor: str, **options: Any) -> None:
+        command(replace(request, executor=executor), **options)
 
-    return on_machine
+    return by_executor
 
 
-def inputs(command: Callable[Concatenate[Request, ...], None]) -> Callable[..., None]:
+def inputs(command: Command) -> Callable[..., None]:
     """Give a command the options that say what is planned, and call it with them as one ``Request``."""
 
     @profile_option

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.console import DONE, SOME_FAILED, leave, result, say
-from bench.cli.options import cell_threads_option, inputs, workers_option
+from bench.cli.options import inputs, places
 from bench.words import count, duration
 
 if TYPE_CHECKING:
@@ -34,9 +33,8 @@ HEADS = ("network", "start", "updates/s", "slices/s", "ratio", "predict", "score
     "--seconds", type=click.FloatRange(0.1, 600), default=5.0, show_default=True, help="Per network."
 )
 @click.option("--only", multiple=True, metavar="MODEL", help="These networks only; may be repeated.")
-@cell_threads_option
-@workers_option
-def speed(request: Request, seconds: float, only: Sequence[str], threads: int, workers: int) -> None:
+@places
+def speed(request: Request, seconds: float, only: Sequence[str]) -> None:
     """Measure how fast this machine trains and scores, and forecast the run.
 
     Each network of the profile is trained for some seconds on random images, as
@@ -45,7 +43,6 @@ def speed(request: Request, seconds: float, only: Sequence[str], threads: int, w
     """
     from bench.execution import speed as measuring
 
-    request = replace(request, threads=threads, workers=workers)
     measured = result(measuring.run(request, seconds, only))
     say(of_speeds(measured))
     leave(SOME_FAILED if measured.faults else DONE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench import devices
 from bench.errors import BenchError, InputChanged
 from bench.events import CellEnded, Event
-from bench.execution.task import Measurement, NetworkCheck, NetworkFault, Task, fail
+from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, fail
 
 if TYPE_CHECKING:
     from bench.plan.forecast import NetworkSpeed
@@ -56,8 +56,8 @@ def _ended(task: Task, emit: Callable[[Event], None]) -> Record:
     return (cell.rescore if task.rescore else cell.run)(task, _networks(), emit)
 
 
-def check_networks(check: NetworkCheck) -> list[NetworkFault]:
-    """Build each network once and return those that cannot be built, and why."""
+def check_networks(check: NetworkCheck) -> Checked:
+    """Build each network once and return those that cannot be built, and what the backend sees."""
     from bench.training import networks  # here Keras and the backend come in
 
     faults = []
@@ -67,7 +67,7 @@ def check_networks(check: NetworkCheck) -> list[NetworkFault]:
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             faults.append(NetworkFault(one.model, _reason(error)))
-    return faults
+    return Checked(faults, devices.has_accelerator())
 
 
 def measure(work: Measurement) -> NetworkSpeed | NetworkFault:

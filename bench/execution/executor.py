@@ -12,6 +12,7 @@ from typing import Protocol, Self
 from bench.errors import BenchError
 from bench.events import Event
 from bench.execution.local import Local
+from bench.execution.machine import Machine
 from bench.execution.task import NetworkCheck, NetworkFault, Task
 from bench.names import suggestion
 
@@ -40,18 +41,20 @@ class Executor(Protocol):
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
         """Run the tasks; ``CellStarted`` is the first and ``CellEnded`` the last event of each, whatever happens to it.
 
+        A cell that ran out of memory beside others (``CellEnded.crowded``) has not ended: it begins again later.
+
         A cell runs on ``Task.threads`` threads: its bits depend on their number.
         A cell has ended once its record is on disk (``attempt.attempt`` writes it, or ``task.fail``).
         """
 
 
-#: By name, each made from the number of cells to run at once; 0: as many as fit.
-EXECUTORS: dict[str, Callable[[int], Executor]] = {
+#: By name, each made from what a person asked for of the machine.
+EXECUTORS: dict[str, Callable[[Machine], Executor]] = {
     "local": Local,
 }
 
 
-def executor_of(name: str) -> Callable[[int], Executor]:
+def executor_of(name: str) -> Callable[[Machine], Executor]:
     """Return what makes the executor ``name``; ``BenchError`` where there is none."""
     if name not in EXECUTORS:
         raise BenchError(f"unknown executor {name!r}", remedy=suggestion(name, EXECUTORS))

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Sequence
 
-from bench import devices, environment
+from bench import devices, environment, gpus
 from bench.events import Event, Message
+from bench.execution.machine import AUTO, Machine
 from bench.execution.task import Task
+from bench.gpus import Gpu
 
-GPU_POLL_S = 60.0
-BUSY = -1  # in place of a GPU's index: there are some, and other jobs use them
+GPU_POLL_S = 20.0
+SAY_AGAIN_S = 600.0
 # Bytes: what a worker with TensorFlow and a small network takes (0.9 GB), and as much again.
 WORKER_MEMORY = 2 << 30
 
 
-def workers(chosen: int, threads: Sequence[int], gpu: int | None) -> int:
-    """Return how many cells run at once, at least one.
+def workers(chosen: int, threads: Sequence[int]) -> int:
+    """Return how many cells run at once on the CPU, at least one.
 
     Args:
-        chosen: By a person; 0: one on a GPU, on a CPU as many as its cores and its free memory carry.
+        chosen: By a person; 0: as many as the cores and the free memory carry.
         threads: Of each cell that is to run: no more workers than cells.
-        gpu: The GPU in use; None: the CPU.
     """
-    if not chosen and gpu is None:
+    if not chosen:
         by_cores = environment.cores() // min(threads, default=1)
         chosen = min(by_cores, devices.free_memory() // WORKER_MEMORY)
     return max(1, min(chosen, len(threads)))
+
+
+def slots(machine: Machine, free: Sequence[Gpu], cells: int) -> list[tuple[Gpu, int]]:
+    """Return the GPUs that so many cells are dealt to, and how many run on each at once; AUTO begins with one."""
+    each = 1 if machine.slots_per_gpu == AUTO else machine.slots_per_gpu
+    in_all = max(1, min(machine.workers or each * len(free), cells))
+    shares = [(gpu, len(range(index, in_all, len(free)))) for index, gpu in enumerate(free)]
+    return [(gpu, share) for gpu, share in shares if share]
 
 
 def next_task(
@@ -59,18 +69,39 @@ def next_task(
     return max(cells.values(), key=lambda same: len(same) / (1 + running.count(same[0].network)))[0]
 
 
-def freest(gpus: Sequence[devices.Gpu]) -> int | None:
-    """Return the GPU with most free memory that no other job uses, or BUSY; None on a machine without one."""
-    free = [gpu for gpu in gpus if gpu.free]
-    if free:
-        return max(free, key=lambda gpu: gpu.total - gpu.used).index
-    return BUSY if gpus else None
+def free(machine: Machine, present: Sequence[Gpu]) -> list[Gpu]:
+    """Return the GPUs that no other job uses, most free memory first; else, with --no-wait, the least used."""
+    by_memory = sorted(present, key=lambda gpu: -gpu.free)
+    unused = [gpu for gpu in by_memory if gpu.free_share >= machine.gpu_free]
+    if not unused and not machine.wait:
+        return sorted(by_memory, key=lambda gpu: -gpu.free_share)[:1]
+    return unused
 
 
-def free_gpu() -> Generator[Event, None, int | None]:
-    """Wait until a GPU is free of other jobs and return its index; None on a machine without one."""
-    while (free := freest(gpus := devices.gpus())) == BUSY:
-        used = ", ".join(f"GPU {gpu.index}: {gpu.used} of {gpu.total} MiB" for gpu in gpus)
-        yield Message(f"waiting for a GPU that no other job uses ({used})")
+def free_gpus(machine: Machine) -> Generator[Event, None, list[Gpu]]:
+    """Wait until a GPU is free of other jobs and return those that are; an empty list on a machine without any."""
+    said, at = "", 0.0
+    while True:
+        present, _ = gpus.selected(machine.gpus)
+        if not present or (unused := free(machine, present)):
+            break
+        who = "; ".join(f"{gpu.words} {sorted(one.pid for one in gpu.processes)}" for gpu in present)
+        if who != said or time.monotonic() - at > SAY_AGAIN_S:  # the memory alone changes all the time
+            said, at = who, time.monotonic()
+            most = math.floor(100 * max(gpu.free_share for gpu in present)) / 100
+            yield Message(
+                f"waiting for a GPU with {machine.gpu_free:.0%} of its memory free: {in_use(present)}; "
+                f"past it: --gpu-free {most:g}, or --no-wait for the least used"
+            )
         time.sleep(GPU_POLL_S)
-    return free
+    return unused if present else []
+
+
+def in_use(present: Sequence[Gpu]) -> str:
+    """Return for a line who uses the GPUs."""
+    return "; ".join(
+        f"{gpu.words} has {gpu.free} of {gpu.total} MiB free ("
+        + (", ".join(one.words for one in gpu.processes[:3]) or "by processes that the driver does not name")
+        + ")"
+        for gpu in present
+    )

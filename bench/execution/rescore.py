@@ -106,10 +106,11 @@ def _build_pairs(
 def _score(resolved: ResolvedRun, cells: Sequence[PlannedCell]) -> Generator[Event, None, int]:
     """Score the cells in the processes of an executor; return how many could not be."""
     request, failed = resolved.request, 0
-    with executor_of(request.executor)(request.workers) as executor:
-        executor.begin(NetworkCheck((), resolved.store.log), ())
+    with executor_of(request.executor)(request.machine) as executor:
+        tasks = [replace(runner.task_of(resolved, cell), rescore=True) for cell in cells]
+        executor.begin(NetworkCheck((), resolved.store.log), [task.threads for task in tasks if task.network])
         yield from executor.faults()
-        for event in executor.run([replace(runner.task_of(resolved, cell), rescore=True) for cell in cells]):
+        for event in executor.run(tasks):
             failed += isinstance(event, CellEnded) and event.status != "finished"
             yield event
     return failed

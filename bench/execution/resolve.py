@@ -19,6 +19,7 @@ from bench.data.sources.open import open_source
 from bench.data.sources.source import SliceSource
 from bench.data.splits import PARTS, Folds, choose, identities
 from bench.errors import BenchError, BenchErrors
+from bench.execution.machine import EVERYTHING, Machine
 from bench.network_code import hashing
 from bench.plan import expand
 from bench.plan.acquisition import Acquisition
@@ -40,13 +41,13 @@ class Request:
     force: bool = False
     retry_failed: bool = False
     threads: int = 0  # per cell; 0: by the size of its slices
-    workers: int = 0  # cells at once; 0: as many as the machine carries
+    machine: Machine = EVERYTHING
     executor: str = "local"  # a name in the table of ``executor``
 
     @property
     def build_threads(self) -> int:
         """The threads for pairs and leak audit: as many as all cells take where both are given, else all cores."""
-        return self.threads * self.workers or environment.cores()
+        return self.threads * self.machine.workers or environment.cores()
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def run(request: Request) -> Generator[Event, None, None]:
         yield from _files(resolved)
         yield from _remarks(resolved)
         if todo:
-            with make_executor(request.workers) as executor:
+            with make_executor(request.machine) as executor:
                 trained = [_threads(resolved, cell) for cell in todo if cell.spec.build is not None]
                 executor.begin(NetworkCheck(_networks(resolved, todo), resolved.store.log), trained)
                 yield from build(resolved, {cell.condition for cell in todo})

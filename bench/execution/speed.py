@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import devices, environment
+from bench import devices, environment, gpus
 from bench.config.schema import TRAINING_VERSION
 from bench.errors import BenchError
 from bench.events import Event, Message
 from bench.execution import places, resolve, threads
+from bench.execution.machine import Machine
 from bench.execution.resolve import Request
 from bench.execution.task import Measurement, NetworkFault
 from bench.execution.worker import Worker
@@ -55,11 +56,10 @@ def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator
     for model in only:
         if model not in by_model:
             raise BenchError(f"--only {model}: unknown model {model!r}", remedy=suggestion(model, by_model))
-    gpu = yield from places.free_gpu()
     each = request.threads or threads.by_size(plan.cells[0].size)
-    at_once = places.workers(request.workers, [each] * len(plan.cells), gpu)
-    on = _machine(each)
-    if (load := _load()) > BUSY_LOAD and gpu is None:
+    workers = yield from _devices(request.machine, [each] * len(plan.cells))
+    at_once, on = len(workers), _machine(each, request.machine.gpus)
+    if (load := _load()) > BUSY_LOAD and not workers[0]:
         yield Message(f"remark: other jobs keep {load:.1f} cores busy, so the figures are too low")
     kept = yield from _kept(request.cache)
     faults: list[str] = []
@@ -71,7 +71,7 @@ def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator
                 cell, Planned(str(base), cell.code), slices, seconds, time.monotonic(), request.cache / LOG
             )
             try:
-                kept[speeds.key(cell, on)] = _measured(work, each, at_once, gpu)
+                kept[speeds.key(cell, on)] = _measured(work, each, workers)
             except BenchError as error:
                 faults.append(str(error))
                 yield Message(str(error))
@@ -96,13 +96,20 @@ def known(request: Request, cells: Sequence[PlannedCell]) -> tuple[Mapping[str, 
     return {m: kept[key] for m, cell in trained.items() if (key := speeds.key(cell, on)) in kept}, ""
 
 
-def _machine(threads: int) -> dict[str, Any]:
+def _devices(machine: Machine, threads: Sequence[int]) -> Generator[Event, None, list[str | None]]:
+    """Return the device of each worker that would run at once in a run; wait for a GPU that others use."""
+    if free := (yield from places.free_gpus(machine)):
+        return [gpu.device for gpu, slots in places.slots(machine, free, len(threads)) for _ in range(slots)]
+    return [machine.device_without_gpu] * places.workers(machine.workers, threads)
+
+
+def _machine(threads: int, names: str | None = None) -> dict[str, Any]:
     """Return all that a speed depends on beside the network: device, threads, backend and versions."""
-    here, gpus = environment.describe(), devices.gpus()
-    names = ("cpu", "cores", "keras", "tensorflow", "jax")
+    here, (present, _) = environment.describe(), gpus.selected(names)
+    keys = ("cpu", "cores", "keras", "tensorflow", "jax")
     return {
-        **{name: here.get(name) for name in names},
-        "device": gpus[0].name if gpus else "CPU",
+        **{name: here.get(name) for name in keys},
+        "device": present[0].name if present else "CPU",
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "threads": threads,
         "program": environment.version("ldct-denoising-benchmark"),
@@ -133,11 +140,11 @@ def _kept(cache: Path) -> Generator[Event, None, dict[str, NetworkSpeed]]:
         return {}
 
 
-def _measured(work: Measurement, each: int, at_once: int, gpu: int | None) -> NetworkSpeed:
-    """Return the speed of a network, the mean of ``at_once`` new processes of ``each`` threads that do the same."""
-    cores = devices.allowed_cores() if devices.must_be_held(gpu) else []
+def _measured(work: Measurement, each: int, on: Sequence[str | None]) -> NetworkSpeed:
+    """Return the speed of a network, the mean of new processes of ``each`` threads that do the same, one a device."""
+    cores = devices.allowed_cores() if devices.must_be_held(on[0]) else []
     with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(gpu)) for _ in range(at_once)]
+        workers = [stack.enter_context(Worker(device)) for device in on]
         for index, worker in enumerate(workers):
             worker.ask(work, each, tuple(cores[index * each : (index + 1) * each]))
         answers = [worker.answer(work) for worker in workers]

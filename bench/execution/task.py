@@ -31,6 +31,8 @@ class Task:
     leaky: str = ""  # why the split is leaky; empty: it is clean
     configuration: dict[str, YamlFile] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
     rescore: bool = False  # the cell has finished: only score it again, from its weights
+    #: no other cell shares the GPU or, on a CPU, the memory: then out of memory lowers the micro-batch
+    alone: bool = True
 
     @property
     def id(self) -> str:
@@ -88,6 +90,13 @@ class NetworkFault(NamedTuple):
 
     model: str
     message: str
+
+
+class Checked(NamedTuple):
+    """The networks that cannot be built, and whether the backend that has built the others sees a GPU."""
+
+    faults: list[NetworkFault]
+    sees_gpu: bool | None = None  # None: it was not asked, or has not answered
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -17,30 +18,48 @@ from types import TracebackType
 from typing import Any
 
 from bench import devices, environment
+from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
 from bench.execution.attempt import attempt, check_networks, measure
-from bench.execution.task import Measurement, NetworkCheck, NetworkFault, Task, fail
+from bench.execution.machine import EVERYTHING, Machine
+from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, fail
+from bench.execution.watch import Overdue, Watch, beat
 from bench.plan.forecast import NetworkSpeed
+from bench.records.record import Record
 
 STOP_S = 5.0
+POLL_S = 1.0
+TRACE_S = 1.0  # in which a process that is stuck writes to its log where
+STARTS = 3  # in a row that come to nothing
 
 
 class Worker:
     """A long-lived process for cells, started with the first work and anew when it has died.
 
     It has one number of threads, which a backend reads as it is imported: for another it is started anew too.
+    ``device`` is the GPU it works on, by its name for CUDA ("": none, None: those that a backend sees anyway).
     """
 
-    def __init__(self, gpu: int | None = None) -> None:
-        self.gpu = gpu
+    def __init__(self, device: str | None = None, machine: Machine | None = None) -> None:
+        self.device = device
         self.threads = 0
         self.cores: tuple[int, ...] = ()  # that the process is held to; empty: to none
         self.task: Task | None = None  # the cell at work
         self.traced = ""  # the network that the process has traced last, as ``Task.network``
         self._began = 0.0
+        self._before: Record | None = None  # of the cell at work, when it was given
+        self._starts = 0  # in a row that came to nothing
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._pulse: Any = None
+        self._watch = Watch(machine or EVERYTHING)
         self._check: NetworkCheck | None = None  # asked and not answered yet
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process, None while there is none."""
+        pid: int | None = self._process.pid if self._process is not None else None
+        return pid
 
     def __enter__(self) -> Worker:
         return self
@@ -55,16 +74,17 @@ class Worker:
         self._check = check
         self._send(check, threads, cores)
 
-    def checked(self) -> list[NetworkFault]:
+    def checked(self) -> Checked:
         """Return each network that cannot be built, and why: the answer to ``begin``, which is waited for."""
         check, self._check = self._check, None
         if check is None:
-            return []
+            return Checked([])
         try:
-            return list(self._recv())
-        except (EOFError, OSError):
-            message = f"the worker process died while it built the networks ({self._end()}); see {check.log}"
-            return [NetworkFault(network.model, message) for network in check.networks]
+            answer: Checked = self._recv()
+            return answer
+        except (EOFError, OSError, Overdue) as error:
+            message = f"{self._words(error, 'while it built the networks')}; see {check.log}"
+            return Checked([NetworkFault(network.model, message) for network in check.networks])
 
     def ask(self, work: Measurement, threads: int, cores: tuple[int, ...] = ()) -> None:
         """Let the process measure a network; ``answer`` waits for its speed."""
@@ -75,13 +95,13 @@ class Worker:
         try:
             speed: NetworkSpeed | NetworkFault = self._recv()
             return speed
-        except (EOFError, OSError):
-            message = f"the worker process died while it was measured ({self._end()}); see {work.log}"
+        except (EOFError, OSError, Overdue) as error:
+            message = f"{self._words(error, 'while it was measured')}; see {work.log}"
             return NetworkFault(work.cell.model, message)
 
     def give(self, task: Task, cores: tuple[int, ...] = ()) -> None:
         """Let the process run a cell; ``receive`` has its events."""
-        self.task, self._began = task, time.monotonic()
+        self.task, self._began, self._before = task, time.monotonic(), task.store.read_record()
         self._send(task, task.threads, cores)
         self.traced = task.network or self.traced
 
@@ -89,20 +109,51 @@ class Worker:
         """Return what ``multiprocessing.connection.wait`` can wait for: ``receive`` does not block after it."""
         return [self._pipe, self._process.sentinel]
 
+    def overdue(self, heard: bool) -> Overdue | None:
+        """Return why the process is to be ended, which ``receive`` then does; ask about once a second."""
+        return self._watch.overdue(self._pulse.value, heard)
+
     def receive(self) -> Iterator[Event]:
-        """Wait for the cell at work and yield what comes next; ``CellEnded`` is last, even of a process that dies."""
+        """Wait for the cell at work and yield what comes next; ``CellEnded`` is last, even of a process that dies.
+
+        Raises:
+            BenchError: processes end before they take any work.
+        """
         task = self.task
         assert task is not None
         try:
             event = self._recv()
-        except (EOFError, OSError):  # OSError: it died within a message
-            message = self._cause_of_death()
-            ended = fail(task, message)
+        except (EOFError, OSError) as error:  # OSError: it died within a message
+            if self._pulse.value == 0:
+                self._start_again(task)
+                return
+            event = self._ended(task, self._cause_of_death(error))
             yield Message("the worker process died and is started again for the next cell")
-            event = CellEnded(task.id, ended.status, message, time.monotonic() - self._began)
+        except Overdue as error:
+            event = self._ended(task, self._cause_of_death(error))
+            yield Message(
+                f"{task.id}: {error}; its worker process is ended and started again for the next cell"
+            )
         if isinstance(event, CellEnded):
             self.task = None
         yield event
+
+    def _ended(self, task: Task, message: str) -> CellEnded:
+        """Return how a cell ended whose process is gone: by its own record if it is there, else as failed."""
+        seconds, record = time.monotonic() - self._began, task.store.read_record()
+        if record is None or record == self._before or task.rescore:
+            return CellEnded(task.id, fail(task, message).status, message, seconds)
+        last = record.attempts[-1].message if record.attempts else ""
+        return CellEnded(task.id, record.status, last, seconds)
+
+    def _start_again(self, task: Task) -> None:
+        """Give the cell to a new process: the one before ended as it started; at the third in a row, give up."""
+        cores, end = self.cores, self._end()
+        self._starts += 1
+        if self._starts >= STARTS:
+            message = f"worker processes end before they take any work ({end}), {STARTS} times in a row"
+            raise BenchError(message, remedy="what they printed stands above; see docs/machines.md")
+        self._send(task, task.threads, cores)
 
     def close(self) -> None:
         """End the process; what it has not saved is lost, what it has saved is whole."""
@@ -111,16 +162,29 @@ class Worker:
             self._forget()
 
     def _recv(self) -> Any:
-        """Return what the process says next; EOFError or OSError: it has died, even if a child of it lives."""
+        """Return what the process says next.
+
+        Raises:
+            EOFError, OSError: it has died, even if a child of it lives.
+            Overdue: it is to be ended.
+        """
         assert self._pipe is not None
-        wait(self.signs())
+        heard = False
+        while not heard:
+            heard = bool(wait(self.signs(), POLL_S))
+            if overdue := self.overdue(heard):
+                raise overdue
         if not self._pipe.poll():
             raise EOFError
-        return self._pipe.recv()
+        said = self._pipe.recv()
+        self._starts = 0
+        return said
 
     def _send(self, work: NetworkCheck | Measurement | Task, threads: int, cores: tuple[int, ...]) -> None:
         with contextlib.suppress(ConnectionError):  # it has just died: ``_recv`` finds out
-            self._start(threads, cores).send(work)
+            pipe = self._start(threads, cores)
+            self._watch.begin()
+            pipe.send(work)
 
     def _forget(self) -> int | None:
         """Wait for the end of the process, force it where it takes long, and return its exit code."""
@@ -143,10 +207,11 @@ class Worker:
             ours, theirs = context.Pipe()
             variables = {
                 **devices.environment_at_start(),
-                **devices.environment_variables(threads, self.gpu),
+                **devices.environment_variables(threads, self.device),
             }
+            self._pulse = context.Value("Q", 0, lock=False)
             with _signals_later(), _environment(variables):
-                process = context.Process(target=_serve, args=(theirs, cores), daemon=True)
+                process = context.Process(target=_serve, args=(theirs, cores, self._pulse), daemon=True)
                 process.start()
                 theirs.close()
                 self._process, self._pipe = process, ours
@@ -154,11 +219,23 @@ class Worker:
         assert self._pipe is not None
         return self._pipe
 
-    def _cause_of_death(self) -> str:
-        name = self._end()
-        if name == signal.SIGKILL.name:
+    def _cause_of_death(self, error: Exception) -> str:
+        """End the process and return for a record why the cell at work has failed."""
+        words = self._words(error, "")
+        if words.endswith(f"({signal.SIGKILL.name})"):
             return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
-        return f"the worker process died ({name}); see log.txt in the cell's folder, then use --retry-failed"
+        return f"{words}; see log.txt in the cell's folder, then use --retry-failed"
+
+    def _words(self, error: Exception, when: str) -> str:
+        """End the process, by force where it is stuck, and return how it ended."""
+        if not isinstance(error, Overdue):
+            return " ".join(filter(None, ("the worker process died", when, f"({self._end()})")))
+        if error.stuck:
+            os.kill(self._process.pid, signal.SIGUSR1)  # where it stands, into its log
+            self._process.join(TRACE_S)
+            self._process.kill()
+        self.close()
+        return " ".join(filter(None, ("given up", when, f"because {error}")))
 
     def _end(self) -> str:
         """Return the signal or the exit code that the process has ended with."""
@@ -202,9 +279,12 @@ def _signals_later() -> Iterator[None]:
         signal.raise_signal(late)
 
 
-def _serve(pipe: Connection, cores: tuple[int, ...]) -> None:
+def _serve(pipe: Connection, cores: tuple[int, ...], pulse: Any) -> None:
     """Run tasks until the pipe closes. Ctrl-C is for the parent, which ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()  # a crash, and on request a hang, leave in the log where
+    faulthandler.register(signal.SIGUSR1)
+    beat(pulse)
     devices.hold_to(cores)
     environment.describe()  # now: the commit is that of the code that is loaded
     while True:

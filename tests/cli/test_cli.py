@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import atomic, cli, devices
+from bench import atomic, cli, gpus
 from bench.cli.display import text_of
 from bench.execution import resolve, runner
+from bench.execution.machine import AUTO, Machine
 from bench.records import golden as golden_runs
 from tests import tiny
 
@@ -45,9 +46,16 @@ Bench = Callable[..., Outcome]
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with both files in it."""
     monkeypatch.chdir(tiny.write(tmp_path))
-    for name in ("TINY_ABSENT", "BENCH_DATA", "BENCH_CACHE", "BENCH_THREADS", "BENCH_TRACEBACK"):
+    for name in (
+        "TINY_ABSENT",
+        "BENCH_DATA",
+        "BENCH_CACHE",
+        "BENCH_THREADS",
+        "BENCH_GPUS",
+        "BENCH_TRACEBACK",
+    ):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(gpus, "_read", lambda: ([], []))
     return tmp_path
 
 
@@ -413,3 +421,32 @@ def test_interrupted_training_ends_its_workers_and_continues(
     line = next(text for event in events if (text := text_of(event) or "").startswith("[1/1]"))
     events.close()
     assert int(line.split("continued after epoch ")[1]) >= 2
+
+
+def test_a_gpu_that_is_not_there_is_one_line_before_anything_is_built(here: Path, bench: Bench) -> None:
+    done = bench("run", "--all", "--profile", "tiny", "--gpus", "5")
+    assert done.code == 2
+    assert done.err == "bench: --gpus: there is no GPU '5'; visible: none; or --gpus none for the CPU\n"
+    assert not list(here.rglob("*.npy"))
+
+
+def test_what_is_asked_of_the_machine_reaches_the_executor(
+    here: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds: list[Machine] = []
+
+    class Noting(tiny.FakeExecutor):
+        def __init__(self, machine: Machine) -> None:
+            kinds.append(machine)
+
+    tiny.use_executor(monkeypatch, Noting)
+    command = ("run", "--all", "--force", "--profile", "tiny")
+    monkeypatch.setenv("BENCH_GPUS", "1")
+    assert bench(*command).code == 0
+    given = ("--gpus", "0,2", "--slots-per-gpu", "auto", "--gpu-free", "0.3", "--no-wait", "--workers", "3")
+    assert bench(*command, *given, "--stall-limit", "5", "--cell-limit", "1.5").code == 0
+    assert kinds == [
+        Machine(gpus="1"),
+        Machine(3, "0,2", slots_per_gpu=AUTO, gpu_free=0.3, wait=False, stall_limit=5, cell_limit=1.5),
+    ]
+    assert bench(*command, "--slots-per-gpu", "0").code == 2

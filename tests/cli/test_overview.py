@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import devices
+from bench import gpus
 from bench.cli import overview
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
@@ -171,7 +171,7 @@ def test_an_odd_number_of_views_is_remarked_on_and_stored_pairs_have_none(
 def test_plan_forecasts_what_is_left_by_the_speeds_that_were_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(gpus, "_read", lambda: ([], []))
     prepared = resolve.resolve(tiny.request(tiny.write(tmp_path), threads=0))
     trained = prepared.plan.cells[2].spec
     key = speeds.key(trained, speed._machine(1))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import devices
+from bench import gpus
 from bench.cli import overview
 from bench.cli.speed import of_speeds
 from bench.errors import BenchError
@@ -29,7 +29,7 @@ class InProcess:
     planted: NetworkSpeed | NetworkFault | None = None
     asked: list[tuple[Measurement, int]] = []  # noqa: RUF012
 
-    def __init__(self, gpu: int | None) -> None:
+    def __init__(self, device: str | None) -> None:
         pass
 
     def __enter__(self) -> InProcess:
@@ -60,7 +60,7 @@ def measured(
 def worker(monkeypatch: pytest.MonkeyPatch) -> type[InProcess]:
     kind = type("Planted", (InProcess,), {"asked": []})
     monkeypatch.setattr(speed, "Worker", kind)
-    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(gpus, "_read", lambda: ([], []))
     monkeypatch.setattr(speed, "_load", lambda: 0.0)
     return kind
 

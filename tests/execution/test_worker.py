@@ -56,7 +56,7 @@ class Story:
     def check(self, name: str, worker: Worker, networks: Iterable[Network], log: Path) -> None:
         worker.begin(NetworkCheck(tuple(networks), log), threads=1)
         self.pids[name] = worker._process.pid
-        self.faults[name] = worker.checked()
+        self.faults[name] = worker.checked().faults
 
     def tell(self, name: str, worker: Worker, kill_after: int | None = None) -> None:
         events = self.events[name] = []
@@ -160,7 +160,7 @@ def story(
     told = Story(root, tasks)
     with Worker() as worker:
         told.check("some", worker, some_networks(root / "some"), root / "some.txt")
-        told.asked_twice = worker.checked()  # type: ignore[attr-defined]
+        told.asked_twice = worker.checked().faults  # type: ignore[attr-defined]
         for name in ("missing", "bug", "first", "nan", "second"):
             told.tell(name, worker)
         told.tell("killed", worker, kill_after=3)
@@ -325,7 +325,7 @@ def test_a_worker_starts_with_variables_that_its_parent_does_not_keep(
 def test_a_broken_pipe_names_the_signal(worker: Worker) -> None:
     worker._start(1)
     worker._process.terminate()
-    assert "SIGTERM" in worker._cause_of_death()
+    assert "SIGTERM" in worker._cause_of_death(EOFError())
     assert worker._process is None
 
 

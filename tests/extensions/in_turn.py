@@ -7,13 +7,14 @@ from typing import Self
 
 from bench.events import Event
 from bench.execution.attempt import attempt, check_networks
+from bench.execution.machine import Machine
 from bench.execution.task import NetworkCheck, NetworkFault, Task, started
 
 
 class InTurn:
     """Runs cells where the runner runs."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, machine: Machine) -> None:
         self._faults: list[NetworkFault] = []
 
     def __enter__(self) -> Self:
@@ -24,7 +25,7 @@ class InTurn:
 
     def begin(self, check: NetworkCheck, threads: Sequence[int]) -> None:
         """Build each network once."""
-        self._faults = check_networks(check)
+        self._faults = check_networks(check).faults
 
     def faults(self) -> Generator[Event, None, list[NetworkFault]]:
         """Return the networks that cannot be built."""

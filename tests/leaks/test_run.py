@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import devices, leaks, phantom
+from bench import gpus, leaks, phantom
 from bench.data.pairs import pairs
 from bench.data.sources.catalogue import SliceRef
 from bench.data.splits import Folds, Selection
@@ -64,7 +64,7 @@ def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pairs are built, so the slices are read from the source, and no tables are drawn."""
     monkeypatch.setattr(runner, "build", lambda *_: iter(()))
     monkeypatch.setattr(runner.report, "write", lambda *_: [])
-    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(gpus, "_read", lambda: ([], []))
 
 
 @pytest.mark.usefixtures("unbuilt")
