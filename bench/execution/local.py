@@ -29,6 +29,7 @@ class Local:
         self._stack = ExitStack()
         self._gpu: int | None = None
         self._workers: list[Worker] = []
+        self._stopped = False
         self._asked: tuple[NetworkCheck, Sequence[int]] | None = None
 
     def __enter__(self) -> Self:
@@ -64,15 +65,25 @@ class Local:
         if len(self._workers) > 1:
             yield Message(f"up to {len(self._workers)} cells at once")
         waiting, number = list(tasks), 0
-        while waiting or self._at_work():
+        while self._at_work() or (waiting and not self._stopped):
             for worker in self._workers:
+                if self._stopped:
+                    break
                 if worker.task is None and (task := self._next(worker, waiting)) is not None:
                     waiting.remove(task)
                     number += 1
                     yield started(task, number, len(tasks))
                     worker.give(task, self._cores(worker, task.threads))
+            if self._stopped:  # in a moment when a worker was started
+                self.stop()
             for worker in self._heard():
                 yield from worker.receive()
+
+    def stop(self) -> None:
+        """Ask the cells at work to save their state and end; no other begins."""
+        self._stopped = True
+        for worker in self._workers:
+            worker.stop()
 
     def _start(self, gpu: int | None) -> None:
         assert self._asked is not None

@@ -18,11 +18,15 @@ from typing import Any
 
 from bench import devices, environment
 from bench.events import CellEnded, Event, Message
+from bench.execution import run_lock
 from bench.execution.attempt import attempt, check_networks, measure
+from bench.execution.stopping import TO_BE_CONTINUED, Request
 from bench.execution.task import Measurement, NetworkCheck, NetworkFault, Task, fail
 from bench.plan.forecast import NetworkSpeed
 
 STOP_S = 5.0
+LEFT = (f"exit code {TO_BE_CONTINUED}", signal.SIGTERM.name)  # SIGTERM: before it could take it as a request
+STOPPED = "the next run continues it from its last saved state"
 
 
 class Worker:
@@ -38,6 +42,7 @@ class Worker:
         self.task: Task | None = None  # the cell at work
         self.traced = ""  # the network that the process has traced last, as ``Task.network``
         self._began = 0.0
+        self._stopping = False
         self._process: Any = None
         self._pipe: Connection | None = None
         self._check: NetworkCheck | None = None  # asked and not answered yet
@@ -96,17 +101,31 @@ class Worker:
         try:
             event = self._recv()
         except (EOFError, OSError):  # OSError: it died within a message
-            message = self._cause_of_death()
-            ended = fail(task, message)
-            yield Message("the worker process died and is started again for the next cell")
-            event = CellEnded(task.id, ended.status, message, time.monotonic() - self._began)
+            asked, name = self._stopping, self._end()
+            if asked or name in LEFT:
+                status, message = "stopped", STOPPED  # no record: the cell stays open
+            else:
+                message = _cause_of_death(name)
+                status = fail(task, message).status
+                yield Message("the worker process died and is started again for the next cell")
+            event = CellEnded(task.id, status, message, time.monotonic() - self._began)
         if isinstance(event, CellEnded):
             self.task = None
+            if event.status == "stopped" and self._process is not None:
+                self._forget()  # it leaves; the next cell has another
         yield event
+
+    def stop(self) -> None:
+        """Ask the process to save the cell at work and leave; ``receive`` then ends it as stopped."""
+        if self._process is not None and self._process.is_alive():
+            self._stopping = True
+            self._process.terminate()
 
     def close(self) -> None:
         """End the process; what it has not saved is lost, what it has saved is whole."""
         if self._process is not None:
+            if self._stopping:
+                self._process.kill()  # it was asked before
             self._process.terminate()
             self._forget()
 
@@ -131,7 +150,7 @@ class Worker:
         code: int | None = self._process.exitcode
         if self._pipe is not None:
             self._pipe.close()
-        self._process = self._pipe = None
+        self._process, self._pipe, self._stopping = None, None, False
         self.cores, self.traced = (), ""
         return code
 
@@ -154,16 +173,16 @@ class Worker:
         assert self._pipe is not None
         return self._pipe
 
-    def _cause_of_death(self) -> str:
-        name = self._end()
-        if name == signal.SIGKILL.name:
-            return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
-        return f"the worker process died ({name}); see log.txt in the cell's folder, then use --retry-failed"
-
     def _end(self) -> str:
         """Return the signal or the exit code that the process has ended with."""
         code = self._forget()
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+
+def _cause_of_death(name: str) -> str:
+    if name == signal.SIGKILL.name:
+        return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
+    return f"the worker process died ({name}); see log.txt in the cell's folder, then use --retry-failed"
 
 
 @contextlib.contextmanager
@@ -203,8 +222,10 @@ def _signals_later() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, cores: tuple[int, ...]) -> None:
-    """Run tasks until the pipe closes. Ctrl-C is for the parent, which ends this process."""
+    """Run tasks until the pipe closes or the process is asked to stop. Ctrl-C is for the parent, which then asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop = Request()
+    stop.listen()
     devices.hold_to(cores)
     environment.describe()  # now: the commit is that of the code that is loaded
     while True:
@@ -214,20 +235,23 @@ def _serve(pipe: Connection, cores: tuple[int, ...]) -> None:
             return
         with _output_to(work.log):
             try:
-                answer = _answer(work, pipe)
+                answer = _answer(work, pipe, stop)
             except BrokenPipeError:
                 raise SystemExit(1) from None  # the parent is gone
             pipe.send(answer)
+        if stop.asked:
+            os._exit(TO_BE_CONTINUED)
 
 
-def _answer(work: NetworkCheck | Measurement | Task, pipe: Connection) -> Any:
+def _answer(work: NetworkCheck | Measurement | Task, pipe: Connection, stop: Request) -> Any:
     """Do some work and return its result; ``pipe`` takes the events of a cell on the way."""
     match work:
         case NetworkCheck():
             return check_networks(work)
         case Measurement():
             return measure(work)
-    return attempt(work, pipe.send)
+    with run_lock.shared(work.store.folder.parent):
+        return attempt(work, pipe.send, stop)
 
 
 @contextlib.contextmanager
