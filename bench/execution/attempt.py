@@ -35,7 +35,7 @@ def attempt(task: Task, emit: Callable[[Event], None], stop: Request | None = No
     """
     began = time.monotonic()
     try:
-        ended = _ended(task, emit, stop or Request())
+        ended = _ended(task, emit, stop)
         message = "" if ended.status == "finished" else ended.attempts[-1].message
     except BrokenPipeError:
         raise
@@ -56,7 +56,7 @@ def _how_far(task: Task, updates: int) -> str:
     return f"its state is saved, {updates} of {training.updates} updates"
 
 
-def _ended(task: Task, emit: Callable[[Event], None], stop: Request) -> Record:
+def _ended(task: Task, emit: Callable[[Event], None], stop: Request | None) -> Record:
     if task.planned.spec.build is None:
         from bench.execution import scoring  # a row without a network needs no backend
 

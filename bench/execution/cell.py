@@ -23,12 +23,13 @@ from bench.training.order import SampleOrder
 from bench.training.step import TrainingStep
 
 
-def run(task: Task, cache: networks.NetworkCache, emit: Emit, stop: Request) -> Record:
+def run(task: Task, cache: networks.NetworkCache, emit: Emit, stop: Request | None = None) -> Record:
     """Train and score one cell, write its files, the record last, and return the record.
 
     Raises:
         Stopped: ``stop`` asked for it; the state is saved.
     """
+    stop = stop or Request()
     pairs, outcome = scoring.opened(task)
     step = cache.step(task.planned.spec, pairs, task.code)
     model, state = step.network, _start(task, step, emit)

@@ -284,7 +284,11 @@ class Chaos:
         assert len(self.finished) == CELLS
         assert self.files() == self.expected.files()
         for cell in self.finished:
-            same(self.store.cell(cell), self.expected.store.cell(cell))
+            ours, theirs = self.store.cell(cell), self.expected.store.cell(cell)
+            same(ours, theirs)
+            assert [{**row, "seconds": 0} for row in ours.read_history()] == [
+                {**row, "seconds": 0} for row in theirs.read_history()
+            ]
         assert self.tables() == self.expected.tables()
 
     def files(self) -> list[str]:
