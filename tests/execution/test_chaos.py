@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.execution.chaos import KILLS, PHASES, Chaos, Point, rounds
+from tests.execution.chaos import CELLS, KILLS, PHASES, Chaos, Point, rounds
 
 POINTS = int(os.environ.get("CHAOS_POINTS", "50"))  # of the long test; more seconds, more points
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
@@ -23,17 +23,18 @@ FIVE = (
 )
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Chaos:
-    """A run that nothing has disturbed."""
-    chaos = Chaos(tmp_path_factory.mktemp("undisturbed"))
+def undisturbed(folder: Path, cells: tuple[str, ...]) -> Chaos:
+    """Return a run that nothing has disturbed."""
+    chaos = Chaos(folder, cells=cells)
     chaos.finish()
     return chaos
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
-def test_a_run_killed_at_five_points_ends_like_an_undisturbed_one(undisturbed: Chaos, tmp_path: Path) -> None:
-    chaos, rng = Chaos(tmp_path, expected=undisturbed), random.Random(SEED)
+def test_a_run_killed_at_five_points_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+    expected = undisturbed(tmp_path / "undisturbed", CELLS[:2])
+    chaos, rng = Chaos(tmp_path / "chaos", cells=CELLS[:2], expected=expected), random.Random(SEED)
     hit = list(rounds(chaos, FIVE, rng, each=len(FIVE)))
     print(*chaos.log, sep="\n")
     assert len(hit) == len(FIVE), chaos.log
@@ -42,12 +43,11 @@ def test_a_run_killed_at_five_points_ends_like_an_undisturbed_one(undisturbed: C
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 @pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
-def test_a_run_killed_at_random_points_ends_like_an_undisturbed_one(
-    undisturbed: Chaos, tmp_path: Path
-) -> None:
+def test_a_run_killed_at_random_points_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     """At least ``POINTS`` points are hit, every phase and every kill among them; ``pytest -s`` shows them."""
     rng, hit = random.Random(SEED), 0
-    chaos = Chaos(tmp_path, workers=2, expected=undisturbed)
+    expected = undisturbed(tmp_path / "undisturbed", CELLS)
+    chaos = Chaos(tmp_path / "chaos", workers=2, expected=expected)
     while hit < POINTS:
         points = [Point.drawn(rng) for _ in range(6)]
         points.sort(key=lambda point: list(PHASES).index(point.phase))  # a run goes on, so most are reached
