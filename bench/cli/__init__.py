@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -12,11 +13,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.console import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, leave, mute, result, say, show
+from bench.cli.console import (
+    BAD_INPUT,
+    DONE,
+    INTERRUPTED,
+    SOME_FAILED,
+    TO_BE_CONTINUED,
+    leave,
+    mute,
+    result,
+    say,
+    show,
+)
 from bench.cli.data import data
 from bench.cli.options import File, executor, inputs, machine, profile_option, reports_option, runs_option
 from bench.cli.speed import speed
 from bench.errors import BenchError
+from bench.execution.stopping import Wish
+
+STOPPING = "stopping: the cells at work save their state; press Ctrl-C again to stop at once\n"
 
 if TYPE_CHECKING:
     from bench.execution.resolve import Request
@@ -39,27 +54,48 @@ def cli() -> None:
 @machine
 @executor
 @click.option("--force", is_flag=True, help="Run the cells anew, also those that have ended.")
+@click.option(
+    "--save-every",
+    type=click.FloatRange(min=0),
+    default=600.0,
+    show_default=True,
+    envvar="BENCH_SAVE_EVERY",
+    help="Seconds between two saved states of a training, at most; each epoch saves one too.",
+)
 @click.option("--retry-failed", is_flag=True, help="Try failed and diverged cells once more.")
 @click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
+@click.pass_obj
 def run(
+    wish: Wish,
     request: Request,
     everything: bool,
     only: tuple[str, ...],
     more: tuple[str, ...],
     reports: Path,
     force: bool,
+    save_every: float,
     retry_failed: bool,
 ) -> None:
     """Train and score what has not ended yet, then write the tables.
 
-    On a CPU several cells run side by side. Stop it with Ctrl-C at any time: the same command continues from the last
-    finished epoch of each.
+    On a CPU several cells run side by side. Stop it with Ctrl-C at any time: the cells at work save their state and the
+    same command continues from there; a second Ctrl-C ends it at once.
     """
     cells = _cells(everything, only, more)
     from bench.execution import runner
 
-    request = replace(request, only=cells, reports=reports, force=force, retry_failed=retry_failed)
-    leave(SOME_FAILED if show(runner.run(request)) else DONE)
+    request = replace(
+        request,
+        only=cells,
+        reports=reports,
+        force=force,
+        retry_failed=retry_failed,
+        save_every_s=save_every,
+    )
+    bad = show(runner.run(request, wish))
+    if wish.asked:
+        raise Interrupted(wish.signal)
+    leave(SOME_FAILED if bad else DONE)
 
 
 @cli.command()
@@ -159,26 +195,43 @@ cli.add_command(speed)
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, or a signal that asks this process to end."""
+    """Ctrl-C, or a signal that asks this process to end; ``code`` is the exit code for it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = INTERRUPTED if number == signal.SIGINT else TO_BE_CONTINUED
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise Interrupted
+def _listen(wish: Wish) -> None:
+    """Let a first signal ask the cells at work to save and end; without any, and at a second one, end at once."""
+    terminals = [stream.fileno() for stream in (sys.__stdout__, sys.__stderr__) if stream and stream.isatty()]
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            for terminal in terminals:  # it is gone
+                os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
+        if not wish.ask(number):
+            raise Interrupted(number)
+        with suppress(OSError):
+            os.write(2, STOPPING.encode())  # the stream may be in the middle of a line
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # ignored for nohup, or in the background
+            signal.signal(number, interrupt)
 
 
 def main() -> None:
     """Run ``bench``; every fault a user can cause ends in one line and exit code 2."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # ignored for nohup, or in the background
-                signal.signal(number, _interrupt)
-        with cli.make_context("bench", sys.argv[1:]) as context:
+        wish = Wish()
+        _listen(wish)
+        with cli.make_context("bench", sys.argv[1:], obj=wish) as context:
             cli.invoke(context)
         code = DONE
     except click.exceptions.Exit as end:
         code = end.exit_code
-    except Interrupted:
-        code = _fail("interrupted; the same command continues from what is finished", INTERRUPTED)
+    except Interrupted as end:
+        code = _fail("interrupted; the same command continues from what is finished", end.code)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Generator
@@ -15,6 +16,8 @@ from bench.events import Event, RunEnded
 Value = TypeVar("Value")
 
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+TO_BE_CONTINUED = 75  # EX_TEMPFAIL of sysexits.h: the system has ended the command, which can be continued
+_GONE = (errno.EIO, errno.ENXIO)  # the terminal of the output was closed
 
 
 def show(events: Generator[Event, None, object]) -> int:
@@ -46,6 +49,10 @@ def say(text: str) -> None:
     try:
         click.echo(text)
     except BrokenPipeError:
+        mute()
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
         mute()
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from bench import devices
 from bench.errors import BenchError, InputChanged
 from bench.events import CellEnded, Event
+from bench.execution.stopping import Request
 from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, fail
+from bench.training.checkpoint import Stopped
 
 if TYPE_CHECKING:
     from bench.plan.forecast import NetworkSpeed
@@ -22,21 +24,23 @@ if TYPE_CHECKING:
 UPDATES_PER_DISPATCH = 16
 
 
-def attempt(task: Task, emit: Callable[[Event], None]) -> CellEnded:
-    """Try one cell and return how it ended; ``emit`` gets its events on the way.
+def attempt(task: Task, emit: Callable[[Event], None], stop: Request | None = None) -> CellEnded:
+    """Try one cell and return how it ended; ``emit`` gets its events on the way, ``stop`` may end it before.
 
     A cell whose input is no longer what was planned or built ends as failed without a record: nothing was done in its
-    name, so it stays open and the same command runs it again.
+    name, so it stays open and the same command runs it again. So does one that is stopped; its state is saved.
 
     Raises:
         BrokenPipeError: nobody is there any more to take the events.
     """
     began = time.monotonic()
     try:
-        ended = _ended(task, emit)
+        ended = _ended(task, emit, stop)
         message = "" if ended.status == "finished" else ended.attempts[-1].message
     except BrokenPipeError:
         raise
+    except Stopped as stopped:
+        return CellEnded(task.id, "stopped", _how_far(task, stopped.updates), time.monotonic() - began)
     except InputChanged as error:
         return CellEnded(task.id, "failed", str(error), time.monotonic() - began)
     except Exception as error:
@@ -46,14 +50,22 @@ def attempt(task: Task, emit: Callable[[Event], None]) -> CellEnded:
     return CellEnded(task.id, ended.status, message, time.monotonic() - began)
 
 
-def _ended(task: Task, emit: Callable[[Event], None]) -> Record:
+def _how_far(task: Task, updates: int) -> str:
+    training = task.planned.spec.training
+    assert training is not None
+    return f"its state is saved, {updates} of {training.updates} updates"
+
+
+def _ended(task: Task, emit: Callable[[Event], None], stop: Request | None) -> Record:
     if task.planned.spec.build is None:
         from bench.execution import scoring  # a row without a network needs no backend
 
         return scoring.untreated(task, emit)
     from bench.execution import cell  # here Keras and the backend come in
 
-    return (cell.rescore if task.rescore else cell.run)(task, _networks(), emit)
+    if task.rescore:
+        return cell.rescore(task, _networks(), emit)
+    return cell.run(task, _networks(), emit, stop)
 
 
 def check_networks(check: NetworkCheck) -> Checked:

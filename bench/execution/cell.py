@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from bench import atomic
 from bench.data.pairs.pairs import PairSet
 from bench.errors import BenchError
-from bench.events import Event, Progress
+from bench.events import Event, Message, Progress
 from bench.execution import scoring
+from bench.execution.stopping import Request
 from bench.execution.task import Task, earlier_attempts, end, next_seed, with_attempt
 from bench.records.record import Record
-from bench.training import evaluate, networks, random_layers
-from bench.training.checkpoint import State, load_state
+from bench.training import checkpoint, evaluate, networks, random_layers
+from bench.training.checkpoint import State, Stopped
 from bench.training.fit import Emit, FitTask, fit, fresh_state
 from bench.training.order import SampleOrder
 from bench.training.step import TrainingStep
 
 
-def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
-    """Train and score one cell, write its files, the record last, and return the record."""
+def run(task: Task, cache: networks.NetworkCache, emit: Emit, stop: Request | None = None) -> Record:
+    """Train and score one cell, write its files, the record last, and return the record.
+
+    Raises:
+        Stopped: ``stop`` asked for it; the state is saved.
+    """
+    stop = stop or Request()
     pairs, outcome = scoring.opened(task)
     step = cache.step(task.planned.spec, pairs, task.code)
-    model, state = step.network, _start(task, step)
-    divergence = fit(step, state, _fit_task(task, pairs, state, emit))
+    model, state = step.network, _start(task, step, emit)
+    fit_task = _fit_task(task, pairs, state, emit, stop)
+    with stop.training():
+        divergence = fit(step, state, fit_task)
+    if stop.asked:  # after the last update, which is saved too
+        raise Stopped(state.updates)
     task.store.write_history(state.history)
     outcome = replace(
         outcome,
@@ -36,7 +48,7 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     if divergence is not None:
         attempts = with_attempt(task, "diverged", divergence.message, epoch=divergence.epoch)
         record = end(task, replace(outcome, status="diverged", attempts=attempts))
-        task.store.state.unlink(missing_ok=True)
+        checkpoint.remove(task.store.state)
         return record
     predict = _trained(model, state.best, state.seed)
     task.store.write_weights([variable.path for variable in model.weights], networks.values(model.weights))
@@ -65,19 +77,30 @@ def _trained(model: Any, weights: list[np.ndarray], seed: int) -> evaluate.Predi
     return evaluate.predictor(model)
 
 
-def _start(task: Task, step: TrainingStep) -> State:
-    """Return the saved state of this attempt, or a fresh one. A new attempt after a divergence has its own seed."""
+def _start(task: Task, step: TrainingStep, emit: Emit) -> State:
+    """Return the saved state of this attempt, or a fresh one. A new attempt after a divergence has its own seed.
+
+    The history on disk is then that of the state: it may be an epoch behind, or ahead of a state gone back to.
+    """
+
+    def tell(text: str) -> None:
+        sys.stdout.write(f"{text}\n")  # to the log of the cell
+        emit(Message(f"{task.id}: {text}"))
+
     seed = next_seed(task, earlier_attempts(task))
-    fresh, saved = fresh_state(step, seed), load_state(task.store.state)
+    fresh, saved = fresh_state(step, seed), checkpoint.restored(task.store.state, tell)
+    if saved is None:
+        atomic.remove(task.store.history)
     if saved is None or saved.seed != seed:
         return fresh
     if not saved.fits(fresh):
         message, remedy = "saved state of another network or optimizer", "run with --force to start anew"
         raise BenchError(message, file=task.store.state, remedy=remedy)
+    task.store.write_history(saved.history)
     return saved
 
 
-def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
+def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit, stop: Request) -> FitTask:
     training = task.planned.spec.training
     assert training is not None
     validation = evaluate.Validation(pairs, pairs.parts["validation"])
@@ -95,6 +118,8 @@ def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
         psnr_input=validation.mean_psnr(evaluate.untreated),
         path=task.store.state,
         emit=keep_and_emit,
+        stop=lambda: stop.asked,
+        save_every_s=task.save_every_s,
     )
 
 

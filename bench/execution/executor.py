@@ -47,6 +47,12 @@ class Executor(Protocol):
         A cell has ended once its record is on disk (``attempt.attempt`` writes it, or ``task.fail``).
         """
 
+    def stop(self) -> None:
+        """Let the cells at work save their state and end as ``stopped``, and begin no other: ``run`` then ends soon.
+
+        A signal handler calls it, at any moment.
+        """
+
 
 #: By name, each made from what a person asked for of the machine.
 EXECUTORS: dict[str, Callable[[Machine], Executor]] = {

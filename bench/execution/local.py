@@ -37,6 +37,7 @@ class Local:
         self._machine = machine or EVERYTHING
         self._stack = ExitStack()
         self._places: list[Place] = []
+        self._stopped = False
         self._asked: tuple[NetworkCheck, Sequence[int]] | None = None
         self._remarks: list[str] = []
 
@@ -91,28 +92,46 @@ class Local:
         if (most := sum(place.slots for place in self._places)) > 1:
             yield Message(f"up to {most} cells at once")
         waiting, numbers = list(tasks), dict[str, int]()
-        while waiting or self._at_work():
+        while self._at_work() or (waiting and not self._stopped):
             for place in self._places:
                 self._fill(place)
                 for worker in place.idle():
-                    if (task := self._next(place, worker, waiting)) is not None:
+                    if not self._stopped and (task := self._next(place, worker, waiting)) is not None:
                         waiting.remove(task)
                         number = numbers.setdefault(task.id, len(numbers) + 1)
                         yield started(task, number, len(tasks))
                         alone = place.is_alone(waiting)
                         worker.give(replace(task, alone=alone), self._cores(worker, task.threads))
+            if self._stopped:  # in a moment when a worker was started
+                self.stop()
             for place, worker in self._heard():
                 task = worker.task
                 for event in worker.receive():
                     if task is not None and isinstance(event, CellEnded) and event.crowded:
                         waiting.insert(0, task)
                         yield place.fewer(task)
+                    elif task is not None and self._left(event):
+                        waiting.insert(0, task)
+                        yield Message(
+                            f"{task.id}: its worker process was ended by SIGTERM; another goes on with it"
+                        )
                     else:
                         yield event
                         if place.growth:
                             place.growth.note(event)
                 if place.growth:
                     yield from place.growth.step(place, waiting)
+
+    def stop(self) -> None:
+        """Ask the cells at work to save their state and end; no other begins."""
+        self._stopped = True
+        for place in self._places:
+            for worker in place.workers:
+                worker.stop()
+
+    def _left(self, event: Event) -> bool:
+        """Return whether a cell has stopped though nobody has asked the run to."""
+        return isinstance(event, CellEnded) and event.status == "stopped" and not self._stopped
 
     def _start(self, free: Sequence[Gpu]) -> None:
         """Make the places of cells with a network and let their workers build the networks."""

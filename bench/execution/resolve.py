@@ -25,6 +25,7 @@ from bench.plan import expand
 from bench.plan.acquisition import Acquisition
 from bench.plan.cells import DataIdentity, Plan, PlannedCell
 from bench.records.store import RunStore
+from bench.training.checkpoint import SAVE_EVERY_S
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Request:
     threads: int = 0  # per cell; 0: by the size of its slices
     machine: Machine = EVERYTHING
     executor: str = "local"  # a name in the table of ``executor``
+    save_every_s: float = SAVE_EVERY_S  # at most between two saved states of a training
 
     @property
     def build_threads(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bench import atomic, report
 from bench.config.load import EXPERIMENTS
@@ -14,20 +15,27 @@ from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
 from bench.events import Event, Message, RunEnded
-from bench.execution import threads
+from bench.execution import run_lock, threads
 from bench.execution.executor import executor_of
 from bench.execution.resolve import Request, ResolvedRun, resolve
+from bench.execution.stopping import Wish
 from bench.execution.task import Network, NetworkCheck, NetworkFault, Task
 from bench.network_code.importing import Planned
 from bench.plan import expand
 from bench.plan.cells import PlannedCell
+from bench.training import checkpoint
 
 
-def run(request: Request) -> Generator[Event, None, None]:
-    """Build the pairs, run every cell that has not ended, write the tables; yield events all the way."""
+def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, None]:
+    """Build the pairs, run every cell that has not ended, write the tables; yield events all the way.
+
+    Where ``wish`` is asked while cells are at work, they save their state, and the run ends without tables.
+    """
+    wish = wish or Wish()
     make_executor = executor_of(request.executor)
     resolved = resolve(request)
-    with atomic.lock(resolved.store.root / ".lock"):
+    with run_lock.exclusive(resolved.store.root):
+        _tidy(resolved, request.reports / request.profile)
         resolved.store.write_plan(resolved.plan)
         resolved.store.write_split(resolved.folds.text)
         todo = [cell for cell in resolved.chosen if _is_open(resolved, cell)]
@@ -44,7 +52,10 @@ def run(request: Request) -> Generator[Event, None, None]:
                 if request.force:  # not before: what cannot be run must not cost the results that are there
                     for cell in todo:
                         resolved.store.cell(cell.id).remove()
-                yield from executor.run([task_of(resolved, cell) for cell in todo])
+                with wish.heeded(executor.stop):
+                    yield from executor.run([task_of(resolved, cell) for cell in todo])
+            if wish.asked:
+                return
         else:
             resolved.store.write_plan(_remembered(resolved).plan)
             yield Message(f"nothing to do: all {len(resolved.chosen)} cells have ended")
@@ -100,6 +111,18 @@ def _remembered(resolved: ResolvedRun) -> ResolvedRun:
     from bench.execution import leak_gate
 
     return replace(resolved, plan=leak_gate.plan_with(resolved, leak_gate.known(resolved)))
+
+
+def _tidy(resolved: ResolvedRun, reports: Path) -> None:
+    """Remove what killed processes have left: unfinished files, and states of cells that have ended."""
+    for folder in (reports, resolved.store.root, *resolved.store.root.glob("*/")):
+        atomic.remove_leftovers(folder)
+    for cell in resolved.plan.cells:
+        store = resolved.store.cell(cell.id)
+        if checkpoint.exists(store.state):
+            record = store.read_record()
+            if record is not None and record.status != "failed":
+                checkpoint.remove(store.state)
 
 
 def _is_open(resolved: ResolvedRun, cell: PlannedCell) -> bool:
@@ -164,6 +187,7 @@ def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
         code=_code(resolved, cell),
         threads=_threads(resolved, cell),
         configuration=resolved.plan.configuration,
+        save_every_s=resolved.request.save_every_s,
     )
 
 

@@ -14,7 +14,7 @@ from bench.execution.task import Outcome, Task, earlier_attempts, end
 from bench.network_code.importing import CodeChanged
 from bench.records import rescoring
 from bench.records.record import Record
-from bench.training import evaluate
+from bench.training import checkpoint, evaluate
 
 Emit = Callable[[Event], None]
 
@@ -42,7 +42,7 @@ def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, ou
     task.store.write_scores(scores.rows)
     task.store.write_samples(scores.names, scores.samples)
     record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}))
-    task.store.state.unlink(missing_ok=True)
+    checkpoint.remove(task.store.state)
     return record
 
 

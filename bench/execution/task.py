@@ -14,6 +14,7 @@ from bench.network_code.importing import Planned
 from bench.plan.cells import Cell, PlannedCell
 from bench.records.record import Attempt, Record, Status
 from bench.records.store import CellStore
+from bench.training import checkpoint
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Task:
     threads: int = 1  # on which its bits depend
     leaky: str = ""  # why the split is leaky; empty: it is clean
     configuration: dict[str, YamlFile] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
+    save_every_s: float = checkpoint.SAVE_EVERY_S  # at most between two saved states of a training
     rescore: bool = False  # the cell has finished: only score it again, from its weights
     #: no other cell shares the GPU or, on a CPU, the memory: then out of memory lowers the micro-batch
     alone: bool = True
@@ -192,4 +194,4 @@ def next_seed(task: Task, attempts: tuple[Attempt, ...]) -> int:
 
 def saved_epochs(task: Task) -> int:
     """Return how many epochs a training goes on from: the rows of its history, which count where a state is saved."""
-    return len(task.store.read_history()) if task.store.state.exists() else 0
+    return len(task.store.read_history()) if checkpoint.exists(task.store.state) else 0

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench import devices, environment
+from bench import devices
 from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
-from bench.execution.attempt import attempt, check_networks, measure
+from bench.execution import serving
 from bench.execution.machine import EVERYTHING, Machine
+from bench.execution.stopping import TO_BE_CONTINUED
 from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, fail
-from bench.execution.watch import Overdue, Watch, beat
+from bench.execution.watch import Overdue, Watch
 from bench.plan.forecast import NetworkSpeed
 from bench.records.record import Record
 
@@ -31,6 +29,8 @@ STOP_S = 5.0
 POLL_S = 1.0
 TRACE_S = 1.0  # in which a process that is stuck writes to its log where
 STARTS = 3  # in a row that come to nothing
+LEFT = (f"exit code {TO_BE_CONTINUED}", signal.SIGTERM.name)  # SIGTERM: before it could take it as a request
+STOPPED = "the next run continues it from its last saved state"
 
 
 class Worker:
@@ -49,6 +49,7 @@ class Worker:
         self._began = 0.0
         self._before: Record | None = None  # of the cell at work, when it was given
         self._starts = 0  # in a row that came to nothing
+        self._stopping = False
         self._process: Any = None
         self._pipe: Connection | None = None
         self._pulse: Any = None
@@ -124,27 +125,40 @@ class Worker:
         try:
             event = self._recv()
         except (EOFError, OSError) as error:  # OSError: it died within a message
-            if self._pulse.value == 0:
+            if self._pulse.value == 0 and not self._stopping:
                 self._start_again(task)
                 return
-            event = self._ended(task, self._cause_of_death(error))
-            yield Message("the worker process died and is started again for the next cell")
+            event = self._ended(task, error)
+            if event.status != "stopped":
+                yield Message("the worker process died and is started again for the next cell")
         except Overdue as error:
-            event = self._ended(task, self._cause_of_death(error))
+            event = self._ended(task, error)
             yield Message(
                 f"{task.id}: {error}; its worker process is ended and started again for the next cell"
             )
         if isinstance(event, CellEnded):
             self.task = None
+            if event.status == "stopped" and self._process is not None:
+                self._forget()  # it leaves; the next cell has another
         yield event
 
-    def _ended(self, task: Task, message: str) -> CellEnded:
-        """Return how a cell ended whose process is gone: by its own record if it is there, else as failed."""
+    def stop(self) -> None:
+        """Ask the process to save the cell at work and leave; ``receive`` then ends it as stopped."""
+        if self._process is not None and self._process.is_alive():
+            self._stopping = True
+            self._process.terminate()
+
+    def _ended(self, task: Task, error: Exception) -> CellEnded:
+        """Return how a cell ended whose process is gone: by its own record if it is there, as stopped or as failed."""
+        asked, words = self._stopping, self._words(error, "")
         seconds, record = time.monotonic() - self._began, task.store.read_record()
-        if record is None or record == self._before or task.rescore:
-            return CellEnded(task.id, fail(task, message).status, message, seconds)
-        last = record.attempts[-1].message if record.attempts else ""
-        return CellEnded(task.id, record.status, last, seconds)
+        if record is not None and record != self._before and not task.rescore:
+            last = record.attempts[-1].message if record.attempts else ""
+            return CellEnded(task.id, record.status, last, seconds)
+        if asked or (not isinstance(error, Overdue) and any(f"({left})" in words for left in LEFT)):
+            return CellEnded(task.id, "stopped", STOPPED, seconds)  # no record: the cell stays open
+        message = _cause_of_death(words)
+        return CellEnded(task.id, fail(task, message).status, message, seconds)
 
     def _start_again(self, task: Task) -> None:
         """Give the cell to a new process: the one before ended as it started; at the third in a row, give up."""
@@ -158,6 +172,8 @@ class Worker:
     def close(self) -> None:
         """End the process; what it has not saved is lost, what it has saved is whole."""
         if self._process is not None:
+            if self._stopping:
+                self._process.kill()  # it was asked before
             self._process.terminate()
             self._forget()
 
@@ -195,7 +211,7 @@ class Worker:
         code: int | None = self._process.exitcode
         if self._pipe is not None:
             self._pipe.close()
-        self._process = self._pipe = None
+        self._process, self._pipe, self._stopping = None, None, False
         self.cores, self.traced = (), ""
         return code
 
@@ -211,20 +227,15 @@ class Worker:
             }
             self._pulse = context.Value("Q", 0, lock=False)
             with _signals_later(), _environment(variables):
-                process = context.Process(target=_serve, args=(theirs, cores, self._pulse), daemon=True)
+                process = context.Process(
+                    target=serving.serve, args=(theirs, cores, self._pulse), daemon=True
+                )
                 process.start()
                 theirs.close()
                 self._process, self._pipe = process, ours
             self.threads, self.cores = threads, cores
         assert self._pipe is not None
         return self._pipe
-
-    def _cause_of_death(self, error: Exception) -> str:
-        """End the process and return for a record why the cell at work has failed."""
-        words = self._words(error, "")
-        if words.endswith(f"({signal.SIGKILL.name})"):
-            return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
-        return f"{words}; see log.txt in the cell's folder, then use --retry-failed"
 
     def _words(self, error: Exception, when: str) -> str:
         """End the process, by force where it is stuck, and return how it ended."""
@@ -241,6 +252,13 @@ class Worker:
         """Return the signal or the exit code that the process has ended with."""
         code = self._forget()
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+
+def _cause_of_death(words: str) -> str:
+    """Return for a record why a cell has failed whose process ended in these words."""
+    if words.endswith(f"({signal.SIGKILL.name})"):
+        return "the worker was killed, most likely for want of memory; lower the batch and use --retry-failed"
+    return f"{words}; see log.txt in the cell's folder, then use --retry-failed"
 
 
 @contextlib.contextmanager
@@ -277,50 +295,3 @@ def _signals_later() -> Iterator[None]:
             signal.signal(number, handler)
     for late in arrived:
         signal.raise_signal(late)
-
-
-def _serve(pipe: Connection, cores: tuple[int, ...], pulse: Any) -> None:
-    """Run tasks until the pipe closes. Ctrl-C is for the parent, which ends this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    faulthandler.enable()  # a crash, and on request a hang, leave in the log where
-    faulthandler.register(signal.SIGUSR1)
-    beat(pulse)
-    devices.hold_to(cores)
-    environment.describe()  # now: the commit is that of the code that is loaded
-    while True:
-        try:
-            work: NetworkCheck | Measurement | Task = pipe.recv()
-        except EOFError:
-            return
-        with _output_to(work.log):
-            try:
-                answer = _answer(work, pipe)
-            except BrokenPipeError:
-                raise SystemExit(1) from None  # the parent is gone
-            pipe.send(answer)
-
-
-def _answer(work: NetworkCheck | Measurement | Task, pipe: Connection) -> Any:
-    """Do some work and return its result; ``pipe`` takes the events of a cell on the way."""
-    match work:
-        case NetworkCheck():
-            return check_networks(work)
-        case Measurement():
-            return measure(work)
-    return attempt(work, pipe.send)
-
-
-@contextlib.contextmanager
-def _output_to(file: Path) -> Iterator[None]:
-    """Send what libraries print, from Python or from C, to the end of ``file``."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with open(file, "a", encoding="utf-8") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()

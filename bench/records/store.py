@@ -1,8 +1,8 @@
 """The results of a run on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
 A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``samples.npz`` and ``weights.npz``; while it
-trains also ``state.npz``, while it is scored again ``scores.new.csv``. The record is written last: a folder without one
-is not finished.
+trains also ``state.npz`` and the state before it, ``state.previous.npz``, while it is scored again ``scores.new.csv``.
+The record is written last: a folder without one is not finished.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ class CellStore:
     def state(self) -> Path:
         """The saved state of an unfinished training."""
         return self.folder / "state.npz"
+
+    @property
+    def history(self) -> Path:
+        """One row per epoch; of an unfinished training up to its saved state."""
+        return self.folder / "history.csv"
 
     @property
     def weights(self) -> Path:
@@ -113,11 +118,11 @@ class CellStore:
 
     def write_history(self, rows: Iterable[Row]) -> None:
         """Write one row per epoch: epoch, updates, loss, validation scores, learning rate, seconds."""
-        atomic.write_text(self.folder / "history.csv", _to_csv(rows))
+        atomic.write_text(self.history, _to_csv(rows))
 
     def read_history(self) -> list[dict[str, str | float]]:
         """Return the rows of ``history.csv``; an empty list where there is none."""
-        return _from_csv(self.folder / "history.csv")
+        return _from_csv(self.history)
 
     def weights_sha256(self) -> str:
         """Return the SHA-256 of ``weights.npz``; empty where there is none."""

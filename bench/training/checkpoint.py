@@ -1,11 +1,19 @@
-"""The saved state of a training: all that the rest of it depends on. NumPy only."""
+"""The saved states of a training, each all that the rest of it depends on: the last and the one before it. NumPy only.
+
+A file of a state ends with the SHA-256 of all before it, so one that a disk has damaged is known before anything of it
+is used; ``restored`` then goes back to the one before.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -13,10 +21,25 @@ from bench import atomic
 from bench.errors import BenchError
 
 Weights = list[np.ndarray]
-STATE_SCHEMA = 3
+SAVE_EVERY_S = 600.0
+STATE_SCHEMA = 4
 _GROUPS = ("weights", "optimizer", "best", "random", "loss")
 _VALUES = ("seed", "best_epoch", "history", "updates", "seconds", "threads")
 _ANEW = "run with --force to start anew"
+_MARK = b"sha256 "
+_TRAILER = len(_MARK) + 64
+
+
+class Damaged(BenchError):
+    """A file of a state that is cut short or changed."""
+
+
+class Stopped(Exception):
+    """A training was asked to stop and has saved its state after so many ``updates``; the same call goes on there."""
+
+    def __init__(self, updates: int) -> None:
+        super().__init__(updates)
+        self.updates = updates
 
 
 @dataclass
@@ -41,15 +64,25 @@ class State:
     threads: int = 0
 
     def save(self, path: Path) -> None:
-        """Write the state; the previous one stays until this one is whole."""
+        """Write the state; the last one becomes the one before it once this one is whole, and is kept."""
         meta = {"schema": STATE_SCHEMA, **{name: getattr(self, name) for name in _VALUES}}
         arrays: dict[str, Any] = {
             f"{group}_{index:04d}": value
             for group in _GROUPS
             for index, value in enumerate(getattr(self, group))
         }
-        with atomic.replace_with(path) as temporary, open(temporary, "wb") as file:
+        with atomic.replace_with(path) as temporary, open(temporary, "w+b") as file:
             np.savez(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0, os.SEEK_END)
+            file.write(_MARK + digest.encode())  # what follows an archive is passed over by its readers
+            file.flush()
+            os.fsync(file.fileno())
+            if (
+                path.exists()
+            ):  # a rename, as some disks have no links: for a moment there is the one before only
+                path.replace(previous(path))
 
     def fits(self, fresh: State) -> bool:
         """Return whether all arrays have the shapes of those of ``fresh``, a state of the same network."""
@@ -58,37 +91,117 @@ class State:
         return ours == theirs
 
 
-def load_state(path: Path) -> State | None:
-    """Return the saved state, or None where there is none.
+def previous(path: Path) -> Path:
+    """Return the file of the state before that of ``path``."""
+    return path.with_stem(f"{path.stem}.previous")
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is a saved state, or one before it."""
+    return path.exists() or previous(path).exists()
+
+
+def remove(path: Path) -> None:
+    """Remove the saved state and the one before it, the older first."""
+    previous(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def restored(path: Path, tell: Callable[[str], None]) -> State | None:
+    """Return the saved state, or the one before it where that is damaged; None where there is none.
+
+    A damaged file is removed, and ``tell`` gets a line that says so and where the training goes on.
 
     Raises:
-        BenchError: the file is broken or of another schema.
+        BenchError: a file cannot be read, or is of another schema.
     """
-    if not path.exists():
-        return None
+    damage = []
+    for file in (path, previous(path)):
+        try:
+            state = load_state(file)
+        except Damaged as error:
+            damage.append(f"{file.name}: {error.message}")
+            continue
+        if state is None:
+            continue
+        if damage:
+            file.replace(path)  # else the next save would keep the damaged one as the one before it
+            tell(f"{damage[0]}; going on from the state before it, after update {state.updates}")
+        return state
+    if damage:
+        remove(path)
+        tell(f"{' and '.join(damage)}; no other state is there, starting anew")
+    return None
+
+
+def load_state(path: Path) -> State | None:
+    """Return the state of one file, or None where there is none.
+
+    Raises:
+        Damaged: the file is cut short or changed.
+        BenchError: it cannot be read, or is of another schema.
+    """
     try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            meta = json.loads(bytes(file["meta"]))
+        with open(path, "rb") as stream:
+            return _read(stream, path, whole=_is_whole(stream))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        kind = Damaged if error.errno == errno.EIO else BenchError
+        raise kind(f"cannot be read ({error.strerror})", file=path, remedy=_ANEW) from None
+
+
+def _read(stream: BinaryIO, path: Path, *, whole: bool) -> State:
+    try:
+        meta = _meta(stream)
+        if meta["schema"] != STATE_SCHEMA:
+            message = f"saved state of schema {meta['schema']}, not {STATE_SCHEMA}"
+            raise BenchError(message, file=path, remedy=_ANEW)
+        if not whole:
+            raise Damaged("broken checkpoint (its checksum does not fit)", file=path, remedy=_ANEW)
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as file:
             groups: dict[str, Weights] = {group: [] for group in _GROUPS}
             for name in sorted(set(file.files) - {"meta"}, key=_place):
                 groups[name.rpartition("_")[0]].append(file[name])
-            if meta["schema"] != STATE_SCHEMA:
-                raise BenchError(
-                    f"saved state of schema {meta['schema']}, not {STATE_SCHEMA}", file=path, remedy=_ANEW
-                )
-            values: dict[str, Any] = {**groups, **{name: meta[name] for name in _VALUES}}
-            return State(**values)
-    except (*atomic.DAMAGED, TypeError) as error:
-        raise BenchError(f"broken checkpoint ({error})", file=path, remedy=_ANEW) from None
+        values: dict[str, Any] = {**groups, **{name: meta[name] for name in _VALUES}}
+        return State(**values)
+    except BenchError:
+        raise
+    except Exception as error:  # a damaged archive may raise anything, for one that it is encrypted
+        if whole and isinstance(error, MemoryError):
+            raise
+        raise Damaged(f"broken checkpoint ({error})", file=path, remedy=_ANEW) from None
 
 
 def saved_threads(path: Path) -> int | None:
-    """Return the threads of the saved state; None where there is none, or none that can be read."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return int(json.loads(bytes(file["meta"]))["threads"]) or None
-    except (*atomic.DAMAGED, TypeError):
-        return None
+    """Return the threads of the saved state or of the one before it; None where no one can be read."""
+    for file in (path, previous(path)):
+        try:
+            with open(file, "rb") as stream:
+                return int(_meta(stream)["threads"]) or None
+        except Exception:  # no file, or one that is damaged: ``restored`` says so
+            continue
+    return None
+
+
+def _meta(stream: BinaryIO) -> Any:
+    """Return what a state says of itself, whether or not the rest of its file is whole."""
+    stream.seek(0)
+    with np.load(stream, allow_pickle=False) as file:
+        return json.loads(bytes(file["meta"]))
+
+
+def _is_whole(stream: BinaryIO) -> bool:
+    """Return whether a file ends with the checksum of all before it."""
+    size = stream.seek(0, os.SEEK_END) - _TRAILER
+    stream.seek(max(0, size))
+    trailer, digest = stream.read(), hashlib.sha256()
+    stream.seek(0)
+    while size > 0 and (part := stream.read(min(size, 1 << 20))):
+        digest.update(part)
+        size -= len(part)
+    return trailer == _MARK + digest.hexdigest().encode()
 
 
 def _place(name: str) -> tuple[str, int]:

@@ -21,7 +21,7 @@ from bench import devices
 from bench.events import EpochEnded, Event, Progress
 from bench.plan.cells import Training
 from bench.training import random_layers
-from bench.training.checkpoint import State
+from bench.training.checkpoint import SAVE_EVERY_S, State, Stopped
 from bench.training.divergence import Divergence, diverged
 from bench.training.initial_weights import initial_weights
 from bench.training.networks import values
@@ -29,7 +29,6 @@ from bench.training.order import SampleOrder
 from bench.training.step import TrainingStep
 
 REPORT_EVERY_S = 0.25
-SAVE_EVERY_S = 600.0
 NAN_CHECK_EVERY = 50  # updates; each look at the loss waits for the device
 
 Emit = Callable[[Event], None]
@@ -43,10 +42,6 @@ class LossNotFinite(Exception):
     def __init__(self, epoch: int, update: int) -> None:
         super().__init__(f"loss is not finite at epoch {epoch}, update {update}")
         self.epoch = epoch
-
-
-class Stopped(Exception):
-    """A training was asked to stop and has saved its state; the same call goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +105,7 @@ def _advance(step: TrainingStep, state: State, task: FitTask) -> None:
             EpochEnded(task.cell, epoch + 1, task.training.epochs, *(row[key] for key in _EVENT_COLUMNS))
         )
     if task.stop() and state.updates < task.training.updates:
-        raise Stopped
+        raise Stopped(state.updates)
 
 
 def _check(step: TrainingStep, state: State, task: FitTask, epoch: int, loss: float) -> None:

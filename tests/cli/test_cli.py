@@ -346,7 +346,8 @@ class Running:
 
     def end(self) -> tuple[int, str]:
         """Wait for the end and return the exit code and stderr."""
-        _, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=60)
+        self.lines += out.splitlines()
         return self.process.returncode, err
 
 
@@ -406,14 +407,18 @@ def test_interrupted_training_ends_its_workers_and_continues(
     second = start(*command)
     second.wait_for_worker()
     second.process.send_signal(signal.SIGTERM)  # to the parent, while the worker is started
-    assert second.end() == (130, STOPPED)
+    assert second.end() == (75, STOPPED)
     assert gone(second)
     third = start(*command)
     third.wait_for("unet-noisy-s1 epoch 2/")
     assert len(third.descendants()) == 3  # two workers and multiprocessing's tracker of resources
     os.killpg(third.process.pid, signal.SIGINT)  # Ctrl-C reaches every process of the terminal
-    assert third.end() == (130, STOPPED)
+    assert third.end() == (130, cli.STOPPING + STOPPED)
     assert gone(third)
+    for name in ("unet-noisy-s1", "unet-sparse-s1"):  # how far each has come
+        assert (
+            sum(name in line and "stopped after" in line and "updates" in line for line in third.lines) == 1
+        )
     tiny.use_fake_executor(monkeypatch)  # what the state is worth to another worker is in test_worker
     monkeypatch.setattr(runner, "_audited", tiny.unaudited)
     cache = tmp_path / ".bench-cache"

@@ -93,13 +93,35 @@ def test_failed_cell_does_not_end_the_run_and_is_tried_again_only_when_asked(
     assert names(fake.ran) == ["unet-sparse-s1"]
 
 
+def test_what_killed_runs_have_left_is_removed_at_the_next_start(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.use_fake_executor(monkeypatch, failing=("unet-sparse",))
+    run(folder)
+    root = folder / "runs" / "tiny"
+    finished, failed = next(root.glob("unet-noisy*")), next(root.glob("unet-sparse*"))
+    left = [place / ".tmp-0123456789ab-x" for place in (root, finished, failed, folder / "reports" / "tiny")]
+    states = [cell / name for cell in (finished, failed) for name in ("state.npz", "state.previous.npz")]
+    left[-1].parent.mkdir(parents=True, exist_ok=True)
+    for path in (*left, *states):
+        path.write_bytes(b"old")
+    run(folder)
+    assert not any(path.exists() for path in left)
+    assert [path.exists() for path in states] == [
+        False,
+        False,
+        True,
+        True,
+    ]  # a failed one is tried again from it
+
+
 def test_force_runs_cells_anew_and_takes_their_files_away(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny.use_fake_executor(monkeypatch)
     run(folder)
     root = folder / "runs" / "tiny"
-    stale = [cell / "state.npz" for cell in root.glob("unet-*")]
+    stale = [cell / "stale.txt" for cell in root.glob("unet-*")]
     for path in stale:
         path.write_bytes(b"old")
     fake = tiny.use_fake_executor(monkeypatch)

@@ -8,6 +8,7 @@ from typing import Self
 from bench.events import Event
 from bench.execution.attempt import attempt, check_networks
 from bench.execution.machine import Machine
+from bench.execution.stopping import Request
 from bench.execution.task import NetworkCheck, NetworkFault, Task, started
 
 
@@ -16,6 +17,7 @@ class InTurn:
 
     def __init__(self, machine: Machine) -> None:
         self._faults: list[NetworkFault] = []
+        self._request = Request()
 
     def __enter__(self) -> Self:
         return self
@@ -32,10 +34,16 @@ class InTurn:
         yield from ()
         return self._faults
 
+    def stop(self) -> None:
+        """Let the cell at work save its state and end, and begin no other."""
+        self._request.asked = True
+
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
         """Run the tasks."""
         for number, task in enumerate(reversed(tasks), start=1):
+            if self._request.asked:
+                return
             yield started(task, number, len(tasks))
             events: list[Event] = []
-            ended = attempt(task, events.append)
+            ended = attempt(task, events.append, self._request)
             yield from (*events, ended)

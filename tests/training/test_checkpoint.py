@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.training.checkpoint import State, load_state
+from bench.training import checkpoint
+from bench.training.checkpoint import State, load_state, previous, restored
+from tests import tiny
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ def test_text_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"schema": 2}, "saved state of schema 2, not 3"),
+        ({"schema": 3}, "saved state of schema 3, not 4"),
         ({"schema": None}, "saved state of schema None"),
         ({"-": "seed"}, "broken checkpoint"),
         ({"-": "schema"}, "broken checkpoint"),
@@ -141,3 +147,102 @@ def test_a_state_of_another_network_does_not_fit(state: State) -> None:
     assert not state.fits(replace(state, optimizer=[np.zeros(2), *state.optimizer[1:]]))
     assert not state.fits(replace(state, random=state.random[:1]))
     assert not state.fits(replace(state, best=[w.ravel() for w in state.best]))
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "half": lambda data: data[: len(data) // 2],
+    "without its checksum": lambda data: data[:-71],
+    "zeros at the end": lambda data: data[: len(data) // 2] + bytes(len(data) - len(data) // 2),
+    "zeros": lambda data: bytes(len(data)),
+    "another file": lambda data: b"not an archive",
+}
+
+
+def two_states(state: State, path: Path) -> None:
+    """Save two states, of 7 and of 8 updates; both are kept, and no other file."""
+    state.save(path)
+    replace(state, updates=8).save(path)
+    assert {file.name for file in path.parent.iterdir()} == {"state.npz", "state.previous.npz"}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_state_costs_the_work_since_the_one_before_it_and_says_so(
+    state: State, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path, told = tmp_path / "state.npz", list[str]()
+    two_states(state, path)
+    path.write_bytes(damage(path.read_bytes()))
+    for _ in range(2):  # the second time nothing is damaged any more
+        gone_back = restored(path, told.append)
+        assert gone_back is not None
+        assert gone_back.updates == 7
+    (line,) = told
+    assert line.startswith("state.npz: broken checkpoint (")
+    assert line.endswith("going on from the state before it, after update 7")
+    assert [file.name for file in tmp_path.iterdir()] == ["state.npz"]
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_two_damaged_states_are_removed_and_the_training_starts_anew_and_says_so(
+    state: State, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path, told = tmp_path / "state.npz", list[str]()
+    two_states(state, path)
+    for file in (path, previous(path)):
+        file.write_bytes(damage(file.read_bytes()))
+    assert checkpoint.saved_threads(path) in (None, 4)
+    assert restored(path, told.append) is None
+    (line,) = told
+    assert "state.npz: " in line
+    assert "state.previous.npz: " in line
+    assert line.endswith("starting anew")
+    assert not checkpoint.exists(path)
+
+
+def test_every_changed_byte_of_a_state_is_found(state: State, tmp_path: Path) -> None:
+    """Also where the archive itself has no checksum: its directory, names, the space between its arrays."""
+    path = tmp_path / "state.npz"
+    small = replace(state, weights=state.weights[:1], optimizer=[], best=[], random=[], loss=[], history=[])
+    small.save(path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        tiny.flip(path, place)
+        with pytest.raises(BenchError):
+            load_state(path)
+        path.write_bytes(whole)
+    assert load_state(path) is not None
+
+
+def test_between_the_two_renames_of_a_save_the_state_before_is_the_state(
+    state: State, tmp_path: Path
+) -> None:
+    path, told = tmp_path / "state.npz", list[str]()
+    two_states(state, path)
+    path.replace(previous(path))  # where a kill between them leaves the folder
+    assert checkpoint.exists(path)
+    assert checkpoint.saved_threads(path) == 4
+    found = restored(path, told.append)
+    assert found is not None
+    assert (found.updates, told) == (8, [])
+    checkpoint.remove(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_while_a_state_is_saved_leaves_both_states_whole(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, told = tmp_path / "state.npz", list[str]()
+    two_states(state, path)
+
+    def full(file: BinaryIO, **arrays: np.ndarray) -> None:
+        file.write(bytes(100))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(BenchError, match=r"state.npz: disk full; free \d+ MB or name another place"):
+        replace(state, updates=9).save(path)
+    assert {file.name for file in tmp_path.iterdir()} == {"state.npz", "state.previous.npz"}
+    found = restored(path, told.append)
+    assert found is not None
+    assert (found.updates, told) == (8, [])
