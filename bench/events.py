@@ -52,12 +52,16 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class CellEnded:
-    """A cell ended as ``finished``, ``failed`` or ``diverged``; ``message`` says why where it did not finish."""
+    """A cell ended as ``finished``, ``failed`` or ``diverged``; ``message`` says why where it did not finish.
+
+    ``crowded``: it ran out of memory beside other cells and is to run again with fewer of them.
+    """
 
     cell: str
     status: str
     message: str
     seconds: float
+    crowded: bool = False
 
 
 @dataclass(frozen=True)

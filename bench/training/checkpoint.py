@@ -15,7 +15,7 @@ from bench.errors import BenchError
 Weights = list[np.ndarray]
 STATE_SCHEMA = 3
 _GROUPS = ("weights", "optimizer", "best", "random", "loss")
-_VALUES = ("seed", "best_epoch", "history", "updates", "seconds", "threads")
+_VALUES = ("seed", "best_epoch", "history", "updates", "seconds", "threads", "restarts")
 _ANEW = "run with --force to start anew"
 
 
@@ -39,6 +39,7 @@ class State:
     updates: int = 0
     seconds: float = 0.0
     threads: int = 0
+    restarts: int = 0  # how often it was set back to its best check
 
     def save(self, path: Path) -> None:
         """Write the state; the previous one stays until this one is whole."""
@@ -76,7 +77,10 @@ def load_state(path: Path) -> State | None:
                 raise BenchError(
                     f"saved state of schema {meta['schema']}, not {STATE_SCHEMA}", file=path, remedy=_ANEW
                 )
-            values: dict[str, Any] = {**groups, **{name: meta[name] for name in _VALUES}}
+            values: dict[str, Any] = {
+                **groups,
+                **{name: meta[name] for name in _VALUES if name in meta or name != "restarts"},
+            }
             return State(**values)
     except (*atomic.DAMAGED, TypeError) as error:
         raise BenchError(f"broken checkpoint ({error})", file=path, remedy=_ANEW) from None
