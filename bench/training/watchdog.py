@@ -159,11 +159,11 @@ def watchdog_of(training: Training, pairs: PairSet) -> Watchdog:
     count = min(SLICES, len(rows), max(1, int(SHARE * WORTH * training.batch * interval(training.updates))))
     chosen = rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
     top, left = ((length - side) // 2 for length in pairs.reference.shape[-2:])
-    crops = (
+    degraded, reference = (
         relative(part[chosen, top : top + side, left : left + side])
         for part in (pairs.degraded, pairs.reference)
     )
-    return Watchdog(*crops, training.updates, training.updates_per_epoch)
+    return Watchdog(degraded, reference, training.updates, training.updates_per_epoch)
 
 
 def _sample(variable: Any) -> bytes:
