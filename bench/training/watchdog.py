@@ -3,7 +3,8 @@
 Every half of N updates the network is given a few validation images. What it makes of them and where its weights are
 shows each kind of ruin: numbers that are none, an output without an image in it, weights that stand still, an output
 that is the input, and a fall far below the best that was reached. All but the first must show twice in a row, as a
-healthy training has bad moments too; so each is noticed within N updates of its beginning.
+healthy training has bad moments too; so each is noticed within N updates of its beginning. That the output is the input
+counts from update ``SETTLED`` on; a shorter training is not judged by it, and the table marks such a cell.
 
 The level is the PSNR gained on the untreated input. The training loss is not asked: its unit depends on the recipe, and
 moving statistics that are off do not show in it.
@@ -28,6 +29,7 @@ LONGEST = 200  # updates until a ruin is noticed, where the budget is no less th
 SLICES = 4  # of validation at most: a look costs up to a hundredth of the updates since the last one
 SHARE = 0.01  # of the time; on long trainings, where a batch outweighs the start of a look
 WORTH = 3.0  # forward passes that an update takes for each image: one forward, two backward
+SETTLED = 200  # updates: a residual network may first unlearn its random start, and is its input for a while
 TINY = 1e-3  # of the spread of the input, or of its noise: nothing to be seen
 LEARNT_DB = 1.0  # above the untreated input: there is something to lose
 FALL_DB = 6.0  # below the best: an error of twice the size
@@ -54,6 +56,7 @@ class Look:
     the input, but for a constant, as a share of its noise; ``weights``: some of them.
     """
 
+    updates: int
     gain: float
     spread: float
     change: float
@@ -61,7 +64,7 @@ class Look:
 
 
 #: Before the first look: nothing is wrong.
-NOTHING = Look(np.inf, np.inf, np.inf)
+NOTHING = Look(0, np.inf, np.inf, np.inf)
 
 
 def noticed_within(updates: int) -> int:
@@ -85,7 +88,7 @@ def ruin(last: Look, now: Look, best: float) -> str:
         return "dead: no weight has moved"
     if max(last.spread, now.spread) < TINY:
         return "dead: the output is constant"
-    if max(last.change, now.change) < TINY:
+    if last.updates >= SETTLED and max(last.change, now.change) < TINY:
         return "the output is still the input"
     highest = max(last.gain, now.gain)
     fall = FALL_BELOW_INPUT_DB if highest < 0 else FALL_DB
@@ -108,7 +111,7 @@ class Watchdog:
 
     def begin(self, network: Any, best: bool) -> None:
         """Take the gain of the network as it stands for the best so far, where it holds the weights of a check."""
-        self.best, self.last = (self._look(network).gain if best else -np.inf), NOTHING
+        self.best, self.last = (self._look(network, 0).gain if best else -np.inf), NOTHING
 
     def look(self, step: Any, before: int, updates: int) -> None:
         """Look at the network of a step after ``updates`` updates, ``before`` at the last call, where it is due.
@@ -120,14 +123,14 @@ class Watchdog:
             return
         if hasattr(step, "jax_state_sync"):
             step.jax_state_sync()  # Keras on JAX keeps the values outside the variables while it trains
-        now = self._look(step.network)
+        now = self._look(step.network, updates)
         reason = ruin(self.last, now, self.best)
         if reason:
             epoch = (updates - 1) // self.per_epoch + 1
             raise GivenUp(Divergence(epoch, f"{reason}, at epoch {epoch}, update {updates}"))
         self.best, self.last = max(self.best, now.gain), now
 
-    def _look(self, network: Any) -> Look:
+    def _look(self, network: Any, updates: int) -> Look:
         """Return what the network makes of the images; op by op, so that nothing compiled for others changes."""
         kept = [
             *network.non_trainable_weights,
@@ -138,10 +141,10 @@ class Watchdog:
         for variable, value in zip(kept, before, strict=True):
             variable.assign(value)
         weights = b"".join(_sample(variable) for variable in network.trainable_variables)
-        return seen(self.images, self.references, output, weights)
+        return seen(updates, self.images, self.references, output, weights)
 
 
-def seen(images: Images, references: Images, output: Images, weights: bytes = b"") -> Look:
+def seen(updates: int, images: Images, references: Images, output: Images, weights: bytes = b"") -> Look:
     """Return what a network has made of images (n, h, w)."""
     pixels = (1, 2)
     before, after = (
@@ -150,7 +153,7 @@ def seen(images: Images, references: Images, output: Images, weights: bytes = b"
     spread = output.std(axis=pixels) / images.std(axis=pixels).clip(LEAST)
     change = (output - images).std(axis=pixels) / (images - references).std(axis=pixels).clip(LEAST)
     gain = 10 * np.log10((before + LEAST**2) / (after + LEAST**2))
-    return Look(float(gain.mean()), float(spread.max()), float(change.max()), weights)
+    return Look(updates, float(gain.mean()), float(spread.max()), float(change.max()), weights)
 
 
 def watchdog_of(training: Training, pairs: PairSet) -> Watchdog:
