@@ -13,6 +13,7 @@ from bench.errors import BenchError, InputChanged
 from bench.events import CellEnded, Event
 from bench.execution.stopping import Request
 from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, fail
+from bench.training import memory
 from bench.training.checkpoint import Stopped
 
 if TYPE_CHECKING:
@@ -22,13 +23,18 @@ if TYPE_CHECKING:
 
 #: On a GPU, where an update of the study's networks takes 2 to 10 ms: what has been done is looked at often enough.
 UPDATES_PER_DISPATCH = 16
+OUT_OF_MEMORY = (
+    "out of memory, even image by image; give it a GPU or a machine with more, or lower the size or a patch in the "
+    "profile, then use --retry-failed"
+)
 
 
 def attempt(task: Task, emit: Callable[[Event], None], stop: Request | None = None) -> CellEnded:
     """Try one cell and return how it ended; ``emit`` gets its events on the way, ``stop`` may end it before.
 
     A cell whose input is no longer what was planned or built ends as failed without a record: nothing was done in its
-    name, so it stays open and the same command runs it again. So does one that is stopped; its state is saved.
+    name, so it stays open and the same command runs it again. So does one that is stopped, with its state saved, and
+    one that ran out of memory beside other cells.
 
     Raises:
         BrokenPipeError: nobody is there any more to take the events.
@@ -46,6 +52,8 @@ def attempt(task: Task, emit: Callable[[Event], None], stop: Request | None = No
     except Exception as error:
         traceback.print_exc()
         message = str(error) if isinstance(error, BenchError) else _one_line(error)
+        if memory.exhausted(error) and not task.alone:
+            return CellEnded(task.id, "failed", message, time.monotonic() - began, crowded=True)
         ended = fail(task, message)
     return CellEnded(task.id, ended.status, message, time.monotonic() - began)
 
@@ -117,7 +125,6 @@ def _reason(error: BaseException) -> str:
 
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())[:300]
-    exhausted = "RESOURCE_EXHAUSTED" in text or "ResourceExhausted" in type(error).__name__
-    if exhausted or isinstance(error, MemoryError):
-        return "out of memory; lower the batch of this model in the profile's training block"
+    if memory.exhausted(error):
+        return OUT_OF_MEMORY
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import traceback
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +16,17 @@ from bench.errors import BenchError
 from bench.events import Event, Message, Progress
 from bench.execution import scoring
 from bench.execution.stopping import Request
-from bench.execution.task import Task, earlier_attempts, end, next_seed, with_attempt
-from bench.records.record import Record
-from bench.training import checkpoint, evaluate, networks, random_layers
+from bench.execution.task import Task, earlier_attempts, end, next_parts, next_seed, with_attempt
+from bench.records.record import Record, Restart
+from bench.training import checkpoint, evaluate, memory, networks, random_layers
 from bench.training.checkpoint import State, Stopped
-from bench.training.fit import Emit, FitTask, fit, fresh_state
+from bench.training.divergence import Divergence
+from bench.training.fit import Emit, FitTask, fit, fresh_state, set_back
 from bench.training.order import SampleOrder
 from bench.training.step import TrainingStep
+from bench.training.watchdog import watchdog_of
+
+RESTARTS = 2  # of a diverged cell, where its guard restarts
 
 
 def run(task: Task, cache: networks.NetworkCache, emit: Emit, stop: Request | None = None) -> Record:
@@ -31,13 +37,9 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit, stop: Request | No
     """
     stop = stop or Request()
     pairs, outcome = scoring.opened(task)
-    step = cache.step(task.planned.spec, pairs, task.code)
-    model, state = step.network, _start(task, step, emit)
-    fit_task = _fit_task(task, pairs, state, emit, stop)
-    with stop.training():
-        divergence = fit(step, state, fit_task)
-    if stop.asked:  # after the last update, which is saved too
-        raise Stopped(state.updates)
+    while (trained := _train(task, cache, pairs, emit, stop)) is None:
+        gc.collect()  # a traceback holds the network of a failed attempt in a circle
+    model, state, divergence = trained
     task.store.write_history(state.history)
     outcome = replace(
         outcome,
@@ -50,7 +52,7 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit, stop: Request | No
         record = end(task, replace(outcome, status="diverged", attempts=attempts))
         checkpoint.remove(task.store.state)
         return record
-    predict = _trained(model, state.best, state.seed)
+    predict = _trained(task, model, state.best, state.seed)
     task.store.write_weights([variable.path for variable in model.weights], networks.values(model.weights))
     attempts, sha256 = with_attempt(task, "finished"), task.store.weights_sha256()
     outcome = replace(outcome, attempts=attempts, weights_sha256=sha256)
@@ -62,32 +64,88 @@ def rescore(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
 
     def network(record: Record) -> evaluate.Predict:
         model = cache.model(task.planned.spec, task.code)
-        return _trained(model, task.store.read_weights(), record.attempts[-1].seed)
+        return _trained(task, model, task.store.read_weights(), record.attempts[-1].seed)
 
     return scoring.rescore(task, network, emit)
 
 
-def _trained(model: Any, weights: list[np.ndarray], seed: int) -> evaluate.Predict:
+def _train(
+    task: Task, cache: networks.NetworkCache, pairs: PairSet, emit: Emit, stop: Request
+) -> tuple[Any, State, Divergence | None] | None:
+    """Make one attempt at a training; return network, last state and verdict, or None where another attempt is due.
+
+    Out of memory, the next one has smaller micro-batches and goes on from the last saved state. A diverged training
+    is restarted where its guard says so.
+    """
+    parts = next_parts(task, earlier_attempts(task)) or 1
+    try:
+        step = cache.step(task.planned.spec, pairs, task.code, parts=parts)
+        state = _start(task, step, emit)
+        fit_task = _fit_task(task, pairs, state, emit, stop)
+        with stop.training():
+            divergence = fit(step, state, fit_task)
+        if stop.asked:  # after the last update, which is saved too
+            raise Stopped(state.updates)
+    except Exception as error:
+        if not memory.exhausted(error):
+            raise
+        cache.forget()
+        attempts = with_attempt(task, "out_of_memory", " ".join(str(error).split())[:300])
+        if not task.alone or next_parts(task, attempts) is None:
+            raise
+        traceback.print_exc()
+        task.store.write_attempts(attempts)
+        return None
+    then = _restart(task, state) if divergence is not None else ""
+    if divergence is None or not then:
+        return step.network, state, divergence
+    task.store.write_attempts(
+        with_attempt(task, "diverged", divergence.message, epoch=divergence.epoch, then=then)
+    )
+    return None
+
+
+def _restart(task: Task, state: State) -> Restart:
+    """Return how a diverged training goes on: as its guard says, at most ``RESTARTS`` times; else it is over.
+
+    Where no check stands yet, there is no best one to go back to.
+    """
+    assert task.planned.spec.training is not None
+    restart = task.planned.spec.training.guard.restart
+    done = sum(bool(attempt.then) for attempt in earlier_attempts(task))
+    if restart == "none" or done >= RESTARTS or (restart == "best" and state.best_epoch is None):
+        return ""
+    return restart
+
+
+def _trained(task: Task, model: Any, weights: list[np.ndarray], seed: int) -> evaluate.Predict:
     """Return the network with these weights as a function of images; its random layers start from the cell's seed."""
     try:
         model.set_weights(weights)
     except ValueError as error:
         raise BenchError(f"the weights do not fit the network: {error}") from error
     random_layers.assign(model, random_layers.start(model, seed, "scoring"))
-    return evaluate.predictor(model)
+    return evaluate.predictor(model, divisible=_divisible(task))
+
+
+def _divisible(task: Task) -> bool:
+    """Return whether an image's output does not depend on those beside it."""
+    return task.planned.spec.params.get("batch_norm") != "batch"
 
 
 def _start(task: Task, step: TrainingStep, emit: Emit) -> State:
-    """Return the saved state of this attempt, or a fresh one. A new attempt after a divergence has its own seed.
+    """Return the state that this attempt goes on from: the saved one, set back to its best check if that is due.
 
-    The history on disk is then that of the state: it may be an epoch behind, or ahead of a state gone back to.
+    A new attempt after a divergence has a seed of its own, and begins anew. The history on disk is then that of the
+    state: it may be an epoch behind, or ahead of a state gone back to.
     """
 
     def tell(text: str) -> None:
         sys.stdout.write(f"{text}\n")  # to the log of the cell
         emit(Message(f"{task.id}: {text}"))
 
-    seed = next_seed(task, earlier_attempts(task))
+    attempts = earlier_attempts(task)
+    seed = next_seed(task, attempts)
     fresh, saved = fresh_state(step, seed), checkpoint.restored(task.store.state, tell)
     if saved is None:
         atomic.remove(task.store.history)
@@ -96,6 +154,9 @@ def _start(task: Task, step: TrainingStep, emit: Emit) -> State:
     if not saved.fits(fresh):
         message, remedy = "saved state of another network or optimizer", "run with --force to start anew"
         raise BenchError(message, file=task.store.state, remedy=remedy)
+    restarts = sum(attempt.seed == seed and attempt.then == "best" for attempt in attempts)
+    if saved.restarts < restarts:
+        saved = set_back(step, saved, fresh, restarts)
     task.store.write_history(saved.history)
     return saved
 
@@ -114,12 +175,13 @@ def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit, stop: Reques
         cell=task.id,
         training=training,
         order=SampleOrder.of(training, pairs.part_names("train"), pairs.reference.shape[1], state.seed),
-        validate=lambda model: validation.mean_psnr(evaluate.predictor(model)),
+        validate=lambda model: validation.mean_psnr(evaluate.predictor(model, divisible=_divisible(task))),
         psnr_input=validation.mean_psnr(evaluate.untreated),
         path=task.store.state,
         emit=keep_and_emit,
         stop=lambda: stop.asked,
         save_every_s=task.save_every_s,
+        watchdog=watchdog_of(training, pairs),
     )
 
 

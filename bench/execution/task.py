@@ -12,7 +12,7 @@ from bench.data.pairs.pairs import PairFiles
 from bench.events import CellStarted
 from bench.network_code.importing import Planned
 from bench.plan.cells import Cell, PlannedCell
-from bench.records.record import Attempt, Record, Status
+from bench.records.record import Attempt, Ended, Record, Restart, Status
 from bench.records.store import CellStore
 from bench.training import checkpoint
 
@@ -163,33 +163,55 @@ def fail(task: Task, message: str) -> Record:
 
 
 def earlier_attempts(task: Task) -> tuple[Attempt, ...]:
-    """Return the attempts that the cell's record holds."""
-    earlier = task.store.read_record()
-    return earlier.attempts if earlier is not None else ()
+    """Return the attempts of a cell that have ended, those of this run too."""
+    return task.store.read_attempts()
 
 
 def with_attempt(
-    task: Task, ended: Status, message: str = "", *, epoch: int | None = None
+    task: Task, ended: Ended, message: str = "", *, epoch: int | None = None, then: Restart = ""
 ) -> tuple[Attempt, ...]:
     """Return the attempts of a cell with the one that has just ended, at ``epoch`` where it was cut off."""
     earlier, training, epochs = earlier_attempts(task), task.planned.spec.training, saved_epochs(task)
+    parts = next_parts(task, earlier) or 1
     latest = Attempt(
         seed=next_seed(task, earlier),
         updates=epochs * training.updates_per_epoch if training else 0,
         epochs=epochs,
-        micro_batch=training.batch if training else None,
+        micro_batch=training.batch // parts if training else None,
+        parts=parts,
         ended=ended,
         epoch=epoch,
         message=message,
+        then=then,
     )
     return (*earlier, latest)
 
 
 def next_seed(task: Task, attempts: tuple[Attempt, ...]) -> int:
-    """Return the seed of the attempt after ``attempts``: the cell's own, or another after each divergence."""
+    """Return the seed of the attempt after ``attempts``: the cell's own, or another after each divergence.
+
+    A training that goes on from its best epoch keeps its seed.
+    """
     cell_seed = task.planned.spec.seed
-    diverged = sum(attempt.ended == "diverged" for attempt in attempts)
+    diverged = sum(attempt.ended == "diverged" and attempt.then != "best" for attempt in attempts)
     return cell_seed if diverged == 0 else seeds.derive("attempt", cell_seed, diverged) % 2**31
+
+
+def next_parts(task: Task, attempts: tuple[Attempt, ...]) -> int | None:
+    """Return the micro-batches of an update in the attempt after ``attempts``; None where no smaller ones are left.
+
+    An attempt that ran out of memory is followed by the next larger number that divides the batch. After a failure
+    a retry begins with the whole batch again: it may have another machine.
+    """
+    parts: int | None = 1
+    batch = task.planned.spec.training.batch if task.planned.spec.training else 1
+    for attempt in attempts:
+        if attempt.ended == "failed":
+            parts = 1
+        elif attempt.ended == "out_of_memory":
+            larger = range(attempt.parts + 1, batch + 1)
+            parts = next((count for count in larger if batch % count == 0), None)
+    return parts
 
 
 def saved_epochs(task: Task) -> int:

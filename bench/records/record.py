@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from bench.config.schema import Frozen, YamlFile
 from bench.errors import BenchError
@@ -14,18 +14,30 @@ from bench.plan.cells import Cell
 RECORD_SCHEMA = 4
 _AGAIN = "delete its folder and run again"
 Status = Literal["finished", "failed", "diverged"]
+Restart = Literal["", "best", "next_seed"]
+Ended = Literal["finished", "failed", "diverged", "out_of_memory"]  # the last one is never the end of a cell
 
 
 class Attempt(Frozen):
-    """One try at a cell. ``seed`` is the derived seed it ran with, ``ended`` how it ended, ``message`` why."""
+    """One try at a cell. ``seed`` is the derived seed it ran with, ``ended`` how it ended, ``message`` why.
+
+    An update was done in ``parts`` micro-batches of ``micro_batch`` images.
+    """
 
     seed: int
     updates: int
     epochs: int
     micro_batch: int | None = None
-    ended: Status
+    parts: int = 1
+    ended: Ended
     epoch: int | None = None  # the epoch at which it diverged or failed
     message: str = ""
+    then: Restart = ""  # how ``guard: {restart: ...}`` went on after it diverged
+
+    @model_serializer(mode="wrap")
+    def _usual_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        usual = {"parts": 1, "then": ""}
+        return {key: value for key, value in handler(self).items() if (key, value) not in usual.items()}
 
 
 class Rescoring(Frozen):

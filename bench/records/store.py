@@ -1,8 +1,9 @@
 """The results of a run on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
 A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``samples.npz`` and ``weights.npz``; while it
-trains also ``state.npz`` and the state before it, ``state.previous.npz``, while it is scored again ``scores.new.csv``.
-The record is written last: a folder without one is not finished.
+trains also ``state.npz`` and the state before it, ``state.previous.npz``, and, after a try that went on as another,
+``attempts.json``; while it is scored again ``scores.new.csv``. The record is written last: a folder without one is not
+finished.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from bench import atomic, csvtext
 from bench.errors import BenchError
 from bench.names import nearest
 from bench.plan.cells import Plan, PlannedCell
 from bench.records import record
-from bench.records.record import Record, Rescoring
+from bench.records.record import Attempt, Record, Rescoring
 
 Row = Mapping[str, str | int | float]
 TEXT_COLUMNS = ("patient", "slice")
 _AGAIN = "run the cell again with --force"
+_ATTEMPTS = TypeAdapter(tuple[Attempt, ...])
 HU_STEP = 0.1  # samples.npz holds int16 in steps of 0.1 HU
 
 
@@ -81,6 +83,29 @@ class CellStore:
     def write_record(self, value: Record) -> None:
         """Write the record: from here on the cell has ended."""
         atomic.write_text(self.folder / "record.json", record.dumps(value))
+        atomic.remove(self._attempts)
+
+    @property
+    def _attempts(self) -> Path:
+        return self.folder / "attempts.json"
+
+    def write_attempts(self, attempts: tuple[Attempt, ...]) -> None:
+        """Write all attempts of a cell that has not ended: it goes on as another one."""
+        atomic.write_json(self._attempts, _ATTEMPTS.dump_python(attempts, mode="json"))
+
+    def read_attempts(self) -> tuple[Attempt, ...]:
+        """Return all attempts so far: those of the record, with those that came after it."""
+        ended = self.read_record()
+        recorded = () if ended is None else ended.attempts
+        try:
+            noted = _ATTEMPTS.validate_json(self._attempts.read_bytes())
+        except FileNotFoundError:
+            return recorded
+        except (OSError, ValidationError) as error:
+            raise BenchError(f"broken ({error})", file=self._attempts, remedy=_AGAIN) from None
+        return max(
+            recorded, noted, key=len
+        )  # each begins with the other; the record's have one more at the end
 
     def write_scores(self, rows: Iterable[Row]) -> None:
         """Write one row per test slice: patient, slice, then raw scores by metric id."""

@@ -16,7 +16,7 @@ import pandas as pd
 
 from bench import words
 from bench.metrics import PSNR, SSIM
-from bench.report import rows, statistics, winners
+from bench.report import attempts, rows, statistics, winners
 from bench.report.cells import Group
 from bench.report.rows import Definitions, Row
 from bench.report.slices import means
@@ -133,7 +133,13 @@ def _patients(groups: Sequence[Group], metric: str) -> tuple[Floats | None, stat
 
 
 def _trainings(groups: Sequence[Group], metric: str) -> tuple[Floats | None, statistics.Test, str]:
-    """Return (networks, folds), or (networks, seeds, patients) where there are no three folds."""
+    """Return (networks, folds), or (networks, seeds, patients) where there are no three folds.
+
+    Not where a training was begun again after it diverged: the method would be judged by the trainings that converged.
+    """
+    again = [group.model for group in groups if attempts.begun_again(group)]
+    if again:
+        return None, statistics.t_test, f"{', '.join(again)} diverged and was trained again"
     seeds = {tuple(run.seed for run in group.finished) for group in groups}
     if len(seeds) > 1:
         return None, statistics.t_test, "the networks have other seeds"

@@ -13,7 +13,7 @@ from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
 from bench.plan.acquisition import views_of
 from bench.records.store import Result
-from bench.report import format, identity, statistics
+from bench.report import attempts, format, identity, statistics
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
 from bench.report.rows import Row
@@ -110,6 +110,8 @@ def across_networks(
             continue
         if not group.complete:
             marks += foot.mark(_partial(group))
+        for text in attempts.marks(group):
+            marks += foot.mark(text)
         entry = draw(group, marks)
         entries.append(replace(entry, detail=identity.mark(row, group) or entry.detail))
     return tuple(entries)

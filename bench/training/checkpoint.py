@@ -24,7 +24,7 @@ Weights = list[np.ndarray]
 SAVE_EVERY_S = 600.0
 STATE_SCHEMA = 4
 _GROUPS = ("weights", "optimizer", "best", "random", "loss")
-_VALUES = ("seed", "best_epoch", "history", "updates", "seconds", "threads")
+_VALUES = ("seed", "best_epoch", "history", "updates", "seconds", "threads", "restarts")
 _ANEW = "run with --force to start anew"
 _MARK = b"sha256 "
 _TRAILER = len(_MARK) + 64
@@ -62,6 +62,7 @@ class State:
     updates: int = 0
     seconds: float = 0.0
     threads: int = 0
+    restarts: int = 0  # how often it was set back to its best check
 
     def save(self, path: Path) -> None:
         """Write the state; the last one becomes the one before it once this one is whole, and is kept."""

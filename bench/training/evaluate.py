@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from bench import metrics
 from bench.ct.units import MU_WATER, relative
 from bench.data.pairs.pairs import PairSet
 from bench.errors import BenchError
+from bench.training import memory
 
 #: Keeps the activations of the widest network below about 1 GB. On a CPU within 8 % of the best batch at 64 and 512 px
 #: for the published networks; one slice alone costs up to 2.6 times as much (benchmarks/README.md).
@@ -24,12 +26,27 @@ Predict = Callable[[np.ndarray], np.ndarray]
 HU_PER_UNIT = 1000.0  # mu/mu_water to HU, with water at 0
 
 
-def predictor(model: Any) -> Predict:
-    """Return a function from (B, H, W) to (B, H, W), both float32 in mu/mu_water, for any B up to the batch."""
+def predictor(model: Any, *, divisible: bool = True) -> Predict:
+    """Return a function from (B, H, W) to (B, H, W), both float32 in mu/mu_water, for any B up to the batch.
+
+    Where memory runs out it goes on image by image, if the network is ``divisible``: an image's output does not depend
+    on those beside it.
+    """
+    alone = False
 
     def predict(images: np.ndarray) -> np.ndarray:
-        output = model.predict_on_batch(images[..., None])
-        return np.asarray(output, np.float32)[..., 0]
+        nonlocal alone
+        if not alone:
+            try:
+                output = model.predict_on_batch(images[..., None])
+                return np.asarray(output, np.float32)[..., 0]
+            except Exception as error:
+                if not divisible or len(images) == 1 or not memory.exhausted(error):
+                    raise
+                traceback.print_exc()
+                alone = True
+        outputs = [model.predict_on_batch(image[None, ..., None]) for image in images]
+        return np.concatenate([np.asarray(output, np.float32) for output in outputs])[..., 0]
 
     return predict
 

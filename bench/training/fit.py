@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from bench.training.initial_weights import initial_weights
 from bench.training.networks import values
 from bench.training.order import SampleOrder
 from bench.training.step import TrainingStep
+from bench.training.watchdog import GivenUp, Watchdog
 
 REPORT_EVERY_S = 0.25
 NAN_CHECK_EVERY = 50  # updates; each look at the loss waits for the device
@@ -60,6 +61,7 @@ class FitTask:
     emit: Emit
     stop: Callable[[], bool] = lambda: False
     save_every_s: float = SAVE_EVERY_S
+    watchdog: Watchdog | None = None
 
 
 def fit(step: TrainingStep, state: State, task: FitTask) -> Divergence | None:
@@ -68,6 +70,9 @@ def fit(step: TrainingStep, state: State, task: FitTask) -> Divergence | None:
     Raises:
         Stopped: ``task.stop`` asked for it; the state is saved.
     """
+    if task.watchdog is not None:
+        step.network.set_weights(state.best)
+        task.watchdog.begin(step.network, best=state.best_epoch is not None)
     _load(step, state)
     try:
         with step.loss.watching():
@@ -77,6 +82,8 @@ def fit(step: TrainingStep, state: State, task: FitTask) -> Divergence | None:
                 _advance(step, state, task)
     except LossNotFinite as error:
         return Divergence(error.epoch, str(error))
+    except GivenUp as error:
+        return error.divergence
     return divergence
 
 
@@ -167,6 +174,8 @@ class _Watch(keras.callbacks.Callback):
         if first:
             self.model.loss.check(self.model.network)
         self._check_loss(before, (logs or {})["loss"])
+        if self.task.watchdog is not None:
+            self.task.watchdog.look(self.model, before, self.updates)
         now = time.monotonic()
         if now - self._reported > REPORT_EVERY_S:
             self._reported = now
@@ -192,3 +201,27 @@ def fresh_state(step: TrainingStep, seed: int) -> State:
     weights = initial_weights(step.network, seed)
     random = random_layers.start(step.network, seed)
     return State(seed, weights, _optimizer(step), weights, None, [], random, threads=devices.threads())
+
+
+def set_back(step: TrainingStep, state: State, fresh: State, restarts: int) -> State:
+    """Return ``state`` set back to its best check for the ``restarts``-th time, ``fresh`` being that before any update.
+
+    It has the best weights, and of the optimizer the count of updates at that check, so that the learning rate goes on
+    from there; its moments are zero, as before the first update. The history ends with that check, the samples follow
+    it, so the training has as many updates as any other. Random layers draw other numbers than the first time.
+    """
+    epoch = state.best_epoch or 0
+    history = [row for row in state.history if row["epoch"] <= epoch]
+    updates = int(history[-1]["updates"]) if history else 0
+    count, *moments = fresh.optimizer
+    return replace(
+        state,
+        weights=state.best,
+        optimizer=[np.asarray(updates, count.dtype), *moments],
+        history=history,
+        random=random_layers.start(step.network, state.seed, f"restart {restarts}"),
+        loss=[],
+        updates=updates,
+        seconds=0.0,
+        restarts=restarts,
+    )

@@ -60,6 +60,12 @@ class NetworkCache:
         _assign(_variables(self._model), self._start)
         return self._model
 
+    def forget(self) -> None:
+        """Let go of the network and its step: the memory that they hold on the device is free for others."""
+        self._key, self._model, self._step_key, self._step = "", None, (), None
+        self._start, self._step_start = [], []
+        keras.backend.clear_session()
+
     def step(self, cell: Cell, pairs: PairSet, code: Planned = ANY, *, parts: int = 1) -> TrainingStep:
         """Return the compiled update of the network of ``cell`` on the training slices of ``pairs``.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
 from bench.config.schema.base import FULL_SIZE, Frozen, Positive, Rate
 from bench.config.schema.unions import ByForm
@@ -38,10 +38,19 @@ class Steps(Frozen):
 
 
 class Guard(Frozen):
-    """When a cell is given up: validation PSNR above the input ``above`` times, then that far below it."""
+    """When a cell is given up: validation PSNR above the input ``above`` times, then that far below it.
+
+    ``restart`` says what then: nothing, or at most twice another attempt, which goes on from the ``best`` check or
+    starts anew with the ``next_seed``. Its default is in no dump, so the ids of cells that do not name it stay.
+    """
 
     above: Positive = 3
     margin_db: Annotated[float, Field(ge=0)] = 0.0
+    restart: Literal["none", "best", "next_seed"] = "none"
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if (key, value) != ("restart", "none")}
 
 
 LearningRate = Annotated[Rate | Decay | Halving | Steps, ByForm()]

@@ -1,0 +1,55 @@
+"""What the table says of cells that did not go straight to their end: divided batches, and trainings begun again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench import words
+from bench.records.record import Attempt
+from bench.records.store import Result
+from bench.report.cells import Group
+
+WITHOUT_STATISTICS = ("affine",)  # values of the parameter ``batch_norm``
+HOW = {
+    "": "trained anew with another seed",
+    "best": "set back to its best check",
+    "next_seed": "trained anew with another seed",
+}
+
+
+def marks(group: Group) -> Iterator[str]:
+    """Yield a footnote for each way in which finished cells of a group came about, with their seeds where not all."""
+    notes: dict[str, list[int]] = {}
+    for run in group.finished:
+        for text in {text for result in run.results for text in _of_result(result)}:
+            notes.setdefault(text, []).append(run.seed)
+    for text, seeds in notes.items():
+        if len(seeds) < len(group.finished):
+            text += f" ({'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))})"
+        yield text
+
+
+def begun_again(group: Group) -> bool:
+    """Return whether a finished cell of a group has diverged before: its seed, or its weights, were chosen."""
+    return any(_diverged(result) for run in group.finished for result in run.results)
+
+
+def _of_result(result: Result) -> Iterator[str]:
+    if result.record is None or not result.record.attempts:
+        return
+    last = result.record.attempts[-1]
+    if last.parts > 1:
+        images = words.count(last.micro_batch or 0, "image")
+        norm = result.planned.spec.params.get("batch_norm")
+        statistics = "" if norm in WITHOUT_STATISTICS else f"; batch statistics are of {images}"
+        yield f"trained in micro-batches of {last.micro_batch} after running out of memory{statistics}"
+    diverged = _diverged(result)
+    if diverged:
+        how = " and ".join(dict.fromkeys(HOW[attempt.then] for attempt in diverged))
+        times = "" if len(diverged) == 1 else f" {len(diverged)} times"
+        yield f"{how} after it diverged{times}; in no claim about the method"
+
+
+def _diverged(result: Result) -> list[Attempt]:
+    attempts = result.record.attempts if result.record is not None else ()
+    return [attempt for attempt in attempts if attempt.ended == "diverged"]
