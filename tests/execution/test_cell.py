@@ -230,15 +230,12 @@ def interrupt(asked: Task, networks: NetworkCache) -> None:
         cell.run(asked, networks, stop_at(lambda e: isinstance(e, EpochEnded)))
 
 
-def test_a_broken_or_foreign_state_is_refused_in_one_line(
+def test_a_state_of_another_network_is_refused_in_one_line(
     networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path
 ) -> None:
     asked = task(tmp_path / "a", shared_files)
     interrupt(asked, networks)
     data = asked.store.state.read_bytes()
-    asked.store.state.write_bytes(data[: len(data) // 2])
-    with pytest.raises(BenchError, match=r"state\.npz: broken checkpoint .*--force"):
-        cell.run(asked, networks, quiet)
     other = task(tmp_path / "b", shared_files, params={"filters": [2, 3], "momentum": 0.5})
     other.store.folder.mkdir()
     other.store.state.write_bytes(data)

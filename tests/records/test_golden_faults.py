@@ -104,7 +104,7 @@ def reds(clean: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest
 
 def test_bands_are_narrow(clean: tuple[Path, dict[str, Any]]) -> None:
     bands = [cell["scores"][PSNR]["band"] for cell in clean[1]["cells"].values()]
-    assert max(bands) < 0.05  # dB; a band that swallows everything would prove nothing
+    assert max(bands) < 0.1  # dB; a band that swallows everything would prove nothing
 
 
 def test_clean_run_is_green(reds: Reds) -> None:
@@ -151,7 +151,7 @@ def test_dropped_augmentation_is_red_in_the_networks_only(
 def test_networks_that_return_their_input_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.training import evaluate
 
-    monkeypatch.setattr(evaluate, "predictor", lambda model: evaluate.untreated)
+    monkeypatch.setattr(evaluate, "predictor", lambda model, divisible: evaluate.untreated)
     found = reds("training")
     assert set(found) == NETWORKS
     assert all(PSNR in metrics for metrics in found.values())
