@@ -30,6 +30,7 @@ POLL_S = 1.0
 TRACE_S = 1.0  # in which a process that is stuck writes to its log where
 STARTS = 3  # in a row that come to nothing
 LEFT = (f"exit code {TO_BE_CONTINUED}", signal.SIGTERM.name)  # SIGTERM: before it could take it as a request
+FROM_OUTSIDE = tuple(f"({name})" for name in (*LEFT, signal.SIGKILL.name))
 STOPPED = "the next run continues it from its last saved state"
 
 
@@ -80,12 +81,18 @@ class Worker:
         check, self._check = self._check, None
         if check is None:
             return Checked([])
-        try:
-            answer: Checked = self._recv()
-            return answer
-        except (EOFError, OSError, Overdue) as error:
-            message = f"{self._words(error, 'while it built the networks')}; see {check.log}"
-            return Checked([NetworkFault(network.model, message) for network in check.networks])
+        for last in [False] * (STARTS - 1) + [True]:
+            try:
+                answer: Checked = self._recv()
+                return answer
+            except (EOFError, OSError, Overdue) as error:
+                threads, cores = self.threads, self.cores
+                words = self._words(error, "while it built the networks")
+                if last or not words.endswith(FROM_OUTSIDE):
+                    break
+            self._send(check, threads, cores)
+        message = f"{words}; see {check.log}"
+        return Checked([NetworkFault(network.model, message) for network in check.networks])
 
     def ask(self, work: Measurement, threads: int, cores: tuple[int, ...] = ()) -> None:
         """Let the process measure a network; ``answer`` waits for its speed."""
@@ -155,7 +162,7 @@ class Worker:
         if record is not None and record != self._before and not task.rescore:
             last = record.attempts[-1].message if record.attempts else ""
             return CellEnded(task.id, record.status, last, seconds)
-        if asked or (not isinstance(error, Overdue) and any(f"({left})" in words for left in LEFT)):
+        if asked or (not isinstance(error, Overdue) and words.endswith(FROM_OUTSIDE[:-1])):
             return CellEnded(task.id, "stopped", STOPPED, seconds)  # no record: the cell stays open
         message = _cause_of_death(words)
         return CellEnded(task.id, fail(task, message).status, message, seconds)

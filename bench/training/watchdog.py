@@ -26,6 +26,7 @@ from bench.training.divergence import Divergence
 from bench.training.networks import values
 
 LONGEST = 200  # updates until a ruin is noticed, where the budget is no less than ten times as long
+SHORTEST = 10  # two looks a few updates apart would take one bad moment for a ruin
 SLICES = 4  # of validation at most: a look costs up to a hundredth of the updates since the last one
 SHARE = 0.01  # of the time; on long trainings, where a batch outweighs the start of a look
 WORTH = 3.0  # forward passes that an update takes for each image: one forward, two backward
@@ -68,13 +69,13 @@ NOTHING = Look(0, np.inf, np.inf, np.inf)
 
 
 def noticed_within(updates: int) -> int:
-    """Return N, within how many updates a ruin is noticed: a tenth of the training of ``updates``, at most 200."""
-    return max(1, min(LONGEST, updates // 10))
+    """Return N, within how many updates a ruin is noticed: a tenth of the training of ``updates``, 10 to 200."""
+    return max(SHORTEST, min(LONGEST, updates // 10))
 
 
 def interval(updates: int) -> int:
     """Return the updates between two looks: the second one after a ruin is within N."""
-    return max(1, noticed_within(updates) // 2)
+    return noticed_within(updates) // 2
 
 
 def ruin(last: Look, now: Look, best: float) -> str:

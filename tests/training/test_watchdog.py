@@ -20,13 +20,23 @@ from bench.training.divergence import Divergence
 from bench.training.fit import FitTask, fit, fresh_state
 from bench.training.networks import NetworkCache
 from bench.training.order import SampleOrder
-from bench.training.watchdog import NOTHING, Look, Watchdog, interval, noticed_within, ruin, seen, watchdog_of
+from bench.training.watchdog import (
+    LEARNT_DB,
+    NOTHING,
+    Look,
+    Watchdog,
+    interval,
+    noticed_within,
+    ruin,
+    seen,
+    watchdog_of,
+)
 
 PLAIN = {"filters": [4, 8], "batch_norm": "affine"}
 
 
 @pytest.mark.parametrize(
-    ("updates", "within", "every"), [(1, 1, 1), (12, 1, 1), (100, 10, 5), (2000, 200, 100), (10**6, 200, 100)]
+    ("updates", "within", "every"), [(1, 10, 5), (100, 10, 5), (2000, 200, 100), (10**6, 200, 100)]
 )
 def test_n_is_a_tenth_of_the_budget_and_at_most_200_updates(updates: int, within: int, every: int) -> None:
     assert (noticed_within(updates), interval(updates)) == (within, every)
@@ -233,9 +243,9 @@ def test_a_resumed_training_knows_the_gain_of_its_best_check() -> None:
 
 
 HEALTHY: dict[str, dict[str, Any]] = {
-    "unet": {"filters": [4, 8, 16]},
-    "dncnn": {"depth": 5, "filters": 8},
-    "ddnet": {"layers": 2, "filters": 4},
+    "unet": {"filters": [4, 8, 16], "momentum": 0.9},
+    "dncnn": {"depth": 5, "filters": 16, "momentum": 0.9},
+    "ddnet": {"layers": 1, "momentum": 0.9},
 }
 
 
@@ -245,10 +255,10 @@ def test_sound_trainings_never_trip_it(
     model: str, task: Callable[..., Task], training: Callable[..., Training],
     pair_files: Callable[..., PairFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """Ten seeds of each network at 32 pixels, with its momentum of the moving statistics, and without residual."""
+    """Ten seeds of each network at 32 pixels, each of which learns something that it could lose."""
     files = pair_files(tmp_path / "pairs", size=32)
     cache = NetworkCache(jit_compile=False)
-    rate = Decay.model_validate({"from": 2e-3, "to": 1e-4})
+    rate = Decay.model_validate({"from": 1e-2, "to": 1e-3})
     settings = training(
         epochs=4, updates_per_epoch=60, batch=2, learning_rate=rate, loss="half_sse", guard=Guard(above=99)
     )
@@ -265,5 +275,6 @@ def test_sound_trainings_never_trip_it(
         )
         assert fit(step, state, fit_task) is None, seed
         gains.append(watchdog.best)
+    assert min(gains) > LEARNT_DB
     with capsys.disabled():
         print(f"{model}: best gain {min(gains):.2f} to {max(gains):.2f} dB")
