@@ -96,6 +96,45 @@ def test_out_of_memory_goes_on_from_the_last_state_with_the_same_batch(
         assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+SMALL: dict[str, dict[str, Any]] = {
+    "unet": {"filters": [8, 16], "momentum": 0.9},
+    "dncnn": {"depth": 5, "filters": 16, "momentum": 0.9},
+    "ddnet": {"layers": 1, "momentum": 0.9},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("model", SMALL)
+def test_scores_after_out_of_memory_lie_within_the_spread_of_seeds(
+    model: str, networks: NetworkCache, task: Make, training: Callable[..., Any],
+    pair_files: Callable[..., PairFiles], tmp_path: Path, little_memory: Callable[..., list[int]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Batch 4 becomes two parts of 2 in the second of four epochs; batch statistics are then of 2 images."""
+    files = pair_files(tmp_path / "pairs", size=32)
+    settings = training(epochs=4, updates_per_epoch=50, batch=4, guard=Guard(above=99))
+
+    def psnr(name: str, seed: int) -> float:
+        made = task(
+            tmp_path / name, files, settings, build=f"models.{model}:build", params=SMALL[model], seed=seed
+        )
+        attempts = finish(made, networks)
+        assert len(attempts) == 1 + (name == "divided")
+        return float(np.mean([float(row["psnr.slice_max"]) for row in made.store.read_scores()]))
+
+    seeds_alone = [psnr(f"seed {seed}", seed) for seed in range(1, 6)]
+    seen = little_memory(images=2, updates=60)
+    divided = psnr("divided", 1)
+    assert seen == [4]
+    spread = np.std(seeds_alone, ddof=1)
+    with capsys.disabled():
+        print(f"{model}: {divided - seeds_alone[0]:+.3f} dB; standard deviation of seeds {spread:.3f} dB")
+    assert (
+        abs(divided - seeds_alone[0]) < 2 * np.sqrt(2) * spread
+    )  # two draws differ by more in 1 of 20 cases
+
+
 def test_too_little_memory_for_one_image_fails_with_the_remedy(
     networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path,
     little_memory: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch,
