@@ -81,6 +81,11 @@ def hold_to(cores: Collection[int]) -> None:
         os.sched_setaffinity(0, cores)
 
 
+def peak_memory() -> int:
+    """Return the most bytes of the machine's memory that this process has taken at once."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def free_memory() -> int:
     """Return the bytes of memory that processes can still have, as Linux tells; elsewhere, no limit."""
     try:

@@ -52,7 +52,7 @@ def data_build(request: Request, threads: int) -> None:
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
-    show(runner.build(resolve(_on_threads(request, threads))))
+    show(runner.build(resolve(_on_threads(request, threads), timed=False)))
     say(f"all pairs of profile {request.profile} are in {request.cache}")
 
 
@@ -68,7 +68,7 @@ def data_export(request: Request, into: Path, layout: str, fold: int | None, thr
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
-    resolved = resolve(_on_threads(request, threads))
+    resolved = resolve(_on_threads(request, threads), timed=False)
     exported = export.Export(
         profile=request.profile,
         source=resolved.reader,
@@ -95,7 +95,7 @@ def data_check(request: Request, no_leaks: bool, threads: int) -> None:
     from bench.cli import overview
     from bench.execution.resolve import resolve
 
-    resolved = resolve(_on_threads(request, threads))
+    resolved = resolve(_on_threads(request, threads), timed=False)
     say(overview.of_data(resolved))
     if no_leaks:
         return
@@ -150,7 +150,7 @@ def data_split(request: Request, into: Path | None) -> None:
     from bench import atomic
     from bench.execution.resolve import resolve
 
-    folds = resolve(request).folds
+    folds = resolve(request, timed=False).folds
     if into is None:
         say(folds.text.removesuffix("\n"))
     else:

@@ -86,13 +86,13 @@ def of_speeds(measured: Measured) -> str:
 
 def forecast_lines(resolved: ResolvedRun, left: Sequence[PlannedCell]) -> list[str]:
     """Return a line on how long the cells that are ``left`` take by what was measured; none without a network."""
-    from bench.execution import speed as measuring
+    from bench.execution.known_speeds import known
     from bench.plan.forecast import forecast
 
     if not any(cell.spec.training for cell in left):
         return []
-    speeds, fault = measuring.known(resolved.request, left)
-    estimate = forecast(left, speeds)
+    speeds, fault = known(resolved.request, left)
+    estimate = forecast(left, speeds, resolved.request.machine.workers)
     if estimate is None:
         return (
             [f"remark: {fault}"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +28,12 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     pairs, outcome = scoring.opened(task)
     step = cache.step(task.planned.spec, pairs, task.code)
     model, state = step.network, _start(task, step)
-    divergence = fit(step, state, _fit_task(task, pairs, state, emit))
+    fit_task, checks = _fit_task(task, pairs, state, emit)
+    divergence = fit(step, state, fit_task)
     task.store.write_history(state.history)
     outcome = replace(
         outcome,
-        timings={"train_s": sum(row["seconds"] for row in state.history)},
+        timings={"train_s": sum(row["seconds"] for row in state.history), **checks.timing(len(state.history))},
         parameters=_parameters(model),
         best_epoch=state.best_epoch,
     )
@@ -77,24 +81,53 @@ def _start(task: Task, step: TrainingStep) -> State:
     return saved
 
 
-def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> FitTask:
+class _Checks:
+    """The checks on the validation slices, as a function of the network, with the seconds that they take."""
+
+    def __init__(self, validation: evaluate.Validation) -> None:
+        self._validation, self._seconds = validation, list[float]()
+
+    def __call__(self, model: Any) -> float:
+        began = time.monotonic()
+        psnr = self._validation.mean_psnr(evaluate.predictor(model))
+        self._seconds.append(time.monotonic() - began)
+        return psnr
+
+    def timing(self, checks: int) -> dict[str, float]:
+        """Return the seconds of so many checks by the mean of those that this process has made."""
+        return {"check_s": statistics.fmean(self._seconds) * checks} if self._seconds else {}
+
+
+def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit) -> tuple[FitTask, _Checks]:
     training = task.planned.spec.training
     assert training is not None
     validation = evaluate.Validation(pairs, pairs.parts["validation"])
+    checks = _Checks(validation)
 
     def keep_and_emit(event: Event) -> None:
         if not isinstance(event, Progress):
             task.store.write_history(state.history)
+            task.store.write_log(_line(state.history[-1], training.epochs))
         emit(event)
 
-    return FitTask(
+    fit_task = FitTask(
         cell=task.id,
         training=training,
         order=SampleOrder.of(training, pairs.part_names("train"), pairs.reference.shape[1], state.seed),
-        validate=lambda model: validation.mean_psnr(evaluate.predictor(model)),
+        validate=checks,
         psnr_input=validation.mean_psnr(evaluate.untreated),
         path=task.store.state,
         emit=keep_and_emit,
+    )
+    return fit_task, checks
+
+
+def _line(row: Mapping[str, float], epochs: int) -> str:
+    """Return the line of the log for one epoch."""
+    return (
+        f"epoch {row['epoch']:.0f}/{epochs}: update {row['updates']:.0f}, loss {row['loss']:.4g}, "
+        f"{row['psnr']:.2f} dB, input {row['psnr_input']:.2f} dB, learning rate {row['learning_rate']:.3g}, "
+        f"{row['seconds']:.1f} s"
     )
 
 

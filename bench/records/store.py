@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from bench import atomic, csvtext
 from bench.errors import BenchError
 from bench.names import nearest
-from bench.plan.cells import Plan, PlannedCell
+from bench.plan.cells import Plan, PlannedCell, TimeBudget
 from bench.records import record
 from bench.records.record import Record, Rescoring
 
@@ -114,6 +115,11 @@ class CellStore:
     def write_history(self, rows: Iterable[Row]) -> None:
         """Write one row per epoch: epoch, updates, loss, validation scores, learning rate, seconds."""
         atomic.write_text(self.folder / "history.csv", _to_csv(rows))
+
+    def write_log(self, text: str) -> None:
+        """Add a line with the time to the log."""
+        with open(self.log, "a", encoding="utf-8") as log:
+            log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}\n")
 
     def read_history(self) -> list[dict[str, str | float]]:
         """Return the rows of ``history.csv``; an empty list where there is none."""
@@ -226,6 +232,13 @@ class RunStore:
             raise BenchError(
                 f"not a plan ({error.errors()[0]['msg']})", file=path, remedy="run again"
             ) from None
+
+    def budget(self) -> TimeBudget | None:
+        """Return the time budget that is frozen in the plan; None where there is none, or no plan that can be read."""
+        try:
+            return Plan.model_validate_json((self.root / "plan.json").read_bytes()).budget
+        except (OSError, ValidationError):
+            return None
 
     def read_all(self, plan: Plan) -> list[Result]:
         """Return every planned cell with its record, scores and history, in the order of the plan."""

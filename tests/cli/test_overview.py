@@ -10,7 +10,7 @@ from bench import gpus
 from bench.cli import overview
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
-from bench.execution import resolve, speed
+from bench.execution import known_speeds, resolve
 from bench.plan.cells import PlannedCell
 from bench.records import speeds
 from bench.records.store import RunStore
@@ -174,7 +174,7 @@ def test_plan_forecasts_what_is_left_by_the_speeds_that_were_measured(
     monkeypatch.setattr(gpus, "_read", lambda: ([], []))
     prepared = resolve.resolve(tiny.request(tiny.write(tmp_path), threads=0))
     trained = prepared.plan.cells[2].spec
-    key = speeds.key(trained, speed._machine(1))
+    key = speeds.key(trained, known_speeds.here(1))
     speeds.write(tmp_path / "cache", {key: figures(date="2026-11-26T23:59:00+00:00")})
     # two cells at once, each 96 / 2 s of training, 2 x 4 x 1 s of checks and 4 x 2.5 s of scoring; two inputs of
     # 4 x 2 s; two tracings of 8 s; a start of 5 s
