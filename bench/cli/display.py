@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from bench.cli.remaining import Remaining
-from bench.events import CellEnded, CellsPlanned, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
+from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
 from bench.words import duration
 
 Write = Callable[[str], None]

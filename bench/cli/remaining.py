@@ -66,7 +66,9 @@ class Remaining:
     def seconds(self) -> tuple[float | None, list[str]]:
         """Return the seconds until the last cell ends, None where nothing is known, and the networks left out of it."""
         measured = dict(self._measured())
-        networks = {cell.cost.network: cell.cost for cell in self._cells.values() if cell.cost.seconds is not None}
+        networks = {
+            cell.cost.network: cell.cost for cell in self._cells.values() if cell.cost.seconds is not None
+        }
         both = [(measured[name], cost.seconds or 0.0) for name, cost in networks.items() if name in measured]
         expected = math.fsum(pair[1] for pair in both)
         correction = math.fsum(pair[0] for pair in both) / expected if expected else 1.0
@@ -106,6 +108,8 @@ class Remaining:
             if (done := math.fsum(share for _, share in whole)) > SURE:
                 yield network, math.fsum(seconds or 0.0 for seconds, _ in whole) / done
                 continue
-            steps = [(cell.last[0] - cell.first[0], cell.last[1] - cell.first[1]) for cell in same if cell.first]
+            steps = [
+                (cell.last[0] - cell.first[0], cell.last[1] - cell.first[1]) for cell in same if cell.first
+            ]
             if (done := math.fsum(share for _, share in steps)) > SURE:
                 yield network, math.fsum(seconds for seconds, _ in steps) / done

@@ -33,7 +33,10 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
     task.store.write_history(state.history)
     outcome = replace(
         outcome,
-        timings={"train_s": sum(row["seconds"] for row in state.history), **checks.timing(len(state.history))},
+        timings={
+            "train_s": sum(row["seconds"] for row in state.history),
+            **checks.timing(len(state.history)),
+        },
         parameters=_parameters(model),
         best_epoch=state.best_epoch,
     )

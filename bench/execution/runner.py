@@ -44,7 +44,9 @@ def run(request: Request) -> Generator[Event, None, None]:
                 networks = _networks(resolved, todo)
                 executor.begin(NetworkCheck(networks, resolved.store.log), trained)
                 if networks:
-                    yield Message(f"starting {_backend()} and building {words.count(len(networks), 'network')} ...")
+                    yield Message(
+                        f"starting {_backend()} and building {words.count(len(networks), 'network')} ..."
+                    )
                 yield from build(resolved, {cell.condition for cell in todo})
                 resolved = yield from _audited(resolved)
                 resolved.store.write_plan(resolved.plan)  # of a leaky split it now counts the leaks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,14 @@ from bench import devices
 from bench.errors import BenchError
 from bench.events import Event, Message
 from bench.execution import places, resolve, threads
-from bench.execution.machine import Machine
 from bench.execution.known_speeds import here
+from bench.execution.machine import Machine
 from bench.execution.resolve import Request
 from bench.execution.task import Measurement, NetworkFault
 from bench.execution.worker import Worker
 from bench.names import suggestion
 from bench.network_code.importing import Planned
-from bench.plan.cells import Plan, PlannedCell
+from bench.plan.cells import Plan
 from bench.plan.forecast import Forecast, NetworkSpeed, forecast, mean
 from bench.records import speeds
 

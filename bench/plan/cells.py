@@ -121,7 +121,7 @@ class PlannedCell(Frozen):
 
 
 class TimeBudget(Frozen):
-    """The time that all cells of a run may take, turned once into slices seen: it stays, however fast later machines are.
+    """The time that all cells of a run may take, turned once into slices seen, which stay on any later machine.
 
     ``forecast_s`` is what the run was then expected to take, by the speeds measured on ``device`` on ``date``.
     """

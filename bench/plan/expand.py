@@ -105,7 +105,9 @@ def training(
 ) -> cells.Training:
     """Return the training of one model under a profile; ``slices`` is the number of training slices."""
     values: dict[str, Any] = {key: setting.value for key, setting in effective.recipe.items()}
-    if effective.budget is None or effective.budget.value.slices_seen is None:  # of a time that is not resolved
+    if (
+        effective.budget is None or effective.budget.value.slices_seen is None
+    ):  # of a time that is not resolved
         drawn = values["patches_per_slice"] if values["patch"] else 1
         epochs = recipe.epochs
         updates = math.ceil(recipe.passes * slices * drawn / values["batch"])
@@ -147,8 +149,11 @@ def _cells(
         recipe = model.recipes[profile.recipe]
         effective, words = resolved(config, profile, name), ""
         if budget is not None:
-            usual = training(recipe, profile, replace(effective, budget=None), folds[0].slices.get("train", 0))
-            words = f"budget {budget.words}: {budget.slices_seen:,} slices per cell instead of {usual.slices_seen(profile.size):,.0f}"
+            usual = training(
+                recipe, profile, replace(effective, budget=None), folds[0].slices.get("train", 0)
+            )
+            of_recipe = f"{usual.slices_seen(profile.size):,.0f}"
+            words = f"budget {budget.words}: {budget.slices_seen:,} slices per cell instead of {of_recipe}"
             effective = _within(budget, effective, recipe)
         points = (*sliced, *deviations.of_training(config, profile, model, effective, words))
         ordered = itertools.product(datasets, experiment.seeds)

@@ -153,7 +153,9 @@ def forecast(
     each, longest = dict[str, CellForecast](), 0.0
     for cell in cells:
         speed = used.get(cell.spec.model)
-        each[cell.id] = parts = _of_cell(cell, used, min(1.0, at_once / counts[cell.spec.model]) if speed else 0.0)
+        each[cell.id] = parts = _of_cell(
+            cell, used, min(1.0, at_once / counts[cell.spec.model]) if speed else 0.0
+        )
         traced = speed.trace_s + speed.compile_s if speed else 0.0
         longest = max(longest, parts.seconds - parts.start_up + traced)
     start = max(speed.start_s for speed in used.values())

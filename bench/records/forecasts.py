@@ -49,7 +49,7 @@ def read(run: Path) -> ForecastFile:
 
 
 def freeze(run: Path, forecast: Forecast, *, anew: bool) -> ForecastFile:
-    """Write the forecast of cells that are to run: those of earlier runs stay as they were, unless all begins ``anew``."""
+    """Write the forecast of cells that are to run: those of earlier runs stay, unless all begins ``anew``."""
     earlier = read(run).cells
     cells = {**earlier, **forecast.cells} if anew else {**forecast.cells, **earlier}
     file = ForecastFile(at_once=forecast.at_once, cells=cells)
@@ -64,24 +64,21 @@ def compare(results: Sequence[Result], forecasts: Mapping[str, CellForecast]) ->
         took, expected = outcome(result), forecasts.get(result.planned.id)
         if took is not None and expected is not None and expected.seconds > 0:
             sums.setdefault(result.planned.spec.model, []).append((expected.seconds, took))
-    return [
-        Comparison(
-            model=model, cells=len(pairs), forecast_s=math.fsum(p[0] for p in pairs), took_s=math.fsum(p[1] for p in pairs)
-        )
-        for model, pairs in sums.items()
-    ]
+    return [_sum(model, pairs) for model, pairs in sums.items()]
 
 
 def in_sum(comparisons: Sequence[Comparison]) -> Comparison | None:
     """Return forecast and outcome of all networks together; None where there are none."""
     if not comparisons:
         return None
-    return Comparison(
-        model="all",
-        cells=sum(one.cells for one in comparisons),
-        forecast_s=math.fsum(one.forecast_s for one in comparisons),
-        took_s=math.fsum(one.took_s for one in comparisons),
-    )
+    total = _sum("all", [(one.forecast_s, one.took_s) for one in comparisons])
+    return total.model_copy(update={"cells": sum(one.cells for one in comparisons)})
+
+
+def _sum(model: str, pairs: Sequence[tuple[float, float]]) -> Comparison:
+    """Return the sum of pairs of forecast and outcome."""
+    forecast_s, took_s = (math.fsum(column) for column in zip(*pairs, strict=True))
+    return Comparison(model=model, cells=len(pairs), forecast_s=forecast_s, took_s=took_s)
 
 
 def outcome(result: Result) -> float | None:

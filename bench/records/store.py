@@ -27,6 +27,7 @@ from bench.records.record import Record, Rescoring
 Row = Mapping[str, str | int | float]
 TEXT_COLUMNS = ("patient", "slice")
 _AGAIN = "run the cell again with --force"
+MATCHES = 5  # cells that are named where several match
 HU_STEP = 0.1  # samples.npz holds int16 in steps of 0.1 HU
 
 
@@ -249,6 +250,29 @@ class RunStore:
             scores = _scores(folder, ended) if ended is not None and ended.status == "finished" else []
             results.append(Result(planned, ended, scores, folder.read_history(), folder))
         return results
+
+    def find(self, text: str) -> str:
+        """Return the id of the one cell of the plan that ``text`` is a part of, or ``MODEL:CONDITION`` of.
+
+        Raises:
+            BenchError: there is no plan, or not exactly one such cell.
+        """
+        plan = self.read_plan()
+        ids = [cell.id for cell in plan.cells]
+        model, colon, condition = text.partition(":")
+        if colon:
+            matching = [c.id for c in plan.cells if (c.spec.model, c.condition) == (model, condition)]
+        else:
+            matching = [text] if text in ids else [one for one in ids if text in one]
+        if len(matching) == 1:
+            return matching[0]
+        if not matching:
+            near = nearest(text, ids)
+            raise BenchError(
+                f"no cell {text!r}", remedy=f"did you mean {near}?" if near else "see bench status"
+            )
+        shown = ", ".join(matching[:MATCHES]) + (", ..." if len(matching) > MATCHES else "")
+        raise BenchError(f"{len(matching)} cells match {text!r}", remedy=f"name one of {shown}")
 
     def others(self, plan: Plan) -> list[str]:
         """Return the ids of cells on disk that the plan does not hold: records of earlier settings."""

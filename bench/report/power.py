@@ -19,7 +19,7 @@ ASSUMED_DB = 0.1
 
 
 def smallest_difference(patients: int, sd: float) -> float:
-    """Return the true mean difference that a paired t test at 0.05, two-sided, finds in 80 % of samples of ``patients``.
+    """Return the mean difference that a two-sided paired t test at 0.05 finds in 80 % of samples of ``patients``.
 
     ``sd`` is the standard deviation of the paired differences over patients, in the unit of the result. The power is
     that of the noncentral t distribution (Cohen 1988, Statistical Power Analysis, chapter 2); one comparison, before
@@ -30,16 +30,19 @@ def smallest_difference(patients: int, sd: float) -> float:
     """
     if patients < 2:
         raise ValueError("a paired test needs two patients")
-    from scipy import optimize, stats
+    from scipy import optimize, special
 
     freedom = patients - 1
-    critical = float(stats.t.isf(SIGNIFICANT / 2, freedom))
+    critical = float(special.stdtrit(freedom, 1 - SIGNIFICANT / 2))
 
     def lacking(shift: float) -> float:
-        found = stats.nct.sf(critical, freedom, shift) + stats.nct.cdf(-critical, freedom, shift)
-        return float(found) - POWER
+        missed = special.nctdtr(freedom, shift, critical) - special.nctdtr(freedom, shift, -critical)
+        return 1 - float(missed) - POWER
 
-    return float(optimize.brentq(lacking, 0.0, 3 * critical + 10)) * sd / math.sqrt(patients)
+    most = 1.0
+    while lacking(most) < 0:
+        most *= 2
+    return float(optimize.brentq(lacking, 0.0, most)) * sd / math.sqrt(patients)
 
 
 def paired_deviation(results: Iterable[Result]) -> tuple[float, int] | None:

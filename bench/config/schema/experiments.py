@@ -102,8 +102,8 @@ class Experiment(Frozen):
 class Budget(Frozen):
     """How long a cell trains: ``slices_seen`` (crops counted by area) in ``checks`` epochs of equal length.
 
-    A profile may instead give the ``time`` of all its cells, 10h, 90m or 2d: it is turned into slices seen, the same for
-    every network, by what a machine was measured to do (``bench.plan.budget``).
+    A profile may instead give the ``time`` of all its cells, 10h, 90m or 2d: it is turned into slices seen, the same
+    for every network, by what a machine was measured to do (``bench.plan.budget``).
     """
 
     slices_seen: Positive | None = None
@@ -113,7 +113,7 @@ class Budget(Frozen):
     @model_validator(mode="after")
     def _one_of_both(self) -> Budget:
         if (self.slices_seen is None) == (self.time is None):
-            raise ValueError("needs either slices_seen or time")
+            raise ValueError("needs either slices_seen or time; null takes an inherited one away")
         if self.time is not None:
             words.span(self.time)
         return self
