@@ -66,10 +66,9 @@ class Remaining:
     def seconds(self) -> tuple[float | None, list[str]]:
         """Return the seconds until the last cell ends, None where nothing is known, and the networks left out of it."""
         measured = dict(self._measured())
-        networks = {
-            cell.cost.network: cell.cost for cell in self._cells.values() if cell.cost.seconds is not None
-        }
-        both = [(measured[name], cost.seconds or 0.0) for name, cost in networks.items() if name in measured]
+        trained = [cell.cost for cell in self._cells.values() if cell.cost.updates]
+        forecasts = {cost.network: cost.seconds for cost in trained if cost.seconds is not None}
+        both = [(measured[name], seconds) for name, seconds in forecasts.items() if name in measured]
         expected = math.fsum(pair[1] for pair in both)
         correction = math.fsum(pair[0] for pair in both) / expected if expected else 1.0
         costs, unknown = [], list[str]()
@@ -78,7 +77,7 @@ class Remaining:
                 continue
             name, whole = cell.cost.network, measured.get(cell.cost.network)
             if whole is None and cell.cost.seconds is not None:
-                whole = cell.cost.seconds * correction
+                whole = cell.cost.seconds * (correction if cell.cost.updates else 1.0)
             if whole is None:
                 unknown += [name] if name not in unknown and cell.cost.updates else []
             else:

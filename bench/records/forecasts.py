@@ -58,7 +58,10 @@ def freeze(run: Path, forecast: Forecast, *, anew: bool) -> ForecastFile:
 
 
 def compare(results: Sequence[Result], forecasts: Mapping[str, CellForecast]) -> list[Comparison]:
-    """Return forecast and outcome of each network, in the order of the plan; none of a network without both."""
+    """Return forecast and outcome of each network, in the order of the plan; none of a network without both.
+
+    The untreated input is left out: it takes seconds, most of them to start.
+    """
     sums: dict[str, list[tuple[float, float]]] = {}
     for result in results:
         took, expected = outcome(result), forecasts.get(result.planned.id)
@@ -82,14 +85,12 @@ def _sum(model: str, pairs: Sequence[tuple[float, float]]) -> Comparison:
 
 
 def outcome(result: Result) -> float | None:
-    """Return the seconds that a finished cell has trained, checked and scored; None where its record does not say."""
+    """Return the seconds that a network has trained, been checked and been scored; None where no record says so."""
     record = result.record
-    if record is None or record.status != "finished":
+    trained = result.planned.spec.training is not None
+    if not trained or record is None or any(key not in record.timings for key in MEASURED):
         return None
-    needed = MEASURED if result.planned.spec.training is not None else ("score_s",)
-    if any(key not in record.timings for key in needed):
-        return None
-    return math.fsum(record.timings[key] for key in needed)
+    return math.fsum(record.timings[key] for key in MEASURED)
 
 
 def left(results: Sequence[Result], file: ForecastFile) -> float | None:

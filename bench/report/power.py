@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Iterable
 from itertools import combinations
 
+import numpy as np
+
 from bench.config.schema import INPUT
 from bench.metrics import PSNR
 from bench.records.store import Result
@@ -36,8 +38,9 @@ def smallest_difference(patients: int, sd: float) -> float:
     critical = float(special.stdtrit(freedom, 1 - SIGNIFICANT / 2))
 
     def lacking(shift: float) -> float:
-        missed = special.nctdtr(freedom, shift, critical) - special.nctdtr(freedom, shift, -critical)
-        return 1 - float(missed) - POWER
+        found = 1 - special.nctdtr(freedom, shift, critical)
+        other_side = np.nan_to_num(special.nctdtr(freedom, shift, -critical))  # NaN where it is below 1e-15
+        return float(found + other_side) - POWER
 
     most = 1.0
     while lacking(most) < 0:

@@ -53,13 +53,14 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: resolve.Resolv
         scan: parallel beam, 90 views (45 directions) over 360 degrees
           sparse: 30 views (15 directions)
         forecast: run bench speed --profile tiny
+        disk: pairs to build 0.2 MB
 
         model  condition  seed  updates  epochs  status
         -----  ---------  ----  -------  ------  ------
-        input  sparse     0     -        -       -
-        input  noisy      0     -        -       -
-        unet   sparse     1     24       2       -
-        unet   noisy      1     24       2       -"""
+        input  sparse     0     -        -       new
+        input  noisy      0     -        -       new
+        unet   sparse     1     24       2       new
+        unet   noisy      1     24       2       new"""
     assert overview.of_plan(prepared) == head + textwrap.dedent(expected)
 
 
@@ -73,7 +74,7 @@ def test_status_says_how_far_each_cell_is_and_why_one_ended(
         model  condition  seed  status      epoch  val. dB  gain   time
         -----  ---------  ----  ------      -----  -------  ----   ----
         input  sparse     0     finished    -      -        -      -
-        input  noisy      0     -           -      -        -      -
+        input  noisy      0     waits       -      -        -      -
         unet   sparse     1     diverged    0/2    -        -      -
         unet   noisy      1     unfinished  2/2    23.25    +1.75  1 min 15 s
         {diverged}: why"""
@@ -179,8 +180,12 @@ def test_plan_forecasts_what_is_left_by_the_speeds_that_were_measured(
     # two cells at once, each 96 / 2 s of training, 2 x 4 x 1 s of checks and 4 x 2.5 s of scoring; two inputs of
     # 4 x 2 s; two tracings of 8 s; a start of 5 s
     total = 5 + (2 * (48 + 8 + 10) + 2 * 8 + 2 * 8) / 2
-    line = f"forecast: 1 min {total - 60:.0f} s on this machine (bench speed of 2026-11-26), pairs not"
-    assert line in overview.of_plan(prepared).splitlines()
+    text = overview.of_plan(prepared).replace("\n  ", " ")
+    line = f"forecast: 1 min {total - 60:.0f} s on this machine (bench speed of 2026-11-26), 2 cells at once after about"
+    assert line in text
+    # a cell with half of its network's two tracings; its memory by the rule: 4 x 1e8 bytes of tensors beside 0.9 GB
+    assert text.count("1 min 14 s  new") == 2
+    assert "memory: 1.3 GB for each of 2 cells at once: 1.3 GB estimated" in text
     for cell in prepared.plan.cells:
         prepared.store.cell(cell.id).write_record(tiny.record_of(cell, "diverged"))
     assert "forecast:" not in overview.of_plan(prepared)
