@@ -87,8 +87,9 @@ def _sum(model: str, pairs: Sequence[tuple[float, float]]) -> Comparison:
 def outcome(result: Result) -> float | None:
     """Return the seconds that a network has trained, been checked and been scored; None where no record says so."""
     record = result.record
-    trained = result.planned.spec.training is not None
-    if not trained or record is None or any(key not in record.timings for key in MEASURED):
+    if result.planned.spec.training is None or record is None or record.status != "finished":
+        return None
+    if any(key not in record.timings for key in MEASURED):
         return None
     return math.fsum(record.timings[key] for key in MEASURED)
 

@@ -181,7 +181,7 @@ def test_plan_forecasts_what_is_left_by_the_speeds_that_were_measured(
     # 4 x 2 s; two tracings of 8 s; a start of 5 s
     total = 5 + (2 * (48 + 8 + 10) + 2 * 8 + 2 * 8) / 2
     text = overview.of_plan(prepared).replace("\n  ", " ")
-    line = f"forecast: 1 min {total - 60:.0f} s on this machine (bench speed of 2026-11-26), 2 cells at once after about"
+    line = f"forecast: 1 min {total - 60:.0f} s on this machine (bench speed of 2026-11-26), 2 cells at once after"
     assert line in text
     # a cell with half of its network's two tracings; its memory by the rule: 4 x 1e8 bytes of tensors beside 0.9 GB
     assert text.count("1 min 14 s  new") == 2
