@@ -1,6 +1,6 @@
 """The results of a run on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
-A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``log.txt``, ``samples.npz`` and ``weights.npz``;
+A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``log.txt``, ``samples.npz``, ``weights.npz``;
 while it trains also ``state.npz``, while it is scored again ``scores.new.csv``. The record is written last: a folder
 without one is not finished.
 """
