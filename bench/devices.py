@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -79,6 +80,11 @@ def hold_to(cores: Collection[int]) -> None:
     """Keep this process on ``cores``; without any, leave it where it is."""
     if cores:
         os.sched_setaffinity(0, cores)
+
+
+def peak_memory() -> int:
+    """Return the most bytes of the machine's memory that this process has taken at once."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def free_memory() -> int:

@@ -28,6 +28,27 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class CellCost:
+    """What a cell that is to run costs: ``updates`` (0: it is only scored), of which a part is done already.
+
+    ``seconds`` is the forecast for the whole cell, None where its network was not measured.
+    """
+
+    cell: str
+    network: str
+    updates: int
+    done: float  # share of the updates
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class CellsPlanned:
+    """The cells that are about to run, by what they cost; the first of them starts after it."""
+
+    costs: tuple[CellCost, ...]
+
+
+@dataclass(frozen=True)
 class CellStarted:
     """A cell begins; ``number`` of ``count`` in this run, ``resumed`` at the epoch it continues from."""
 
@@ -62,6 +83,7 @@ class CellEnded:
     message: str
     seconds: float
     crowded: bool = False
+    log: str = ""  # the file with the reason, of a cell that did not finish
 
 
 @dataclass(frozen=True)
@@ -79,4 +101,4 @@ class RunEnded:
     bad: int
 
 
-Event = Progress | CellStarted | EpochEnded | CellEnded | Message | RunEnded
+Event = Progress | CellsPlanned | CellStarted | EpochEnded | CellEnded | Message | RunEnded

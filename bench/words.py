@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(m|min|h|d)")
+_UNITS = {"m": ("min", 60.0), "min": ("min", 60.0), "h": ("h", 3600.0), "d": ("d", 86400.0)}
+
 
 def count(number: int, noun: str) -> str:
     """Return ``1 slice`` or ``20 slices``."""
@@ -19,3 +25,16 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60:02d} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def span(text: str) -> tuple[str, float]:
+    """Return a length of time that a person wrote, ``10h``, ``90m`` or ``2d``, as words and in seconds: ``10 h``.
+
+    Raises:
+        ValueError: it is written in another way, or is no time at all.
+    """
+    match = _SPAN.fullmatch(text.strip())
+    if match is None or not (number := float(match[1])) or math.isinf(number):
+        raise ValueError(f"{text!r} is no time; write 10h, 90m or 2d")
+    unit, seconds = _UNITS[match[2]]
+    return f"{number:g} {unit}", number * seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,18 @@ from bench.cli.console import (
     show,
 )
 from bench.cli.data import data
-from bench.cli.options import File, executor, inputs, machine, profile_option, reports_option, runs_option
+from bench.cli.options import (
+    File,
+    budget,
+    executor,
+    inputs,
+    json_option,
+    machine,
+    places,
+    profile_option,
+    reports_option,
+    runs_option,
+)
 from bench.cli.speed import speed
 from bench.errors import BenchError
 from bench.execution.stopping import Wish
@@ -35,6 +47,9 @@ STOPPING = "stopping: the cells at work save their state; press Ctrl-C again to 
 
 if TYPE_CHECKING:
     from bench.execution.resolve import Request
+
+
+WATCH_S = 10.0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -53,6 +68,7 @@ def cli() -> None:
 @reports_option
 @machine
 @executor
+@budget
 @click.option("--force", is_flag=True, help="Run the cells anew, also those that have ended.")
 @click.option(
     "--save-every",
@@ -134,35 +150,86 @@ def _cells(everything: bool, only: tuple[str, ...], more: tuple[str, ...]) -> tu
 
 @cli.command()
 @inputs
-def plan(request: Request) -> None:
-    """Show the cells of a profile, their budget, and which have ended. Nothing is trained."""
-    from bench.cli import overview
+@places
+@budget
+@json_option
+def plan(request: Request, as_json: bool) -> None:
+    """Show the cells of a profile and what each of them will do, with disk, memory and time. Nothing is trained."""
+    from bench.cli import documents, overview
     from bench.execution.resolve import resolve
 
-    say(overview.of_plan(resolve(request)))
+    resolved = resolve(request)
+    say(documents.text(documents.of_plan(resolved)) if as_json else overview.of_plan(resolved))
 
 
 @cli.command()
 @profile_option
 @runs_option
-def status(profile: str, runs: Path) -> None:
-    """Show how far the last run of a profile is."""
-    from bench.cli import overview
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0.1),
+    is_flag=False,
+    flag_value=WATCH_S,
+    metavar="[SECONDS]",
+    help=f"Again every {WATCH_S:g} seconds, until all cells have ended or Ctrl-C (exit 0).",
+)
+@json_option
+def status(profile: str, runs: Path, watch: float | None, as_json: bool) -> None:
+    """Show how far the last run of a profile is, and how its forecast holds."""
+    from bench.cli import documents, overview
     from bench.records.store import RunStore
 
-    say(overview.of_run(RunStore(runs / profile)))
+    store = RunStore(runs / profile)
+    try:
+        while True:
+            text = documents.text(documents.of_run(store)) if as_json else overview.of_run(store)
+            if watch is not None:
+                click.clear()  # in a terminal only
+            say(text)
+            if watch is None or as_json or overview.has_ended(store):
+                return
+            time.sleep(watch)
+    except Interrupted:
+        if watch is None:
+            raise
+
+
+@cli.command()
+@click.argument("cell")
+@profile_option
+@runs_option
+def log(cell: str, profile: str, runs: Path) -> None:
+    """Print the log of a cell: its epochs, what the libraries said, why it failed.
+
+    CELL is a part of its id that no other has, or MODEL:CONDITION.
+    """
+    from bench.records.store import RunStore
+
+    store = RunStore(runs / profile)
+    path = store.cell(store.find(cell)).log
+    try:
+        say(path.read_text(encoding="utf-8", errors="replace").removesuffix("\n"))
+    except FileNotFoundError:
+        raise BenchError("not begun: there is no log yet", file=path) from None
 
 
 @cli.command()
 @profile_option
 @runs_option
 @reports_option
-def report(profile: str, runs: Path, reports: Path) -> None:
+@json_option
+def report(profile: str, runs: Path, reports: Path, as_json: bool) -> None:
     """Write the tables again, from the records alone."""
+    from bench.cli import documents
     from bench.records.store import RunStore
     from bench.report import write
 
-    for path in write(RunStore(runs / profile), reports / profile):
+    store = RunStore(runs / profile)
+    paths = write(store, reports / profile)
+    if as_json:
+        say(documents.text(documents.of_report(store, paths)))
+        return
+    for path in paths:
         say(f"wrote {path}")
 
 

@@ -44,6 +44,16 @@ def result(events: Generator[Event, None, Value]) -> Value:
     return values[0]
 
 
+def quietly(events: Generator[Event, None, Value]) -> Value:
+    """Return the value that the events end with; nothing is shown, where only a document may be."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            value: Value = end.value
+            return value
+
+
 def say(text: str) -> None:
     """Print ``text`` and a line end."""
     try:

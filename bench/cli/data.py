@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.console import DONE, SOME_FAILED, leave, result, say, show
-from bench.cli.options import File, cache_option, datasets_option, inputs, reports_option, threads_option
+from bench.cli.console import DONE, SOME_FAILED, leave, quietly, result, say, show
+from bench.cli.options import (
+    File,
+    cache_option,
+    datasets_option,
+    inputs,
+    json_option,
+    reports_option,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from bench.execution.resolve import Request
@@ -52,7 +60,7 @@ def data_build(request: Request, threads: int) -> None:
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
-    show(runner.build(resolve(_on_threads(request, threads))))
+    show(runner.build(resolve(_on_threads(request, threads), timed=False)))
     say(f"all pairs of profile {request.profile} are in {request.cache}")
 
 
@@ -68,7 +76,7 @@ def data_export(request: Request, into: Path, layout: str, fold: int | None, thr
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
-    resolved = resolve(_on_threads(request, threads))
+    resolved = resolve(_on_threads(request, threads), timed=False)
     exported = export.Export(
         profile=request.profile,
         source=resolved.reader,
@@ -87,24 +95,29 @@ def data_export(request: Request, into: Path, layout: str, fold: int | None, thr
 @click.option(
     "--no-leaks", is_flag=True, help="Do not look for copies and neighbours of slices across parts."
 )
-def data_check(request: Request, no_leaks: bool, threads: int) -> None:
+@json_option
+def data_check(request: Request, no_leaks: bool, threads: int, as_json: bool) -> None:
     """Show which slices and patients a profile uses, what was refused, and what leaks.
 
     Exit 1 where slices of one patient, or copies, are in two parts of a split that is not declared as leaky.
     """
-    from bench.cli import overview
+    from bench.cli import documents, overview
     from bench.execution.resolve import resolve
 
-    resolved = resolve(_on_threads(request, threads))
-    say(overview.of_data(resolved))
-    if no_leaks:
-        return
-    from bench.execution import leak_gate
+    resolved, verdict = resolve(_on_threads(request, threads), timed=False), None
+    if not as_json:
+        say(overview.of_data(resolved))
+    if not no_leaks:
+        from bench.execution import leak_gate
 
-    began = time.monotonic()
-    verdict = result(leak_gate.audit(resolved))
-    say("\n" + overview.of_leaks(verdict, resolved, time.monotonic() - began))
-    leave(SOME_FAILED if verdict.count and not resolved.folds.leaky else DONE)
+        began = time.monotonic()
+        audit = leak_gate.audit(resolved)
+        verdict = quietly(audit) if as_json else result(audit)
+        if not as_json:
+            say("\n" + overview.of_leaks(verdict, resolved, time.monotonic() - began))
+    if as_json:
+        say(documents.text(documents.of_data(resolved, verdict)))
+    leave(SOME_FAILED if verdict is not None and verdict.count and not resolved.folds.leaky else DONE)
 
 
 @data.command("audit")
@@ -150,7 +163,7 @@ def data_split(request: Request, into: Path | None) -> None:
     from bench import atomic
     from bench.execution.resolve import resolve
 
-    folds = resolve(request).folds
+    folds = resolve(request, timed=False).folds
     if into is None:
         say(folds.text.removesuffix("\n"))
     else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Protocol
 
+from bench.cli.remaining import Remaining
 from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
 from bench.words import duration
 
@@ -24,6 +26,7 @@ VERBS = {
 LOGGED = ("fetch", "build", "export")  # stages of a source's slices that have lines in a log
 SPEED_OVER_S = 7 * 24 * 3600.0  # a cell may take hours: no step is too old to tell the speed
 BUILD_LINES = 10  # lines per stage in a log that nobody watches
+SAY_LEFT_S = 600.0  # how often a log says how long it goes on, besides after each cell
 
 
 class Display(Protocol):
@@ -48,7 +51,8 @@ def text_of(event: Event) -> str | None:
                 f"({psnr - psnr_input:+.2f}), loss {loss:.3g}, {duration(seconds)}"
             )
         case CellEnded(cell, status, message, seconds):
-            return f"{short(cell)} {status} after {duration(seconds)}" + (f": {message}" if message else "")
+            why = "".join(f"{mark}{text}" for mark, text in ((": ", message), ("; log: ", event.log)) if text)
+            return f"{short(cell)} {status} after {duration(seconds)}{why}"
         case Message(text):
             return text
         case RunEnded(finished, bad):
@@ -62,11 +66,12 @@ def short(cell: str) -> str:
 
 
 class Lines:
-    """One plain dated line per event; progress at every tenth of a stage that takes long."""
+    """One plain dated line per event; progress at every tenth of a stage that takes long, and the time left."""
 
-    def __init__(self, write: Write) -> None:
-        self._write = write
+    def __init__(self, write: Write, clock: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._clock = write, clock
         self._shown: tuple[str, str, int] | None = None
+        self._left, self._said = Remaining(clock), clock()
 
     def __enter__(self) -> Lines:
         return self
@@ -80,7 +85,15 @@ class Lines:
         """Write the line of ``event``."""
         text = self._progress(event) if isinstance(event, Progress) else text_of(event)
         if text is not None:
-            self._write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}")
+            self._line(text)
+        self._left.note(event)
+        late = isinstance(event, Progress | EpochEnded) and self._clock() - self._said > SAY_LEFT_S
+        if self._left.is_known and (late or isinstance(event, CellEnded)):
+            self._said = self._clock()
+            self._line(self._left.words())
+
+    def _line(self, text: str) -> None:
+        self._write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}")
 
     def _progress(self, event: Progress) -> str | None:
         if event.stage not in LOGGED:
@@ -102,22 +115,42 @@ class _Bar:
 
 
 class Bars:
-    """A bar for all cells and one for each that is at work, with the time left, below the lines of events."""
+    """A bar for all cells and one for each that is at work, below the lines of events; below them the time left."""
 
-    def __init__(self, console: Any = None) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    def __init__(self, console: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
+        from rich.console import Console, RenderableType
+        from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
         from rich.table import Column
+        from rich.text import Text
+
+        left = self._left = Remaining(clock)
+
+        class TimeLeft(TimeRemainingColumn):
+            """Of one stage by its speed, of all cells by their cost."""
+
+            def render(self, task: Task) -> Text:
+                if not task.fields.get("all_cells"):
+                    return super().render(task)
+                seconds, _ = left.seconds()
+                return Text("-:--:--" if seconds is None else str(timedelta(seconds=round(seconds))))
+
+        class WithTime(RichProgress):
+            """The bars with a line below them."""
+
+            def get_renderables(self) -> Iterable[RenderableType]:
+                yield from super().get_renderables()
+                if left.is_known:
+                    yield Text(left.words(), no_wrap=True, overflow="ellipsis")
 
         self._console = console or Console(highlight=False)
         columns = (
             TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
             MofNCompleteColumn(table_column=Column(no_wrap=True, justify="right")),
-            TimeRemainingColumn(elapsed_when_finished=True, table_column=Column(no_wrap=True)),
+            TimeLeft(elapsed_when_finished=True, table_column=Column(no_wrap=True)),
         )
-        self._bars: Any = RichProgress(
+        self._bars: Any = WithTime(
             *columns, console=self._console, expand=True, speed_estimate_period=SPEED_OVER_S
         )
         self._all: Any = None
@@ -137,13 +170,14 @@ class Bars:
 
     def show(self, event: Event) -> None:
         """Move the bars, and print the line of ``event`` above them."""
+        self._left.note(event)
         text = text_of(event)
         if text is not None:
             self._console.print(text, markup=False, soft_wrap=True)
         if isinstance(event, CellStarted):
             self._drop(None)
             if self._all is None:
-                self._all = self._bars.add_task("all cells", total=event.count)
+                self._all = self._bars.add_task("all cells", total=event.count, all_cells=True)
         elif isinstance(event, CellEnded):
             self._drop(event.cell)
             self._ended += 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate
 
 import click
 
+from bench import words
 from bench.execution.machine import AUTO, GPU_FREE, STALL_LIMIT, Machine
 
 if TYPE_CHECKING:
@@ -124,6 +125,39 @@ def executor(command: Command) -> Command:
         command(replace(request, executor=executor), **options)
 
     return by_executor
+
+
+class _Time(click.ParamType):  # type: ignore[type-arg]
+    """A length of time: 10h, 90m or 2d."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text, once it is known to be a time."""
+        try:
+            words.span(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def budget(command: Command) -> Command:
+    """Give a command the option of a time that all cells of a run may take, as part of its request."""
+
+    @click.option(
+        "--budget", type=_Time(), help="Time of the whole run (10h, 90m, 2d): slices seen follow from it."
+    )
+    @functools.wraps(command)
+    def within(request: Request, budget: str | None, **options: Any) -> None:
+        command(replace(request, budget=budget), **options)
+
+    decorated: Command = within
+    return decorated
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document instead (docs/json.md)."
+)
 
 
 def inputs(command: Command) -> Callable[..., None]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import statistics
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bench.cli.speed import forecast_lines
+from bench import atomic
+from bench.cli.outlook import PROCESS_BYTES, Outlook, will
 from bench.config import precedence
 from bench.config.schema import INPUT
 from bench.ct.units import starved
 from bench.plan import expand
 from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan, PlannedCell
+from bench.plan.forecast import Forecast
+from bench.records import forecasts
+from bench.records.forecasts import Comparison
 from bench.records.store import Result, RunStore
-from bench.words import duration
+from bench.words import count, duration
 
 if TYPE_CHECKING:
     from bench.config.schema import Source
@@ -42,17 +47,29 @@ def of_plan(resolved: ResolvedRun) -> str:
         f"{len(trained)} cells to train, and the untreated input scored on each of "
         f"{len(resolved.plan.conditions)} datasets",
     ]
+    if (budget := resolved.plan.budget) is not None:
+        head.append(
+            f"budget {budget.words}: {budget.slices_seen:,} slices for every network, from measurements of "
+            f"{budget.date[:10]} on {budget.device}; kept by every later run"
+        )
     head.append(_scaled(trained))
     head += _views(resolved.plan)
     remarks = (*starved(resolved.plan.photons), *_origins(resolved), *_budgets(resolved, trained))
     head += [f"remark: {text}" for text in remarks]
-    results = resolved.store.read_all(resolved.plan)
-    head += forecast_lines(resolved, [result.planned for result in results if result.record is None])
+    outlook = Outlook.of(resolved)
+    head += _needs(outlook)
+    estimate = outlook.forecast
     rows = [
-        (*_name(cell, resolved.plan), *_budget(cell), _status(result))
-        for cell, result in zip(resolved.plan.cells, results, strict=True)
+        (
+            *_name(result.planned, resolved.plan),
+            *_budget(result.planned),
+            *_time(result, estimate),
+            _will(result),
+        )
+        for result in outlook.results
     ]
-    table = _table((*_heads(resolved.plan), "updates", "epochs", "status"), rows)
+    times = ("time",) if estimate else ()
+    table = _table((*_heads(resolved.plan), "updates", "epochs", *times, "status"), rows)
     return "\n".join([*(_fold(line) for line in head), "", table])
 
 
@@ -64,14 +81,107 @@ def of_run(store: RunStore) -> str:
         (*_name(result.planned, plan), _status(result), _epoch(result), *_validation(result))
         for result in results
     ]
-    ended = sum(result.record is not None for result in results)
+    ended, file = sum(result.record is not None for result in results), forecasts.read(store.root)
     header = (*_heads(plan), "status", "epoch", "val. dB", "gain", "time")
-    lines = [f"profile {plan.profile}: {ended} of {len(results)} cells have ended", ""]
+    left = forecasts.left(results, file) if ended < len(results) else None
+    more = f", about {duration(left)} left while it runs" if left is not None else ""
+    lines = [f"profile {plan.profile}: {ended} of {len(results)} cells have ended{more}", ""]
     lines.append(_table(header, rows))
     for result in results:
         if result.record is not None and result.record.status != "finished":
-            lines.append(_fold(f"{result.planned.id}: {result.record.attempts[-1].message}"))
-    return "\n".join(lines)
+            log = f"; log: {result.folder.log}" if result.folder.log.exists() else ""
+            lines.append(_fold(f"{result.planned.id}: {result.record.attempts[-1].message}{log}"))
+    return "\n".join([*lines, *_outcome(forecasts.compare(results, file.cells))])
+
+
+def has_ended(store: RunStore) -> bool:
+    """Return whether every cell of the last run has a record."""
+    return all(store.cell(cell.id).read_record() is not None for cell in store.read_plan().cells)
+
+
+def _outcome(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return a table of forecast and outcome by network, none where nothing can be compared."""
+    total = forecasts.in_sum(comparisons)
+    if total is None:
+        return []
+    rows = [
+        (one.model, f"{one.cells}", duration(one.forecast_s), duration(one.took_s), f"{one.ratio:.2f}")
+        for one in (*comparisons, total)
+    ]
+    return ["", _table(("finished", "cells", "forecast", "took", "ratio"), rows)]
+
+
+def _needs(outlook: Outlook) -> list[str]:
+    """Return lines on time, disk, memory and what the patients can show."""
+    difference = outlook.difference
+    lines = [*_finish(outlook), *(_disk(outlook) if outlook.open else [])]
+    if difference is not None:
+        sd = f"{difference.sd:.2f} dB from patient to patient, " + (
+            f"the median of {count(difference.pairs, 'pair')} of networks of this run"
+            if difference.pairs
+            else "an assumption (docs/statistics.md)"
+        )
+        lines.append(
+            f"smallest PSNR difference that {difference.patients} test patients could show: {difference.db:.2f} dB "
+            f"(paired t test, level 0.05, power 0.8; {sd})"
+        )
+    return lines
+
+
+def _finish(outlook: Outlook) -> list[str]:
+    """Return a line on how long the cells that are left take; none where no network is left."""
+    if not any(result.planned.spec.training for result in outlook.open):
+        return []
+    estimate = outlook.forecast
+    if estimate is None:
+        remedy = f"forecast: run bench speed --profile {outlook.resolved.plan.profile}"
+        return [f"remark: {outlook.fault}" if outlook.fault else remedy]
+    date = min(speed.date for speed in outlook.speeds.values())[:10]
+    building = f" after about {duration(outlook.building)} of building pairs" if outlook.pairs.bytes else ""
+    end = datetime.now() + timedelta(seconds=estimate.total + outlook.building)
+    return [
+        f"forecast: {duration(estimate.total)} on this machine (bench speed of {date}), "
+        f"{count(estimate.at_once, 'cell')} at once{building}; begun now, it ends about {end:%Y-%m-%d %H:%M}"
+    ]
+
+
+def _disk(outlook: Outlook) -> list[str]:
+    """Return a line each on disk and memory, as far as they are known."""
+    words = [
+        f"pairs to build {atomic.in_words(outlook.pairs.bytes)}"
+        if outlook.pairs.bytes
+        else "no pairs to build"
+    ]
+    if outlook.weights is not None and outlook.states is not None:
+        words.append(f"weights {atomic.in_words(round(outlook.weights))}")
+        words.append(f"states of cells at work {atomic.in_words(round(outlook.states))}")
+    lines = [f"disk: {', '.join(words)}"]
+    if (memory := outlook.memory) is not None:
+        process = atomic.in_words(round(memory.process))
+        how = (
+            f"{process} measured by bench speed" if memory.measured
+            else f"{process} estimated, {PROCESS_BYTES / 1e9:g} GB and all tensors of a batch"
+        )  # fmt: skip
+        lines.append(
+            f"memory: {atomic.in_words(round(memory.bytes))} for each of {count(outlook.at_once, 'cell')} at once: "
+            f"{how}, {atomic.in_words(round(memory.pairs))} of training pairs"
+        )
+    return lines
+
+
+def _time(result: Result, estimate: Forecast | None) -> tuple[str, ...]:
+    """Return the forecast of a cell that is left, in a plan that has one."""
+    if estimate is None:
+        return ()
+    return (duration(estimate.cells[result.planned.id].seconds) if result.record is None else "-",)
+
+
+def _will(result: Result) -> str:
+    """Return what a run does with a cell."""
+    state, updates = will(result)
+    if state == "goes on":
+        return f"goes on from update {updates}"
+    return state if state in ("new", "done") else f"{state}, waits for --retry-failed"
 
 
 def of_data(resolved: ResolvedRun) -> str:
@@ -237,7 +347,7 @@ def _budget(cell: PlannedCell) -> tuple[str, str]:
 def _status(result: Result) -> str:
     if result.record is not None:
         return result.record.status
-    return "unfinished" if result.history else "-"
+    return "unfinished" if result.history else "begun" if result.folder.log.exists() else "waits"
 
 
 def _epoch(result: Result) -> str:

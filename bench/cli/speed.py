@@ -13,9 +13,8 @@ from bench.cli.options import inputs, places
 from bench.words import count, duration
 
 if TYPE_CHECKING:
-    from bench.execution.resolve import Request, ResolvedRun
+    from bench.execution.resolve import Request
     from bench.execution.speed import Measured
-    from bench.plan.cells import PlannedCell
     from bench.plan.forecast import Forecast
 
 PAGE = 80
@@ -82,27 +81,6 @@ def of_speeds(measured: Measured) -> str:
             "remark: the training slices do not fit the memory; reading them from the disk is not measured"
         )
     return "\n".join(map(_fold, [*lines, *_forecast(measured)]))
-
-
-def forecast_lines(resolved: ResolvedRun, left: Sequence[PlannedCell]) -> list[str]:
-    """Return a line on how long the cells that are ``left`` take by what was measured; none without a network."""
-    from bench.execution import speed as measuring
-    from bench.plan.forecast import forecast
-
-    if not any(cell.spec.training for cell in left):
-        return []
-    speeds, fault = measuring.known(resolved.request, left)
-    estimate = forecast(left, speeds)
-    if estimate is None:
-        return (
-            [f"remark: {fault}"]
-            if fault
-            else [f"forecast: run bench speed --profile {resolved.plan.profile}"]
-        )
-    date = min(one.date for one in speeds.values())[:10]
-    return [
-        f"forecast: {duration(estimate.total)} on this machine (bench speed of {date}), pairs not included"
-    ]
 
 
 def _forecast(measured: Measured) -> list[str]:

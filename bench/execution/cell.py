@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import statistics
 import sys
+import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,11 +42,14 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit, stop: Request | No
     pairs, outcome = scoring.opened(task)
     while (trained := _train(task, cache, pairs, emit, stop)) is None:
         gc.collect()  # a traceback holds the network of a failed attempt in a circle
-    model, state, divergence = trained
+    model, state, divergence, checks = trained
     task.store.write_history(state.history)
     outcome = replace(
         outcome,
-        timings={"train_s": sum(row["seconds"] for row in state.history)},
+        timings={
+            "train_s": sum(row["seconds"] for row in state.history),
+            **checks.timing(len(state.history)),
+        },
         parameters=_parameters(model),
         best_epoch=state.best_epoch,
     )
@@ -71,7 +77,7 @@ def rescore(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
 
 def _train(
     task: Task, cache: networks.NetworkCache, pairs: PairSet, emit: Emit, stop: Request
-) -> tuple[Any, State, Divergence | None] | None:
+) -> tuple[Any, State, Divergence | None, _Checks] | None:
     """Make one attempt at a training; return network, last state and verdict, or None where another attempt is due.
 
     Out of memory, the next one has smaller micro-batches and goes on from the last saved state. A diverged training
@@ -81,7 +87,7 @@ def _train(
     try:
         step = cache.step(task.planned.spec, pairs, task.code, parts=parts)
         state = _start(task, step, emit)
-        fit_task = _fit_task(task, pairs, state, emit, stop)
+        fit_task, checks = _fit_task(task, pairs, state, emit, stop)
         with stop.training():
             divergence = fit(step, state, fit_task)
         if stop.asked:  # after the last update, which is saved too
@@ -98,7 +104,7 @@ def _train(
         return None
     then = _restart(task, state) if divergence is not None else ""
     if divergence is None or not then:
-        return step.network, state, divergence
+        return step.network, state, divergence, checks
     task.store.write_attempts(
         with_attempt(task, "diverged", divergence.message, epoch=divergence.epoch, then=then)
     )
@@ -161,27 +167,56 @@ def _start(task: Task, step: TrainingStep, emit: Emit) -> State:
     return saved
 
 
-def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit, stop: Request) -> FitTask:
+class _Checks:
+    """The checks on the validation slices, as a function of the network, with the seconds that they take."""
+
+    def __init__(self, validation: evaluate.Validation, divisible: bool) -> None:
+        self._validation, self._divisible, self._seconds = validation, divisible, list[float]()
+
+    def __call__(self, model: Any) -> float:
+        began = time.monotonic()
+        psnr = self._validation.mean_psnr(evaluate.predictor(model, divisible=self._divisible))
+        self._seconds.append(time.monotonic() - began)
+        return psnr
+
+    def timing(self, checks: int) -> dict[str, float]:
+        """Return the seconds of so many checks by the mean of those that this process has made."""
+        return {"check_s": statistics.fmean(self._seconds) * checks} if self._seconds else {}
+
+
+def _fit_task(task: Task, pairs: PairSet, state: State, emit: Emit, stop: Request) -> tuple[FitTask, _Checks]:
     training = task.planned.spec.training
     assert training is not None
     validation = evaluate.Validation(pairs, pairs.parts["validation"])
+    checks = _Checks(validation, _divisible(task))
 
     def keep_and_emit(event: Event) -> None:
         if not isinstance(event, Progress):
             task.store.write_history(state.history)
+            task.store.write_log(_line(state.history[-1], training.epochs))
         emit(event)
 
-    return FitTask(
+    fit_task = FitTask(
         cell=task.id,
         training=training,
         order=SampleOrder.of(training, pairs.part_names("train"), pairs.reference.shape[1], state.seed),
-        validate=lambda model: validation.mean_psnr(evaluate.predictor(model, divisible=_divisible(task))),
+        validate=checks,
         psnr_input=validation.mean_psnr(evaluate.untreated),
         path=task.store.state,
         emit=keep_and_emit,
         stop=lambda: stop.asked,
         save_every_s=task.save_every_s,
         watchdog=watchdog_of(training, pairs),
+    )
+    return fit_task, checks
+
+
+def _line(row: Mapping[str, float], epochs: int) -> str:
+    """Return the line of the log for one epoch."""
+    return (
+        f"epoch {row['epoch']:.0f}/{epochs}: update {row['updates']:.0f}, loss {row['loss']:.4g}, "
+        f"{row['psnr']:.2f} dB, input {row['psnr_input']:.2f} dB, learning rate {row['learning_rate']:.3g}, "
+        f"{row['seconds']:.1f} s"
     )
 
 

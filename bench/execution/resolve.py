@@ -19,11 +19,12 @@ from bench.data.sources.open import open_source
 from bench.data.sources.source import SliceSource
 from bench.data.splits import PARTS, Folds, choose, identities
 from bench.errors import BenchError, BenchErrors
+from bench.execution import time_budget
 from bench.execution.machine import EVERYTHING, Machine
 from bench.network_code import hashing
 from bench.plan import expand
 from bench.plan.acquisition import Acquisition
-from bench.plan.cells import DataIdentity, Plan, PlannedCell
+from bench.plan.cells import DataIdentity, Plan, PlannedCell, TimeBudget
 from bench.records.store import RunStore
 from bench.training.checkpoint import SAVE_EVERY_S
 
@@ -45,6 +46,7 @@ class Request:
     machine: Machine = EVERYTHING
     executor: str = "local"  # a name in the table of ``executor``
     save_every_s: float = SAVE_EVERY_S  # at most between two saved states of a training
+    budget: str | None = None  # the time of the whole run, as 10h
 
     @property
     def build_threads(self) -> int:
@@ -69,8 +71,10 @@ class ResolvedRun:
     code_files: dict[str, dict[str, str]]  # by model: hash of each file of its code
 
 
-def resolve(request: Request) -> ResolvedRun:
+def resolve(request: Request, *, timed: bool = True) -> ResolvedRun:
     """Return what a request asks for, with its cells planned. Nothing is written but an index of the source's files.
+
+    Who needs no cells goes without their time budget (``timed`` is false), since it takes measured speeds.
 
     Raises:
         BenchError: bad input, or the source's slices are not there (with how to get them).
@@ -83,14 +87,16 @@ def resolve(request: Request) -> ResolvedRun:
     catalogue = reader.catalogue()
     folds = _folds(config, catalogue, profile)
     sources = _sources(config, experiment)
-    plan = _planned(
-        config,
-        request.profile,
-        identities(catalogue, folds, profile.split, profile.source),
-        sources,
-        folds.leaky,
-    )
-    acquisition = Acquisition.of_profile(config, profile)
+    data = identities(catalogue, folds, profile.split, profile.source)
+
+    def planned(budget: TimeBudget | None) -> Plan:
+        return _planned(config, request.profile, data, sources, folds.leaky, budget)
+
+    acquisition, store = Acquisition.of_profile(config, profile), RunStore(request.runs / request.profile)
+    files = pairs.locate(request.cache, catalogue.fingerprint, folds, acquisition)
+    slices = len(set(folds.refs))
+    budget = time_budget.of_run(request, profile, store, files, slices, planned) if timed else None
+    plan = planned(budget)
     return ResolvedRun(
         request=request,
         config=config,
@@ -100,8 +106,8 @@ def resolve(request: Request) -> ResolvedRun:
         reader=reader,
         folds=folds,
         acquisition=acquisition,
-        files=pairs.locate(request.cache, catalogue.fingerprint, folds, acquisition),
-        store=RunStore(request.runs / request.profile),
+        files=files,
+        store=store,
         code_files={name: hashing.file_hashes(files) for name, files in sources.items()},
     )
 
@@ -130,11 +136,11 @@ def _sources(config: load.Config, experiment: Experiment) -> dict[str, hashing.S
 
 def _planned(
     config: load.Config, profile: str, folds: Sequence[DataIdentity], sources: Mapping[str, hashing.Sources],
-    leaky: str = "",
+    leaky: str = "", budget: TimeBudget | None = None,
 ) -> Plan:  # fmt: skip
     code = {name: hashing.hash_of(files) for name, files in sources.items()}
     versions = {"physics": PHYSICS_VERSION, "training": TRAINING_VERSION}
-    return expand.expand(config, profile, folds, code, versions, leaky=leaky)
+    return expand.expand(config, profile, folds, code, versions, leaky=leaky, budget=budget)
 
 
 def _folds(config: load.Config, catalogue: Catalogue, profile: Profile) -> Folds:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import atomic, report
+from bench import atomic, report, words
 from bench.config.load import EXPERIMENTS
 from bench.config.precedence import ALL
 from bench.config.yaml_lines import KeyPath, dotted
@@ -14,15 +15,19 @@ from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
-from bench.events import Event, Message, RunEnded
+from bench.events import CellCost, CellEnded, CellsPlanned, Event, Message, RunEnded
 from bench.execution import run_lock, threads
 from bench.execution.executor import executor_of
+from bench.execution.known_speeds import known
+from bench.execution.local import BACKENDS
 from bench.execution.resolve import Request, ResolvedRun, resolve
 from bench.execution.stopping import Wish
 from bench.execution.task import Network, NetworkCheck, NetworkFault, Task
 from bench.network_code.importing import Planned
 from bench.plan import expand
 from bench.plan.cells import PlannedCell
+from bench.plan.forecast import forecast
+from bench.records import forecasts
 from bench.training import checkpoint
 
 
@@ -44,7 +49,12 @@ def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, No
         if todo:
             with make_executor(request.machine) as executor:
                 trained = [_threads(resolved, cell) for cell in todo if cell.spec.build is not None]
-                executor.begin(NetworkCheck(_networks(resolved, todo), resolved.store.log), trained)
+                networks = _networks(resolved, todo)
+                executor.begin(NetworkCheck(networks, resolved.store.log), trained)
+                if networks:
+                    yield Message(
+                        f"starting {_backend()} and building {words.count(len(networks), 'network')} ..."
+                    )
                 yield from build(resolved, {cell.condition for cell in todo})
                 resolved = yield from _audited(resolved)
                 resolved.store.write_plan(resolved.plan)  # of a leaky split it now counts the leaks
@@ -52,8 +62,10 @@ def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, No
                 if request.force:  # not before: what cannot be run must not cost the results that are there
                     for cell in todo:
                         resolved.store.cell(cell.id).remove()
+                yield _costs(resolved, todo)
                 with wish.heeded(executor.stop):
-                    yield from executor.run([task_of(resolved, cell) for cell in todo])
+                    for event in executor.run([task_of(resolved, cell) for cell in todo]):
+                        yield _with_log(resolved, event)
             if wish.asked:
                 return
         else:
@@ -136,6 +148,40 @@ def _summary(resolved: ResolvedRun) -> RunEnded:
     records = [resolved.store.cell(cell.id).read_record() for cell in resolved.chosen]
     finished = sum(record is not None and record.status == "finished" for record in records)
     return RunEnded(finished, len(records) - finished)
+
+
+def _backend() -> str:
+    """Return the printed name of what the networks run on."""
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    return BACKENDS[name][0] if name in BACKENDS else name
+
+
+def _costs(resolved: ResolvedRun, todo: Sequence[PlannedCell]) -> CellsPlanned:
+    """Return what the cells cost, and freeze their forecast where the speed of every network is known."""
+    request, store = resolved.request, resolved.store
+    estimate = forecast(todo, known(request, todo)[0], request.machine.workers)
+    if estimate is not None:
+        forecasts.freeze(store.root, estimate, anew=request.force)
+    costs = []
+    for cell in todo:
+        training, folder = cell.spec.training, store.cell(cell.id)
+        checks = len(folder.read_history()) if folder.state.exists() else 0
+        costs.append(
+            CellCost(
+                cell.id, cell.spec.model, training.updates if training else 0,
+                checks / training.epochs if training else 0.0,
+                estimate.cells[cell.id].seconds if estimate else None,
+            )
+        )  # fmt: skip
+    return CellsPlanned(tuple(costs))
+
+
+def _with_log(resolved: ResolvedRun, event: Event) -> Event:
+    """Return the end of a cell that did not finish with the path of its log."""
+    if not isinstance(event, CellEnded) or event.status == "finished" or event.crowded:
+        return event
+    log = resolved.store.cell(event.cell).log
+    return replace(event, log=str(log)) if log.exists() else event
 
 
 def _networks(resolved: ResolvedRun, todo: Sequence[PlannedCell]) -> tuple[Network, ...]:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bench import devices, environment, gpus
-from bench.config.schema import TRAINING_VERSION
+from bench import devices
 from bench.errors import BenchError
 from bench.events import Event, Message
 from bench.execution import places, resolve, threads
+from bench.execution.known_speeds import here
 from bench.execution.machine import Machine
 from bench.execution.resolve import Request
 from bench.execution.task import Measurement, NetworkFault
 from bench.execution.worker import Worker
-from bench.metrics import SCORING_VERSION
 from bench.names import suggestion
 from bench.network_code.importing import Planned
-from bench.plan.cells import Plan, PlannedCell
+from bench.plan.cells import Plan
 from bench.plan.forecast import Forecast, NetworkSpeed, forecast, mean
 from bench.records import speeds
 
@@ -58,7 +56,7 @@ def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator
             raise BenchError(f"--only {model}: unknown model {model!r}", remedy=suggestion(model, by_model))
     each = request.threads or threads.by_size(plan.cells[0].size)
     workers = yield from _devices(request.machine, [each] * len(plan.cells))
-    at_once, on = len(workers), _machine(each, request.machine.gpus)
+    at_once, on = len(workers), here(each, request.machine.gpus)
     if (load := _load()) > BUSY_LOAD and not workers[0]:
         yield Message(f"remark: other jobs keep {load:.1f} cores busy, so the figures are too low")
     kept = yield from _kept(request.cache)
@@ -79,21 +77,8 @@ def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator
     known = {m: kept[key] for m, cell in by_model.items() if (key := speeds.key(cell, on)) in kept}
     if not known:
         raise BenchError(f"no network of {request.profile} was measured", remedy="; ".join(faults))
-    estimate = None if unknown else forecast(plan.cells, known)
+    estimate = None if unknown else forecast(plan.cells, known, request.machine.workers)
     return Measured(request.profile, each, known, estimate, unknown, tuple(faults))
-
-
-def known(request: Request, cells: Sequence[PlannedCell]) -> tuple[Mapping[str, NetworkSpeed], str]:
-    """Return the figures that are kept of the networks of ``cells`` by model, and what is wrong with their file."""
-    try:
-        kept = speeds.read(request.cache)
-    except BenchError as error:
-        return {}, str(error)
-    trained = {cell.spec.model: cell.spec for cell in cells if cell.spec.training is not None}
-    if not kept or not trained:
-        return {}, ""
-    on = _machine(request.threads or threads.by_size(cells[0].size))
-    return {m: kept[key] for m, cell in trained.items() if (key := speeds.key(cell, on)) in kept}, ""
 
 
 def _devices(machine: Machine, threads: Sequence[int]) -> Generator[Event, None, list[str | None]]:
@@ -101,21 +86,6 @@ def _devices(machine: Machine, threads: Sequence[int]) -> Generator[Event, None,
     if free := (yield from places.free_gpus(machine)):
         return [gpu.device for gpu, slots in places.slots(machine, free, len(threads)) for _ in range(slots)]
     return [machine.device_without_gpu] * places.workers(machine.workers, threads)
-
-
-def _machine(threads: int, names: str | None = None) -> dict[str, Any]:
-    """Return all that a speed depends on beside the network: device, threads, backend and versions."""
-    here, (present, _) = environment.describe(), gpus.selected(names)
-    keys = ("cpu", "cores", "keras", "tensorflow", "jax")
-    return {
-        **{name: here.get(name) for name in keys},
-        "device": present[0].name if present else "CPU",
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
-        "threads": threads,
-        "program": environment.version("ldct-denoising-benchmark"),
-        "training": TRAINING_VERSION,
-        "scoring": SCORING_VERSION,
-    }
 
 
 def _load() -> float:
@@ -127,7 +97,7 @@ def _plan(request: Request) -> tuple[Plan, Path, str]:
     """Return the plan of a profile and the folder of its code; why no more is known where its slices are not there."""
     plan, base = resolve.without_data(request)
     try:
-        return resolve.resolve(request).plan, base, ""
+        return resolve.resolve(request, timed=False).plan, base, ""
     except BenchError as error:
         return plan, base, str(error)
 

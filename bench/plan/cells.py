@@ -120,6 +120,20 @@ class PlannedCell(Frozen):
         return self.spec.dataset.size
 
 
+class TimeBudget(Frozen):
+    """The time that all cells of a run may take, turned once into slices seen, which stay on any later machine.
+
+    ``forecast_s`` is what the run was then expected to take, by the speeds measured on ``device`` on ``date``.
+    """
+
+    words: str  # 10 h
+    seconds: float
+    slices_seen: Positive  # of each cell, crops counted by area
+    forecast_s: float
+    device: str
+    date: str
+
+
 class Plan(Frozen):
     """All that the report needs to know besides the records: written to ``runs/<profile>/plan.json``."""
 
@@ -132,6 +146,7 @@ class Plan(Frozen):
     source: dict[str, Any]  # title, licence, citation, restricted, kind, collection
     published: Published | None
     leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
+    budget: TimeBudget | None = None  # None: the cells train as long as the profile or their recipes say
     configuration: dict[str, YamlFile] = {}  # datasets.yaml and experiments.yaml; empty in a plan before it
     cells: list[PlannedCell]
 

@@ -61,14 +61,19 @@ def _of_scan(data: schema.Datasets, conditions: Iterable[str]) -> list[str]:
 
 
 def of_training(
-    config: Config, profile: schema.Profile, model: schema.Model, effective: Effective
+    config: Config, profile: schema.Profile, model: schema.Model, effective: Effective, budget: str = ""
 ) -> tuple[str, ...]:
-    """Return what sets a profile's training, as resolved in ``effective``, apart from the published recipe."""
+    """Return what sets a profile's training, as resolved in ``effective``, apart from the published recipe.
+
+    ``budget`` says what a time budget comes to; empty: there is none.
+    """
     published = config.experiments.published
     standard = published.recipe if published is not None else PUBLISHED_RECIPE
     recipe = model.recipes[profile.recipe]
     points = [] if profile.recipe == standard else [f"recipe {profile.recipe} instead of {standard}"]
-    if effective.budget is not None:
+    if budget:
+        points.append(budget)
+    elif effective.budget is not None and effective.budget.value.slices_seen is not None:
         seen = effective.budget.value.slices_seen
         points.append(f"budget of {seen:,} slices seen instead of {recipe.epochs} epochs")
     before = {key: getattr(recipe, key) for key in effective.recipe} | _named(model.params)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.config import schema
 from bench.config.load import Config
-from bench.config.precedence import Effective, settings
+from bench.config.precedence import Effective, Setting, settings
 from bench.errors import BenchError, BenchErrors
 from bench.names import suggestion
 from bench.plan import cells, deviations
@@ -29,6 +30,7 @@ def expand(
     versions: Mapping[str, int],
     *,
     leaky: str = "",
+    budget: cells.TimeBudget | None = None,
 ) -> cells.Plan:
     """Return every cell of a profile: the untreated inputs first, then by model, condition, seed and fold.
 
@@ -39,6 +41,7 @@ def expand(
         code: Hash of the code of each model, by the model's name.
         versions: Integer versions of ``physics`` and ``training``.
         leaky: Why the split is leaky; empty where it is clean.
+        budget: In place of all budgets of the profile: every cell sees as many slices, in as many checks as without it.
     """
     profile = config.experiments.profiles[profile_name]
     experiment = config.experiments.experiments[profile.experiment]
@@ -52,8 +55,9 @@ def expand(
         source=_source(config.datasets.sources[profile.source]),
         published=config.experiments.published,
         leaky=leaky,
+        budget=budget,
         configuration=config.files,
-        cells=list(_cells(config, profile, folds, code, versions)),
+        cells=list(_cells(config, profile, folds, code, versions, budget)),
     )
 
 
@@ -101,7 +105,9 @@ def training(
 ) -> cells.Training:
     """Return the training of one model under a profile; ``slices`` is the number of training slices."""
     values: dict[str, Any] = {key: setting.value for key, setting in effective.recipe.items()}
-    if effective.budget is None:
+    if (
+        effective.budget is None or effective.budget.value.slices_seen is None
+    ):  # of a time that is not resolved
         drawn = values["patches_per_slice"] if values["patch"] else 1
         epochs = recipe.epochs
         updates = math.ceil(recipe.passes * slices * drawn / values["batch"])
@@ -128,6 +134,7 @@ def _cells(
     folds: Sequence[cells.DataIdentity],
     code: Mapping[str, str],
     versions: Mapping[str, int],
+    budget: cells.TimeBudget | None,
 ) -> Iterator[cells.PlannedCell]:
     experiment = config.experiments.experiments[profile.experiment]
     datasets = [[_dataset(config, profile, name, data) for data in folds] for name in experiment.conditions]
@@ -140,8 +147,15 @@ def _cells(
     for name in experiment.models:
         model = config.experiments.models[name]
         recipe = model.recipes[profile.recipe]
-        effective = resolved(config, profile, name)
-        points = (*sliced, *deviations.of_training(config, profile, model, effective))
+        effective, words = resolved(config, profile, name), ""
+        if budget is not None:
+            usual = training(
+                recipe, profile, replace(effective, budget=None), folds[0].slices.get("train", 0)
+            )
+            of_recipe = f"{usual.slices_seen(profile.size):,.0f}"
+            words = f"budget {budget.words}: {budget.slices_seen:,} slices per cell instead of {of_recipe}"
+            effective = _within(budget, effective, recipe)
+        points = (*sliced, *deviations.of_training(config, profile, model, effective, words))
         ordered = itertools.product(datasets, experiment.seeds)
         for dataset, seed in ((dataset, seed) for every, seed in ordered for dataset in every):
             cell = cells.Cell(
@@ -157,6 +171,13 @@ def _cells(
             yield cells.PlannedCell(
                 id=cell.id, spec=cell, scaled=points, chosen=recipe.chosen, recipe_source=recipe.source
             )
+
+
+def _within(budget: cells.TimeBudget, effective: Effective, recipe: schema.Recipe) -> Effective:
+    """Return the settings with the slices of a time budget, in as many checks as without it."""
+    checks = effective.budget.value.checks if effective.budget is not None else recipe.epochs
+    value = schema.Budget(slices_seen=budget.slices_seen, checks=checks)
+    return replace(effective, budget=Setting(value, "profile"))
 
 
 def _dataset(config: Config, profile: schema.Profile, name: str, data: cells.DataIdentity) -> cells.Dataset:

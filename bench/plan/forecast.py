@@ -42,6 +42,8 @@ class NetworkSpeed(Frozen):
     bytes_per_slice: float  # of training, each tensor written and read once in every direction
     flops: Some
     bytes_per_s: float = 0.0
+    parameters: float = 0.0  # numbers in the weights; 0: not counted
+    memory: float = 0.0  # bytes that a worker process took at most, its pairs apart; 0: not measured
 
     @property
     def arithmetic(self) -> float:
@@ -49,20 +51,20 @@ class NetworkSpeed(Frozen):
         return self.flop_per_slice * self.slices_per_s / self.flops
 
     @property
-    def memory(self) -> float:
+    def traffic(self) -> float:
         """The share of an update that its tensors' way to memory and back takes, estimated; 0 where not measured."""
         return self.bytes_per_slice * self.slices_per_s / self.bytes_per_s if self.bytes_per_s else 0.0
 
     @property
     def ratio(self) -> float:
         """The speed of training over what the device allows: by arithmetic or by memory, whichever takes longer."""
-        return max(self.arithmetic, self.memory)
+        return max(self.arithmetic, self.traffic)
 
     @property
     def limit(self) -> str:
         """What limits the training, in a few words."""
         name, share = max(
-            ("arithmetic", self.arithmetic), ("memory", self.memory), key=lambda cause: cause[1]
+            ("arithmetic", self.arithmetic), ("memory", self.traffic), key=lambda cause: cause[1]
         )
         explained = f"{name} at the device's best explains {share:.0%} of the time"
         if share >= LIMIT:
@@ -80,15 +82,47 @@ def mean(speeds: Sequence[NetworkSpeed]) -> NetworkSpeed:
     return speeds[0].model_copy(update={**values, "at_once": len(speeds)})
 
 
+class CellForecast(Frozen):
+    """The seconds of one cell; ``start_up`` is its share of tracing and compiling, which cells of one network share."""
+
+    training: float = 0.0
+    checks: float = 0.0
+    scoring: float = 0.0
+    start_up: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """The whole of it."""
+        return math.fsum((self.training, self.checks, self.scoring, self.start_up))
+
+
 class Forecast(Frozen):
     """The seconds of the cells of a plan, each cell by itself, and of the whole run with ``at_once`` at a time."""
 
     total: float
     at_once: int
-    training: float
-    checks: float
-    scoring: float
-    start_up: float
+    start: float  # of each worker process
+    cells: dict[str, CellForecast]  # by id
+
+    @property
+    def training(self) -> float:
+        """The training of all cells."""
+        return math.fsum(cell.training for cell in self.cells.values())
+
+    @property
+    def checks(self) -> float:
+        """The checks of all cells on validation slices."""
+        return math.fsum(cell.checks for cell in self.cells.values())
+
+    @property
+    def scoring(self) -> float:
+        """The scoring of all cells."""
+        return math.fsum(cell.scoring for cell in self.cells.values())
+
+    @property
+    def start_up(self) -> float:
+        """The start of all worker processes, and their tracing."""
+        return math.fsum(cell.start_up for cell in self.cells.values()) + self.start * self.at_once
 
     @property
     def limit(self) -> str:
@@ -101,41 +135,44 @@ class Forecast(Frozen):
         return f"{name}, {parts[name] / (sum(parts.values()) or 1.0):.0%} of the time"
 
 
-def forecast(cells: Sequence[PlannedCell], speeds: Mapping[str, NetworkSpeed]) -> Forecast | None:
+def forecast(
+    cells: Sequence[PlannedCell], speeds: Mapping[str, NetworkSpeed], workers: int = 0
+) -> Forecast | None:
     """Return how long ``cells`` take by the speed of each model; None where a network was not measured.
 
     Pairs are taken to be there, no two networks to be traced at once by a worker, and the work to be shared evenly, but
-    a run takes no less than its longest cell.
+    a run takes no less than its longest cell. ``workers`` cells run at once (0: as many as were measured at once); no
+    cell is taken to be faster or slower for that.
     """
     trained = [cell for cell in cells if cell.spec.training is not None]
     if not trained or any(cell.spec.model not in speeds for cell in trained):
         return None
     used = {cell.spec.model: speeds[cell.spec.model] for cell in trained}
-    at_once = min(len(cells), max(speed.at_once for speed in used.values()))
-    metrics = min(speed.score_s - speed.inference_s for speed in used.values())
-    training = checks = scoring = start_up = longest = 0.0
+    at_once = min(len(cells), workers or max(speed.at_once for speed in used.values()))
+    counts = Counter(cell.spec.model for cell in trained)
+    each, longest = dict[str, CellForecast](), 0.0
     for cell in cells:
-        slices, spec = cell.spec.dataset.data.slices, cell.spec
-        if spec.training is None:
-            scoring += slices.get("test", 0) * metrics
-            continue
-        speed = used[spec.model]
-        parts = (
-            spec.training.slices_seen(cell.size) / speed.slices_per_s,
-            spec.training.epochs * slices.get("validation", 0) * speed.check_s,
-            slices.get("test", 0) * speed.score_s,
+        speed = used.get(cell.spec.model)
+        each[cell.id] = parts = _of_cell(
+            cell, used, min(1.0, at_once / counts[cell.spec.model]) if speed else 0.0
         )
-        training, checks, scoring = training + parts[0], checks + parts[1], scoring + parts[2]
-        longest = max(longest, math.fsum(parts) + speed.trace_s + speed.compile_s)
-    for model, count in Counter(cell.spec.model for cell in trained).items():
-        start_up += min(at_once, count) * (used[model].trace_s + used[model].compile_s)
+        traced = speed.trace_s + speed.compile_s if speed else 0.0
+        longest = max(longest, parts.seconds - parts.start_up + traced)
     start = max(speed.start_s for speed in used.values())
-    shared = math.fsum((training, checks, scoring, start_up)) / at_once
-    return Forecast(
-        total=start + max(shared, longest),
-        at_once=at_once,
-        training=training,
-        checks=checks,
-        scoring=scoring,
-        start_up=start_up + start * at_once,
+    shared = math.fsum(parts.seconds for parts in each.values()) / at_once
+    return Forecast(total=start + max(shared, longest), at_once=at_once, start=start, cells=each)
+
+
+def _of_cell(cell: PlannedCell, used: Mapping[str, NetworkSpeed], traced: float) -> CellForecast:
+    """Return the parts of one cell; ``traced`` is the share of the cells of its network that are traced."""
+    slices, training = cell.spec.dataset.data.slices, cell.spec.training
+    if training is None:
+        metrics = min(speed.score_s - speed.inference_s for speed in used.values())
+        return CellForecast(scoring=slices.get("test", 0) * metrics)
+    speed = used[cell.spec.model]
+    return CellForecast(
+        training=training.slices_seen(cell.size) / speed.slices_per_s,
+        checks=training.epochs * slices.get("validation", 0) * speed.check_s,
+        scoring=slices.get("test", 0) * speed.score_s,
+        start_up=traced * (speed.trace_s + speed.compile_s),
     )

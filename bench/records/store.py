@@ -1,9 +1,9 @@
 """The results of a run on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
-A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``samples.npz`` and ``weights.npz``; while it
-trains also ``state.npz`` and the state before it, ``state.previous.npz``, and, after a try that went on as another,
-``attempts.json``; while it is scored again ``scores.new.csv``. The record is written last: a folder without one is not
-finished.
+A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``log.txt``, ``samples.npz``, ``weights.npz``;
+while it trains also ``state.npz`` and the state before it, ``state.previous.npz``, and, after a try that went on as
+another, ``attempts.json``; while it is scored again ``scores.new.csv``. The record is written last: a folder without
+one is not finished.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench import atomic, csvtext
 from bench.errors import BenchError
 from bench.names import nearest
-from bench.plan.cells import Plan, PlannedCell
+from bench.plan.cells import Plan, PlannedCell, TimeBudget
 from bench.records import record
 from bench.records.record import Attempt, Record, Rescoring
 
@@ -28,6 +29,7 @@ Row = Mapping[str, str | int | float]
 TEXT_COLUMNS = ("patient", "slice")
 _AGAIN = "run the cell again with --force"
 _ATTEMPTS = TypeAdapter(tuple[Attempt, ...])
+MATCHES = 5  # cells that are named where several match
 HU_STEP = 0.1  # samples.npz holds int16 in steps of 0.1 HU
 
 
@@ -145,6 +147,11 @@ class CellStore:
         """Write one row per epoch: epoch, updates, loss, validation scores, learning rate, seconds."""
         atomic.write_text(self.history, _to_csv(rows))
 
+    def write_log(self, text: str) -> None:
+        """Add a line with the time to the log."""
+        with open(self.log, "a", encoding="utf-8") as log:
+            log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}\n")
+
     def read_history(self) -> list[dict[str, str | float]]:
         """Return the rows of ``history.csv``; an empty list where there is none."""
         return _from_csv(self.history)
@@ -257,6 +264,13 @@ class RunStore:
                 f"not a plan ({error.errors()[0]['msg']})", file=path, remedy="run again"
             ) from None
 
+    def budget(self) -> TimeBudget | None:
+        """Return the time budget that is frozen in the plan; None where there is none, or no plan that can be read."""
+        try:
+            return Plan.model_validate_json((self.root / "plan.json").read_bytes()).budget
+        except (OSError, ValidationError):
+            return None
+
     def read_all(self, plan: Plan) -> list[Result]:
         """Return every planned cell with its record, scores and history, in the order of the plan."""
         results = []
@@ -266,6 +280,29 @@ class RunStore:
             scores = _scores(folder, ended) if ended is not None and ended.status == "finished" else []
             results.append(Result(planned, ended, scores, folder.read_history(), folder))
         return results
+
+    def find(self, text: str) -> str:
+        """Return the id of the one cell of the plan that ``text`` is a part of, or ``MODEL:CONDITION`` of.
+
+        Raises:
+            BenchError: there is no plan, or not exactly one such cell.
+        """
+        plan = self.read_plan()
+        ids = [cell.id for cell in plan.cells]
+        model, colon, condition = text.partition(":")
+        if colon:
+            matching = [c.id for c in plan.cells if (c.spec.model, c.condition) == (model, condition)]
+        else:
+            matching = [text] if text in ids else [one for one in ids if text in one]
+        if len(matching) == 1:
+            return matching[0]
+        if not matching:
+            near = nearest(text, ids)
+            raise BenchError(
+                f"no cell {text!r}", remedy=f"did you mean {near}?" if near else "see bench status"
+            )
+        shown = ", ".join(matching[:MATCHES]) + (", ..." if len(matching) > MATCHES else "")
+        raise BenchError(f"{len(matching)} cells match {text!r}", remedy=f"name one of {shown}")
 
     def others(self, plan: Plan) -> list[str]:
         """Return the ids of cells on disk that the plan does not hold: records of earlier settings."""

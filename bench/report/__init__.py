@@ -18,11 +18,12 @@ def write(run: RunStore, reports: Path) -> list[Path]:
         BenchError: there is no plan, or a plan, record or table of scores is broken.
     """
     from bench import atomic
+    from bench.records import forecasts
     from bench.report import table
     from bench.report.render import csv, html, latex, markdown
 
     plan = run.read_plan()
-    tables = table.build(plan, run.read_all(plan), run.others(plan))
+    tables = table.build(plan, run.read_all(plan), run.others(plan), forecasts.read(run.root).cells)
     texts = {
         "results.md": markdown.render(tables),
         "results.html": html.render(tables),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.config.schema import INPUT
 from bench.plan.cells import Plan
+from bench.plan.forecast import CellForecast
 from bench.records.store import Result
 from bench.report import claims, format, rows, winners
 from bench.report.claims import Claims
@@ -18,6 +19,7 @@ from bench.report.rows import Definitions, Row
 from bench.report.slices import slice_scores
 
 INPUT_LABEL = "Input (untreated)"
+Forecasts = Mapping[str, CellForecast]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,8 @@ class Scoreboard:
     """The rows of the table and what is known of all of them; sections and figures take nothing else.
 
     ``scores`` holds one row for each cell, slice and metric (``slices.slice_scores``); ``metrics`` the definition of
-    each metric that a record has; ``earlier`` the ids of cells on disk that are not of this plan.
+    each metric that a record has; ``earlier`` the ids of cells on disk that are not of this plan; ``forecasts`` the
+    time that cells were expected to take, by id.
     """
 
     plan: Plan
@@ -35,6 +38,7 @@ class Scoreboard:
     patients_known: bool
     claims: Claims
     earlier: tuple[str, ...]
+    forecasts: Forecasts
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -81,7 +85,9 @@ class Scoreboard:
         return winners.winners(row, metric, self.definition(metric))
 
 
-def scoreboard(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> Scoreboard:
+def scoreboard(
+    plan: Plan, results: Iterable[Result], others: Iterable[str] = (), forecasts: Forecasts | None = None
+) -> Scoreboard:
     """Return the scoreboard of ``results``; the order in which they were read does not matter.
 
     ``others`` are the ids of cells on disk that the plan does not hold.
@@ -102,4 +108,5 @@ def scoreboard(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()
         patients_known=patients_known,
         claims=claims.claims(table, metrics, hindrance if patients_known else "the patients are unknown"),
         earlier=tuple(sorted(others)),
+        forecasts=forecasts or {},
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bench.plan.cells import Plan
 from bench.records.store import Result
 from bench.report import heading, identity
-from bench.report.board import Scoreboard, scoreboard
+from bench.report.board import Forecasts, Scoreboard, scoreboard
 from bench.report.figures import FIGURES
 from bench.report.long_form import long_form
 from bench.report.sections import PROVENANCE, SECTIONS, Section
@@ -17,15 +17,17 @@ from bench.report.values import Grid, Table
 __all__ = ["Table", "build"]
 
 
-def build(plan: Plan, results: Iterable[Result], others: Iterable[str] = ()) -> Table:
+def build(
+    plan: Plan, results: Iterable[Result], others: Iterable[str] = (), forecasts: Forecasts | None = None
+) -> Table:
     """Return the table of ``results``; the order in which they were read does not matter.
 
-    ``others`` are the ids of cells on disk that the plan does not hold.
+    ``others`` are the ids of cells on disk that the plan does not hold, ``forecasts`` what cells were expected to take.
 
     Raises:
         BenchError: a record, its scores or its samples are broken, or do not belong to their cell.
     """
-    board = scoreboard(plan, results, others)
+    board = scoreboard(plan, results, others, forecasts)
     return Table(
         title="Low-dose CT denoising",
         profile=plan.profile,

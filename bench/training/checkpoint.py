@@ -205,6 +205,15 @@ def _is_whole(stream: BinaryIO) -> bool:
     return trailer == _MARK + digest.hexdigest().encode()
 
 
+def saved_updates(path: Path) -> int | None:
+    """Return how many updates a saved state stands after; None where there is none, or none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return int(json.loads(bytes(file["meta"]))["updates"])
+    except (*atomic.DAMAGED, TypeError):
+        return None
+
+
 def _place(name: str) -> tuple[str, int]:
     """Return group and index: as text, the ten thousandth array would stand before the second."""
     group, _, index = name.rpartition("_")

@@ -67,6 +67,7 @@ def measure(
     work = flops.forward(step.network, training.patch or size)
     bytes_each = 2 if training.precision == "bfloat16" else 4
     device = devices.describe()["device"]
+    scored = _scoring(step, pairs)
     return NetworkSpeed(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         device=device if device != "CPU" else f"{environment.describe()['cpu']} (CPU)",
@@ -76,7 +77,9 @@ def measure(
         trace_s=trace_s,
         updates_per_s=1 / update_s,
         slices_per_s=batch_area(training.batch, training.patch, size) / update_s,
-        **_scoring(step, pairs),
+        **scored,
+        parameters=step.network.count_params(),
+        memory=devices.peak_memory(),
         flop_per_slice=flops.TRAINING * work.flop / area,
         bytes_per_slice=flops.PASSES * bytes_each * work.numbers / area,
         **_device(training.precision),

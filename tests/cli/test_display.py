@@ -8,7 +8,17 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.cli.display import Bars, Lines, short, text_of
-from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
+from bench.events import (
+    CellCost,
+    CellEnded,
+    CellsPlanned,
+    CellStarted,
+    EpochEnded,
+    Event,
+    Message,
+    Progress,
+    RunEnded,
+)
 
 CELL = "unet-sparseview_180-s1-0123456789"
 EVENTS: list[tuple[Event, str]] = [
@@ -106,6 +116,17 @@ def test_time_left_appears_once_there_is_a_speed() -> None:
     lines = [line for line in drawn(TRAINING) if line.startswith("training")]
     assert lines[0].endswith("-:--:--")
     assert any(re.search(r" 0:00:\d\d$", line) for line in lines)
+
+
+def test_the_time_of_the_whole_run_stands_below_the_bars() -> None:
+    planned = CellsPlanned(
+        (CellCost(CELL, "unet", 1000, 0.0, 7200.0), CellCost("b", "ddnet", 10, 0.0, 7200.0))
+    )
+    lines = drawn([planned, TRAINING[0], Progress("train", CELL, 5, 1000)])
+    line = re.compile(r"0 of 2 cells in 0\.\d s, 3 h 59 min left, ends about \d\d:\d\d( tomorrow)?")
+    assert any(line.fullmatch(text) for text in lines)
+    assert any(re.fullmatch(r"all cells .* 3:59:\d\d", text) for text in lines)
+    assert max(map(len, lines)) <= 80
 
 
 def test_nothing_wraps_at_80_columns() -> None:

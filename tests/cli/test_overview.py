@@ -8,12 +8,15 @@ import pytest
 
 from bench import gpus
 from bench.cli import overview
+from bench.cli.outlook import Outlook
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
-from bench.execution import resolve, speed
+from bench.execution import known_speeds, resolve
 from bench.plan.cells import PlannedCell
-from bench.records import speeds
+from bench.plan.forecast import CellForecast, Forecast
+from bench.records import forecasts, speeds
 from bench.records.store import RunStore
+from bench.training.checkpoint import State
 from tests import tiny
 from tests.plan.test_forecast import speed as figures
 
@@ -53,13 +56,14 @@ def test_plan_says_what_is_trained_on_what_and_how_long(prepared: resolve.Resolv
         scan: parallel beam, 90 views (45 directions) over 360 degrees
           sparse: 30 views (15 directions)
         forecast: run bench speed --profile tiny
+        disk: pairs to build 0.2 MB
 
         model  condition  seed  updates  epochs  status
         -----  ---------  ----  -------  ------  ------
-        input  sparse     0     -        -       -
-        input  noisy      0     -        -       -
-        unet   sparse     1     24       2       -
-        unet   noisy      1     24       2       -"""
+        input  sparse     0     -        -       new
+        input  noisy      0     -        -       new
+        unet   sparse     1     24       2       new
+        unet   noisy      1     24       2       new"""
     assert overview.of_plan(prepared) == head + textwrap.dedent(expected)
 
 
@@ -73,7 +77,7 @@ def test_status_says_how_far_each_cell_is_and_why_one_ended(
         model  condition  seed  status      epoch  val. dB  gain   time
         -----  ---------  ----  ------      -----  -------  ----   ----
         input  sparse     0     finished    -      -        -      -
-        input  noisy      0     -           -      -        -      -
+        input  noisy      0     waits       -      -        -      -
         unet   sparse     1     diverged    0/2    -        -      -
         unet   noisy      1     unfinished  2/2    23.25    +1.75  1 min 15 s
         {diverged}: why"""
@@ -174,16 +178,71 @@ def test_plan_forecasts_what_is_left_by_the_speeds_that_were_measured(
     monkeypatch.setattr(gpus, "_read", lambda: ([], []))
     prepared = resolve.resolve(tiny.request(tiny.write(tmp_path), threads=0))
     trained = prepared.plan.cells[2].spec
-    key = speeds.key(trained, speed._machine(1))
+    key = speeds.key(trained, known_speeds.here(1))
     speeds.write(tmp_path / "cache", {key: figures(date="2026-11-26T23:59:00+00:00")})
     # two cells at once, each 96 / 2 s of training, 2 x 4 x 1 s of checks and 4 x 2.5 s of scoring; two inputs of
     # 4 x 2 s; two tracings of 8 s; a start of 5 s
     total = 5 + (2 * (48 + 8 + 10) + 2 * 8 + 2 * 8) / 2
-    line = f"forecast: 1 min {total - 60:.0f} s on this machine (bench speed of 2026-11-26), pairs not"
-    assert line in overview.of_plan(prepared).splitlines()
+    text = overview.of_plan(prepared).replace("\n  ", " ")
+    line = f"forecast: 1 min {total - 60:.0f} s on this machine (bench speed of 2026-11-26), 2 cells at once after"
+    assert line in text
+    # a cell with half of its network's two tracings; its memory by the rule: 4 x 1e8 bytes of tensors beside 0.9 GB
+    assert text.count("1 min 14 s  new") == 2
+    assert "memory: 1.3 GB for each of 2 cells at once: 1.3 GB estimated" in text
     for cell in prepared.plan.cells:
         prepared.store.cell(cell.id).write_record(tiny.record_of(cell, "diverged"))
     assert "forecast:" not in overview.of_plan(prepared)
+
+
+def test_plan_says_of_every_cell_what_a_run_does_with_it(tmp_path: Path) -> None:
+    prepared = resolve.resolve(tiny.request(tiny.write(tmp_path)))
+    done, _, failed, begun = prepared.plan.cells
+    prepared.store.cell(done.id).write_record(tiny.record_of(done))
+    prepared.store.cell(done.id).write_scores(
+        [{"patient": "P", "slice": "1", **dict.fromkeys(tiny.METRICS, 1.0)}]
+    )
+    prepared.store.cell(failed.id).write_record(tiny.record_of(failed, "failed", parameters={"total": 250}))
+    state = State(1, [], [], [], None, [], updates=12)
+    prepared.store.cell(begun.id).folder.mkdir()
+    state.save(prepared.store.cell(begun.id).state)
+    text = overview.of_plan(prepared)
+    table = text.partition("status\n")[2].splitlines()[1:]
+    assert [line[37:].strip() for line in table] == [
+        "done", "new", "failed, waits for --retry-failed", "goes on from update 12",
+    ]  # fmt: skip
+    # one network is left: 250 numbers of 4 bytes, four times in its state
+    assert "disk: pairs to build 0.2 MB, weights 0.0 MB, states of cells at work 0.0 MB" in text
+    outlook = Outlook.of(prepared)
+    assert (outlook.weights, outlook.states, outlook.pairs.bytes) == (1000, 4000, 3 * 20 * 32**2 * 4)
+
+
+def test_plan_says_what_the_test_patients_could_show(tmp_path: Path) -> None:
+    files = tiny.write(tmp_path, tiny.DATASETS.replace("test: [P001]", "test: [P001, P003]"))
+    prepared = resolve.resolve(tiny.request(files))
+    text = overview.of_plan(prepared).replace("\n  ", " ")
+    assert (
+        "smallest PSNR difference that 2 test patients could show: 1.15 dB" in text
+    )  # 11.55 deviations of 0.1 dB
+    assert "0.10 dB from patient to patient, an assumption" in text
+
+
+def test_status_holds_the_forecast_against_the_outcome(prepared: resolve.ResolvedRun, tmp_path: Path) -> None:
+    store, (*_, ended, at_work) = begun(prepared, tmp_path), prepared.plan.cells
+    times = {"train_s": 200.0, "check_s": 15.0, "score_s": 5.0}
+    store.cell(ended.id).write_record(tiny.record_of(ended, timings=times))
+    store.cell(ended.id).write_scores([{"patient": "P", "slice": "1", **dict.fromkeys(tiny.METRICS, 1.0)}])
+    store.cell(at_work.id).write_history(CHECKS[:1])
+    cells = {cell.id: CellForecast(training=200) for cell in prepared.plan.cells}
+    forecasts.freeze(tmp_path, Forecast(total=0, at_once=1, start=0, cells=cells), anew=True)
+    head, *lines = overview.of_run(store).splitlines()
+    # half of a network, 1.1 times its forecast, and an input, whose forecast nothing but networks corrects
+    assert head == "profile tiny: 2 of 4 cells have ended, about 5 min 30 s left while it runs"
+    assert lines[-4:] == [
+        "finished  cells  forecast    took        ratio",
+        "--------  -----  --------    ----        -----",
+        "unet      1      3 min 20 s  3 min 40 s  1.10",
+        "all       1      3 min 20 s  3 min 40 s  1.10",
+    ]
 
 
 def test_plan_says_in_one_line_that_the_speeds_cannot_be_read(tmp_path: Path) -> None:

@@ -59,9 +59,10 @@ def whole(
 def test_a_finished_cell_holds_its_files_and_no_state(whole: tuple[Task, Record]) -> None:
     asked, record = whole
     assert sorted(path.name for path in asked.store.folder.iterdir()) == [
-        "history.csv", "record.json", "samples.npz", "scores.csv", "weights.npz",
+        "history.csv", "log.txt", "record.json", "samples.npz", "scores.csv", "weights.npz",
     ]  # fmt: skip
     assert asked.store.read_record() == record
+    assert set(record.timings) == {"train_s", "check_s", "score_s", "ms_per_slice"}
     assert (record.status, record.id, record.spec) == ("finished", asked.planned.id, asked.planned.spec)
     (attempt,) = record.attempts
     assert (attempt.seed, attempt.updates, attempt.epochs, attempt.ended, attempt.epoch) == (
@@ -71,10 +72,21 @@ def test_a_finished_cell_holds_its_files_and_no_state(whole: tuple[Task, Record]
         "finished",
         None,
     )
-    assert set(record.timings) == {"train_s", "score_s", "ms_per_slice"}
     assert record.environment["backend"] == "tensorflow"
     # convolutions and norms by hand: 20 + 44 + 88 + 160 + 34 + 80 + 44 + 3, of them 28 averages
     assert record.parameters == {"total": 473, "trainable": 445}
+
+
+def test_the_log_has_a_line_for_every_epoch(whole: tuple[Task, Record]) -> None:
+    asked, _ = whole
+    lines, history = asked.store.log.read_text().splitlines(), asked.store.read_history()
+    assert len(lines) == len(history) == 3
+    for line, row in zip(lines, history, strict=True):
+        words = (
+            f"epoch {row['epoch']:.0f}/3: update {row['updates']:.0f}, loss {row['loss']:.4g}, {row['psnr']:.2f} dB, "
+            f"input {row['psnr_input']:.2f} dB, learning rate {row['learning_rate']:.3g}, {row['seconds']:.1f} s"
+        )
+        assert line[20:] == words
 
 
 def test_ranges_and_fingerprints_are_those_of_the_arrays(

@@ -14,10 +14,13 @@ import pytest
 from bench import atomic, devices
 from bench.config.schema import YamlFile
 from bench.errors import BenchError, BenchErrors
-from bench.events import CellEnded, CellStarted, Event, Message, RunEnded
+from bench.events import CellCost, CellEnded, CellsPlanned, CellStarted, Event, Message, RunEnded
 from bench.execution import resolve, runner
+from bench.plan.forecast import CellForecast
+from bench.records import forecasts
 from bench.records.store import RunStore
 from tests import tiny
+from tests.plan.test_forecast import speed as figures
 
 ORDER = ["input-sparse-s0", "input-noisy-s0", "unet-sparse-s1", "unet-noisy-s1"]
 
@@ -69,6 +72,42 @@ def test_only_runs_the_cells_asked_for_and_the_rest_later(
     assert names(fake.ran) == [ORDER[0], ORDER[3]]
     run(folder)
     assert names(fake.ran) == [ORDER[0], ORDER[3], ORDER[1], ORDER[2]]
+
+
+def test_what_is_being_started_what_the_cells_cost_and_the_log_of_a_failed_one_are_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    tiny.use_fake_executor(monkeypatch, failing=("unet-noisy",))
+    store = resolve.resolve(tiny.request(folder)).store
+    cells = resolve.resolve(tiny.request(folder)).plan.cells
+    for cell in cells[2:]:
+        store.cell(cell.id).folder.mkdir(parents=True)
+        store.cell(cell.id).write_log("a line")
+    events = run(folder)
+    assert Message("starting TensorFlow and building 1 network ...") in events
+    (planned,) = (event for event in events if isinstance(event, CellsPlanned))
+    assert events.index(planned) < min(n for n, event in enumerate(events) if isinstance(event, CellStarted))
+    assert planned.costs == tuple(
+        CellCost(cell.id, cell.spec.model, 24 if cell.spec.training else 0, 0.0, None) for cell in cells
+    )
+    logs = {event.cell: event.log for event in events if isinstance(event, CellEnded)}
+    assert logs == {cell.id: "" for cell in cells} | {cells[3].id: str(store.cell(cells[3].id).log)}
+    assert not (store.root / forecasts.NAME).exists()  # no network was measured
+
+
+def test_the_forecast_of_every_cell_is_frozen_as_the_run_begins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.use_fake_executor(monkeypatch)
+    monkeypatch.setattr(runner, "known", lambda *_: ({"unet": figures()}, ""))
+    events = run(folder)
+    cells = forecasts.read(folder / "runs" / "tiny").cells
+    # 24 updates of 4 slices at 2 a second, 2 checks of 4 s, 4 slices of 2.5 s, one tracing of 8 s for each of two cells
+    network = CellForecast(training=48, checks=8, scoring=10, start_up=8)
+    assert list(cells.values()) == [CellForecast(scoring=8), CellForecast(scoring=8), network, network]
+    (planned,) = (event for event in events if isinstance(event, CellsPlanned))
+    assert [cost.seconds for cost in planned.costs] == [8, 8, 74, 74]
 
 
 def test_failed_cell_does_not_end_the_run_and_is_tried_again_only_when_asked(

@@ -10,6 +10,7 @@ import pytest
 
 from bench.config.schema import Published
 from bench.errors import BenchError
+from bench.plan.forecast import CellForecast
 from bench.report import table
 from bench.report.values import Entry, Grid, Table
 
@@ -268,6 +269,24 @@ def test_cost_by_hand(filled: Callable[..., Any]) -> None:
         "ordinary",
         "CPU",
     ]
+
+
+def test_forecast_and_outcome_stand_under_the_cost(bench: Any, scores: Any) -> None:
+    cell = bench.add("unet", "sv60", scores([30.0, 30.0, 32.0, 32.0]))
+    bench.add("ddnet", "sv60", scores([30.0, 30.0, 32.0, 33.0]))  # without a forecast
+    store = bench.run.cell(cell.id)
+    record = store.read_record()
+    store.write_record(record.model_copy(update={"timings": {**record.timings, "check_s": 24.0}}))
+    results, expected = (
+        bench.run.read_all(bench.plan()),
+        {cell.id: CellForecast(training=70, checks=20, scoring=10)},
+    )
+    cost = grid(table.build(bench.plan(), results, (), expected), "cost")
+    assert cost.notes == (
+        "Forecast of the training, checks and scoring of finished cells, outcome and ratio: UNet 1 min 40 s, took "
+        "1 min 40 s (1.00); in sum 1 min 40 s, took 1 min 40 s (1.00).",
+    )
+    assert grid(table.build(bench.plan(), results), "cost").notes == ()
 
 
 def test_spread_by_hand(bench: Any, scores: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
+from bench import words
 from bench.config.schema.base import FULL_SIZE, Frozen, Positive, Rate
 from bench.config.schema.unions import ByForm
 
@@ -108,10 +109,23 @@ class Experiment(Frozen):
 
 
 class Budget(Frozen):
-    """How long a cell trains: ``slices_seen`` (crops counted by area) in ``checks`` epochs of equal length."""
+    """How long a cell trains: ``slices_seen`` (crops counted by area) in ``checks`` epochs of equal length.
 
-    slices_seen: Positive
+    A profile may instead give the ``time`` of all its cells, 10h, 90m or 2d: it is turned into slices seen, the same
+    for every network, by what a machine was measured to do (``bench.plan.budget``).
+    """
+
+    slices_seen: Positive | None = None
+    time: str | None = None
     checks: Positive
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Budget:
+        if (self.slices_seen is None) == (self.time is None):
+            raise ValueError("needs either slices_seen or time; null takes an inherited one away")
+        if self.time is not None:
+            words.span(self.time)
+        return self
 
 
 _optional: dict[str, Any] = {
@@ -135,6 +149,12 @@ class Overrides(_Changes):
 
     budget: Budget | None = None  # "all" or one model: instead of the profile's
     params: dict[str, Any] = {}  # merged into the build parameters, e.g. batch norm momentum
+
+    @model_validator(mode="after")
+    def _no_time(self) -> Overrides:
+        if self.budget is not None and self.budget.time is not None:
+            raise ValueError("budget: a time is that of all cells; write it as the budget of the profile")
+        return self
 
 
 class Counts(Frozen):

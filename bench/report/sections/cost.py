@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench import words
 from bench.config.schema import INPUT
 from bench.plan.cells import batch_area
+from bench.records import forecasts
 from bench.records.store import Result
 from bench.report import entries, format, identity
 from bench.report.board import Scoreboard
@@ -35,7 +36,21 @@ def grid(board: Scoreboard) -> Grid:
         rows=tuple(rows),
         lead="One row for each trained cell. Slices seen: crops are counted by their area.",
         texts=(0, 1, 8, 9),
+        notes=_outcome(board),
     )
+
+
+def _outcome(board: Scoreboard) -> tuple[str, ...]:
+    """Return a note on what the networks were expected to take and have taken; none where nothing was forecast."""
+    comparisons = forecasts.compare(board.results(), board.forecasts)
+    total = forecasts.in_sum(comparisons)
+    if total is None:
+        return ()
+    each = "; ".join(
+        f"{name} {words.duration(one.forecast_s)}, took {words.duration(one.took_s)} ({one.ratio:.2f})"
+        for name, one in [*((board.names[c.model], c) for c in comparisons), ("in sum", total)]
+    )
+    return (f"Forecast of the training, checks and scoring of finished cells, outcome and ratio: {each}.",)
 
 
 def _cells(result: Result) -> tuple[Entry, ...]:
