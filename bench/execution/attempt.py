@@ -8,9 +8,10 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bench import devices
+from bench import atomic, devices
 from bench.errors import BenchError, InputChanged
 from bench.events import CellEnded, Event
+from bench.execution import cell_lock
 from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, fail
 
 if TYPE_CHECKING:
@@ -26,18 +27,22 @@ def attempt(task: Task, emit: Callable[[Event], None]) -> CellEnded:
     """Try one cell and return how it ended; ``emit`` gets its events on the way.
 
     A cell whose input is no longer what was planned or built ends as failed without a record: nothing was done in its
-    name, so it stays open and the same command runs it again.
+    name, so it stays open and the same command runs it again. So does a cell that another process keeps for itself
+    (``cell_lock``); one that has ended since it was chosen to run keeps its record.
 
     Raises:
         BrokenPipeError: nobody is there any more to take the events.
     """
     began = time.monotonic()
     try:
-        ended = _ended(task, emit)
+        with cell_lock.turn(task, emit):
+            ended = _ended(task, emit)
         message = "" if ended.status == "finished" else ended.attempts[-1].message
     except BrokenPipeError:
         raise
-    except InputChanged as error:
+    except cell_lock.EndedMeanwhile as ended_before:
+        return CellEnded(task.id, ended_before.status, str(ended_before), time.monotonic() - began)
+    except (InputChanged, atomic.Busy) as error:
         return CellEnded(task.id, "failed", str(error), time.monotonic() - began)
     except Exception as error:
         traceback.print_exc()

@@ -14,7 +14,7 @@ from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
 from bench.events import Event, Message, RunEnded
-from bench.execution import threads
+from bench.execution import cell_lock, threads
 from bench.execution.executor import executor_of
 from bench.execution.resolve import Request, ResolvedRun, resolve
 from bench.execution.task import Network, NetworkCheck, NetworkFault, Task
@@ -43,7 +43,8 @@ def run(request: Request) -> Generator[Event, None, None]:
                 _refuse(resolved, (yield from executor.faults()))
                 if request.force:  # not before: what cannot be run must not cost the results that are there
                     for cell in todo:
-                        resolved.store.cell(cell.id).remove()
+                        with cell_lock.held(resolved.store.cell(cell.id)):
+                            resolved.store.cell(cell.id).remove()
                 yield from executor.run([task_of(resolved, cell) for cell in todo])
         else:
             resolved.store.write_plan(_remembered(resolved).plan)
@@ -164,6 +165,7 @@ def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
         code=_code(resolved, cell),
         threads=_threads(resolved, cell),
         configuration=resolved.plan.configuration,
+        before=resolved.store.cell(cell.id).record_sha256(),
     )
 
 

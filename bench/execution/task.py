@@ -31,6 +31,9 @@ class Task:
     leaky: str = ""  # why the split is leaky; empty: it is clean
     configuration: dict[str, YamlFile] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
     rescore: bool = False  # the cell has finished: only score it again, from its weights
+    before: str | None = (
+        None  # SHA-256 of the record when the cell was chosen to run; "": none, None: whichever
+    )
     #: no other cell shares the GPU or, on a CPU, the memory: then out of memory lowers the micro-batch
     alone: bool = True
 

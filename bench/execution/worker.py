@@ -282,6 +282,7 @@ def _signals_later() -> Iterator[None]:
 def _serve(pipe: Connection, cores: tuple[int, ...], pulse: Any) -> None:
     """Run tasks until the pipe closes. Ctrl-C is for the parent, which ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm warns all processes of a job; its own one ends this
     faulthandler.enable()  # a crash, and on request a hang, leave in the log where
     faulthandler.register(signal.SIGUSR1)
     beat(pulse)
