@@ -27,7 +27,7 @@ VARIABLES = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO
 
 
 class RayCluster(Engine):
-    """Cells as Ray tasks: ``num_cpus`` is a cell's threads, ``num_gpus`` a GPU or, by ``--slots-per-gpu``, its share."""
+    """Cells as Ray tasks: ``num_cpus`` its threads, ``num_gpus`` a GPU or, by ``--slots-per-gpu``, a share."""
 
     name = "ray"
 
