@@ -19,6 +19,7 @@ from bench.execution import node
 from bench.execution.engine import Engine, Gone
 from bench.execution.machine import Machine
 from bench.execution.node import Job, Stopped
+from bench.words import count
 
 RETRIES = 5  # of one cell, by Ray, where its worker or node is lost
 LEAVE_S = 10.0  # for cells at work to save, when the command stops
@@ -95,7 +96,9 @@ class RayCluster(Engine):
             )(node.run)
             job.events.unlink(missing_ok=True)
             handles[job.id] = remote.remote(job)
-        yield Message(f"{len(jobs)} cells on {len(nodes)} nodes of Ray; keep this command running")
+        yield Message(
+            f"{count(len(jobs), 'cell')} given to Ray on {count(len(nodes), 'node')}; keep this command running"
+        )
         return handles
 
     def gone(self, handle: Any) -> Gone | None:
