@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator, Sequence
 from itertools import groupby
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from bench import atomic
@@ -17,6 +18,7 @@ from bench.execution import node
 from bench.execution.engine import Engine, Gone
 from bench.execution.machine import Machine
 from bench.execution.node import Job, Stopped
+from bench.words import count
 
 TO_BE_CONTINUED = 75
 TIMEOUTS = 100  # of one job, after each of which it is queued again
@@ -53,6 +55,14 @@ class Slurm(Engine):
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
         self._parameters, self._cluster = _parameters(machine)
+        self._processes: list[Any] = []  # of this machine, in place of Slurm
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        for process in self._processes if kind is None else ():
+            process.wait()  # it has nothing left to do; the system forgets it
 
     def connect(self) -> None:
         """Find submitit.
@@ -66,7 +76,7 @@ class Slurm(Engine):
             raise BenchError(
                 "the executor slurm needs submitit", remedy="pip install 'ldct-denoising-benchmark[slurm]'"
             ) from None
-        self.gpu = any("gpu" in key or "gpu" in str(value) for key, value in self._parameters.items())
+        self.gpu = any(map(_is_of_gpus, self._parameters.items()))
 
     def submit(self, jobs: Sequence[Job]) -> Generator[Event, None, dict[str, Any]]:
         """Submit the jobs that are not in the queue already, where an earlier command has left them."""
@@ -74,7 +84,7 @@ class Slurm(Engine):
         known = _read(folder / "jobs.json")
         handles = {job.id: handle for job in jobs if (handle := self._queued(folder, known.get(job.id)))}
         if handles:
-            yield Message(f"{len(handles)} cells are in the queue already")
+            yield Message(f"{count(len(handles), 'cell')} in the queue already")
         new = [job for job in jobs if job.id not in handles]
         for _, group in groupby(new, key=lambda job: (job.gpu, job.task.threads)):
             alike = list(group)
@@ -85,9 +95,8 @@ class Slurm(Engine):
             known |= {job.id: str(handle.job_id) for job, handle in zip(alike, submitted, strict=True)}
             atomic.write_json(folder / "jobs.json", known)
         if new:
-            yield Message(
-                f"{len(new)} cells submitted; they go on when this command is stopped, and the same one waits for them"
-            )
+            stay = "go on when this command is stopped; the same command then waits for them"
+            yield Message(f"{count(len(new), 'cell')} submitted, which {stay}")
         return handles
 
     def gone(self, handle: Any) -> Gone | None:
@@ -107,18 +116,21 @@ class Slurm(Engine):
         own = {
             key: value
             for key, value in self._parameters.items()
-            if jobs[0].gpu or "gpu" not in f"{key}{value}"
+            if jobs[0].gpu or not _is_of_gpus((key, value))
         }
         try:
             executor = submitit.AutoExecutor(folder=folder, cluster=self._cluster, **limits)
             executor.update_parameters(**{"cpus_per_task": jobs[0].task.threads, **own})
             with executor.batch():
-                return [executor.submit(Cells(), job) for job in jobs]
+                submitted = [executor.submit(Cells(), job) for job in jobs]
         except (subprocess.SubprocessError, RuntimeError, ValueError, NameError, AssertionError) as error:
             text = " ".join(str(error).split())[:300]
             raise BenchError(
                 f"Slurm takes no jobs: {text}", remedy="see --slurm and docs/clusters.md"
             ) from None
+        if self._cluster == "local":
+            self._processes += submitted
+        return submitted
 
     def _queued(self, folder: Path, number: str | None) -> Any:
         """Return the job of an earlier command that waits or runs still; None: there is none."""
@@ -158,6 +170,12 @@ def _parameters(machine: Machine) -> tuple[dict[str, Any], str]:
     if machine.workers:
         parameters.setdefault("slurm_array_parallelism", machine.workers)
     return parameters, cluster
+
+
+def _is_of_gpus(parameter: tuple[str, Any]) -> bool:
+    """Return whether a parameter asks for GPUs: rows without a network go without it."""
+    key, value = parameter
+    return "gpu" in key or (key == "slurm_gres" and "gpu" in str(value))
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -71,7 +71,7 @@ def test_into_a_third_folder_the_first_two_stay(runs: Runs, tmp_path: Path) -> N
     assert len(list(merging.merge([runs["a"], runs["b"]], into))) == 5
     assert contents(into) == contents(runs["whole"])
     assert contents(runs["a"]) == before
-    assert list(merging.merge([runs["a"], runs["b"]], into))[0].startswith("0 cells copied")
+    assert next(merging.merge([runs["a"], runs["b"]], into)).startswith("0 cells copied")
 
 
 def test_equal_ids_with_different_scores_are_refused_by_file_and_hashes(runs: Runs) -> None:
