@@ -25,9 +25,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-KILL_AT = 5  # epochs
+KILL_AT = 3  # epochs of both cells with a network
 EXPERIMENTS = tiny.EXPERIMENTS.replace(
-    "budget: {slices_seen: 96, checks: 2}}\n  long", "budget: {slices_seen: 3840, checks: 40}}\n  long"
+    "budget: {slices_seen: 96, checks: 2}}\n  long", "budget: {slices_seen: 1920, checks: 20}}\n  long"
 )
 
 
@@ -67,11 +67,14 @@ def test_a_killed_node_changes_no_bit_of_the_table(cluster: Any, tmp_path: Path)
     only = ("input:noisy", "unet:sparse", "unet:noisy")
     machine = Machine(address=cluster.address)
     seen: list[Event] = []
+    epoch: dict[str, int] = {}
     for event in runner.run(tiny.request(shared, only=only, executor="ray", machine=machine)):
         print(event)
         seen.append(event)
-        if len(cluster.worker_nodes) == 2 and isinstance(event, EpochEnded) and event.epoch == KILL_AT:
-            cluster.remove_node(list(cluster.worker_nodes)[1], allow_graceful=False)
+        if isinstance(event, EpochEnded):
+            epoch[event.cell] = event.epoch
+            if len(cluster.worker_nodes) == len(epoch) == 2 and min(epoch.values()) >= KILL_AT:
+                cluster.remove_node(list(cluster.worker_nodes)[1], allow_graceful=False)
     starts = [event for event in seen if isinstance(event, CellStarted)]
     ends = [event for event in seen if isinstance(event, CellEnded)]
     assert len(ends) == 3
@@ -79,7 +82,8 @@ def test_a_killed_node_changes_no_bit_of_the_table(cluster: Any, tmp_path: Path)
     assert len(starts) > 3
     assert any(event.resumed > 0 for event in starts)
     epochs = [(event.cell, event.epoch) for event in seen if isinstance(event, EpochEnded)]
-    assert len(epochs) <= 80 + 2 * len(cluster.worker_nodes)  # of 2 x 40; no finished work is repeated
+    # no finished work is repeated; the last event of the killed node may be lost
+    assert 2 * 20 - 1 <= len(set(epochs)) == len(epochs)
     shutil.copytree(shared / "cache", alone / "cache")
     tiny.write(alone, experiments=EXPERIMENTS)
     for _ in runner.run(tiny.request(alone, only=only, workers=1)):
