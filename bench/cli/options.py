@@ -127,6 +127,8 @@ def executor(command: Command) -> Command:
     @click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="For sbatch; may be repeated.")
     @functools.wraps(command)
     def by_executor(request: Request, executor: str, **options: Any) -> None:
+        if request.machine.slurm and executor != "slurm":
+            raise click.UsageError("--slurm is for --executor slurm")
         command(replace(request, executor=executor), **options)
 
     return by_executor

@@ -223,6 +223,34 @@ def test_a_worker_that_the_engine_stops_leaves_its_cell_open(job: Job, code: int
     assert job.task.store.read_record() is not None
 
 
+def test_what_is_queued_again_is_the_same_cell_after_its_worker_has_ended(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As submitit does it when the time of a job is over."""
+    closed = []
+
+    class Worker:
+        def close(self) -> None:
+            closed.append(self)
+
+    worker = Worker()
+    monkeypatch.setattr(node, "_at_work", [worker])
+    first = submitit.helpers.DelayedSubmission(slurm.Cells(), job)
+    again = first._checkpoint_function()
+    assert closed == [worker]
+    assert (type(again.function), again.args) == (slurm.Cells, (job,))
+
+
+def test_a_stopped_job_ends_with_the_code_of_what_can_be_continued(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = CellEnded(job.id, node.STATUS_STOPPED, "", 1.0)
+    monkeypatch.setattr(node, "_ended", lambda *_: stopped)
+    with pytest.raises(SystemExit, match=r"^75$"):
+        slurm.Cells()(job)
+    assert not any(isinstance(event, CellEnded) for event in EventFile(job.events).read_new())
+
+
 def test_events_come_over_a_file_as_they_are_and_half_a_line_waits(tmp_path: Path) -> None:
     written, read = EventFile(tmp_path / "new" / "events"), EventFile(tmp_path / "new" / "events")
     assert read.read_new() == []
