@@ -95,8 +95,8 @@ class Slurm(Engine):
             known |= {job.id: str(handle.job_id) for job, handle in zip(alike, submitted, strict=True)}
             atomic.write_json(folder / "jobs.json", known)
         if new:
-            stay = "go on when this command is stopped; the same command then waits for them"
-            yield Message(f"{count(len(new), 'cell')} submitted, which {stay}")
+            stay = "jobs go on when this command is stopped, and the same command waits for them again"
+            yield Message(f"{count(len(new), 'cell')} submitted; {stay}")
         return handles
 
     def gone(self, handle: Any) -> Gone | None:
