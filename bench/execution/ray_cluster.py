@@ -22,6 +22,7 @@ from bench.execution.node import Job, Stopped
 from bench.words import count
 
 RETRIES = 5  # of one cell, by Ray, where its worker or node is lost
+REACH_S = 10.0
 LEAVE_S = 10.0  # for cells at work to save, when the command stops
 #: No statistics of use are sent anywhere; a task without a GPU keeps its environment, from which ``Worker`` takes GPUs.
 VARIABLES = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -58,6 +59,7 @@ class RayCluster(Engine):
             raise BenchError(
                 "the executor ray needs Ray", remedy="pip install 'ldct-denoising-benchmark[ray]'"
             ) from None
+        _reach(self.machine.address)
         local: dict[str, Any] = {} if self.machine.address else {"include_dashboard": False}
         if not self.machine.address and gpus.is_none(self.machine.gpus):
             local["num_gpus"] = 0
@@ -139,6 +141,20 @@ class RayCluster(Engine):
             ) from None
         if refusals := list(dict.fromkeys(filter(None, answers))):
             raise BenchErrors([BenchError(why) for why in refusals])
+
+
+def _reach(address: str) -> None:
+    """Raise ``BenchError`` where nothing answers at an address: Ray itself tries for minutes, then ends the process."""
+    if address in ("", "auto", "local"):
+        return
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise BenchError(f"--address {address}: not HOST:PORT", remedy="for example 10.0.0.1:6379, or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+    except (OSError, OverflowError) as error:
+        message = f"no Ray cluster at {address}: {getattr(error, 'strerror', None) or error}"
+        raise BenchError(message, remedy="ray start --head --port 6379 there, or another --address") from None
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def test_a_killed_node_changes_no_bit_of_the_table(cluster: Any, tmp_path: Path)
     assert len(results(shared)) == 9
 
 
-def test_a_node_that_does_not_see_the_folder_is_named(
+def test_a_node_with_another_version_of_the_program_is_named(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from bench.execution import node
@@ -103,12 +103,3 @@ def test_a_node_that_does_not_see_the_folder_is_named(
     monkeypatch.setattr(node, "program", lambda: "0" * 64)  # of another version than that on the nodes
     with pytest.raises(BenchError, match="has another version of this program in "):
         list(runner.run(tiny.request(shared, only=("input:noisy",), executor="ray", machine=machine)))
-
-
-def test_no_cluster_at_the_address_is_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    request = tiny.request(tiny.write(tmp_path), only=("input:noisy",), executor="ray")
-    from dataclasses import replace
-
-    with pytest.raises(BenchError, match=r"no Ray cluster at 127\.0\.0\.1:1: "):
-        list(runner.run(replace(request, machine=Machine(address="127.0.0.1:1"))))
