@@ -206,16 +206,23 @@ def in_words(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
+class Busy(BenchError):
+    """Another process holds a lock; ``message`` says which process and of which folder."""
+
+
 @contextmanager
-def lock(path: Path | str, *, busy: str = "wait for it or give another --runs") -> Iterator[None]:
-    """Hold the exclusive lock file ``path``; it stands for the use of the folder that holds it.
+def lock(
+    path: Path | str, *, what: Path | None = None, busy: str = "wait for it or give another --runs"
+) -> Iterator[None]:
+    """Hold the exclusive lock file ``path``; it stands for the use of ``what``, else of the folder that holds it.
 
     The lock is the kernel's (``flock``), so it ends with the process that holds it, however that dies; the
     file itself stays. ``path`` with ``.owner`` appended says who holds it. A second holder is refused at
     once, in another process and in this one; ``busy`` is the remedy that it is given.
 
     Raises:
-        BenchError: another process holds the lock, or the folder may not be written.
+        Busy: another process holds the lock.
+        BenchError: the folder may not be written.
     """
     place = Path(path)
     owner = place.with_name(place.name + ".owner")
@@ -225,8 +232,8 @@ def lock(path: Path | str, *, busy: str = "wait for it or give another --runs") 
             place.parent.mkdir(parents=True, exist_ok=True)
             held.acquire()
     except Timeout:
-        message = f"another bench process{_read_owner(owner)} is using {place.parent}"
-        raise BenchError(message, remedy=busy) from None
+        message = f"another bench process{_read_owner(owner)} is using {what or place.parent}"
+        raise Busy(message, remedy=busy) from None
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         write_text(owner, f"pid {os.getpid()} on {socket.gethostname()}, since {since}\n")

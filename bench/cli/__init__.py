@@ -234,6 +234,27 @@ def report(profile: str, runs: Path, reports: Path, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("folders", nargs=-1, required=True, type=File, metavar="RUNS_A RUNS_B [...]")
+@click.option("--into", type=File, metavar="RUNS", help="Instead of the first.")
+@profile_option
+def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
+    """Copy the ended cells of several results folders into the first.
+
+    Nothing is copied where two hold different results of one cell, or plans that do not belong together. Then write the
+    tables with bench report.
+    """
+    from bench.records.merging import merge
+    from bench.records.store import RunStore
+
+    if into is None and len(folders) < 2:
+        raise click.UsageError("give two folders, or one and --into")
+    for line in merge(
+        [RunStore(runs / profile) for runs in folders], RunStore((into or folders[0]) / profile)
+    ):
+        say(line)
+
+
+@cli.command()
 @click.option("--profile", default="smoke", show_default=True, help="Profile in experiments.yaml.")
 @runs_option
 @click.option("--golden", type=File, help="Instead of the golden file of this program.")

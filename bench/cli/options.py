@@ -117,11 +117,19 @@ def _on_machine(command: Command, options: Sequence[Callable[[Command], Command]
 
 
 def executor(command: Command) -> Command:
-    """Give a command the option that names what runs its cells, as part of its request."""
+    """Give a command the options that name what runs its cells; ``machine``, above it, takes those for an engine."""
 
-    @click.option("--executor", default="local", show_default=True, help="What runs the cells.")
+    @click.option(
+        "--executor", default="local", show_default=True, help="What runs the cells: local, ray, slurm."
+    )
+    @click.option(
+        "--address", default="", envvar="RAY_ADDRESS", help="Of a Ray cluster; else one is started here."
+    )
+    @click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="For sbatch; may be repeated.")
     @functools.wraps(command)
     def by_executor(request: Request, executor: str, **options: Any) -> None:
+        if request.machine.slurm and executor != "slurm":
+            raise click.UsageError("--slurm is for --executor slurm")
         command(replace(request, executor=executor), **options)
 
     return by_executor

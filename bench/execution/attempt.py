@@ -8,9 +8,10 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bench import devices
+from bench import atomic, devices
 from bench.errors import BenchError, InputChanged
 from bench.events import CellEnded, Event
+from bench.execution import cell_lock
 from bench.execution.stopping import Request
 from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, fail
 from bench.training import memory
@@ -33,13 +34,24 @@ def attempt(task: Task, emit: Callable[[Event], None], stop: Request | None = No
     """Try one cell and return how it ended; ``emit`` gets its events on the way, ``stop`` may end it before.
 
     A cell whose input is no longer what was planned or built ends as failed without a record: nothing was done in its
-    name, so it stays open and the same command runs it again. So does one that is stopped, with its state saved, and
-    one that ran out of memory beside other cells.
+    name, so it stays open and the same command runs it again. So does one that is stopped, with its state saved, one
+    that ran out of memory beside other cells, and one that another process keeps for itself (``cell_lock``). A cell
+    that has ended since it was chosen to run keeps its record.
 
     Raises:
         BrokenPipeError: nobody is there any more to take the events.
     """
     began = time.monotonic()
+    try:
+        with cell_lock.turn(task, emit):
+            return _attempt(task, emit, stop, began)
+    except cell_lock.EndedMeanwhile as ended:
+        return CellEnded(task.id, ended.status, str(ended), time.monotonic() - began)
+    except atomic.Busy as busy:
+        return CellEnded(task.id, "failed", str(busy), time.monotonic() - began)
+
+
+def _attempt(task: Task, emit: Callable[[Event], None], stop: Request | None, began: float) -> CellEnded:
     try:
         ended = _ended(task, emit, stop)
         message = "" if ended.status == "finished" else ended.attempts[-1].message

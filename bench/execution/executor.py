@@ -13,6 +13,8 @@ from bench.errors import BenchError
 from bench.events import Event
 from bench.execution.local import Local
 from bench.execution.machine import Machine
+from bench.execution.ray_cluster import RayCluster
+from bench.execution.slurm import Slurm
 from bench.execution.task import NetworkCheck, NetworkFault, Task
 from bench.names import suggestion
 
@@ -57,6 +59,8 @@ class Executor(Protocol):
 #: By name, each made from what a person asked for of the machine.
 EXECUTORS: dict[str, Callable[[Machine], Executor]] = {
     "local": Local,
+    "ray": RayCluster,
+    "slurm": Slurm,
 }
 
 

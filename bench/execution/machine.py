@@ -28,6 +28,8 @@ class Machine:
         STALL_LIMIT  # minutes without a sign of progress after which a cell is ended; 0: none
     )
     cell_limit: float = 0.0  # hours after which a cell is ended; 0: none
+    address: str = ""  # of a Ray cluster; "": one is started on this machine
+    slurm: tuple[str, ...] = ()  # KEY=VALUE for sbatch
 
     @property
     def device_without_gpu(self) -> str | None:

@@ -6,11 +6,11 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from bench import report
+from bench import atomic, report
 from bench.data.pairs import pairs
 from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
-from bench.execution import run_lock, runner
+from bench.execution import runner
 from bench.execution.executor import executor_of
 from bench.execution.resolve import Request, ResolvedRun, resolve
 from bench.execution.task import NetworkCheck
@@ -26,7 +26,7 @@ def run(request: Request) -> Generator[Event, None, int]:
     """
     resolved = resolve(request)
     resolved.store.read_plan()  # there is a run
-    with run_lock.exclusive(resolved.store.root):
+    with atomic.lock(resolved.store.root / ".lock"):
         todo, obstacles = _triage(resolved)
         current = len(resolved.chosen) - len(todo) - len(obstacles)
         obstacles |= yield from _build_pairs(resolved, todo)

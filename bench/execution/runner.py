@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
 from bench.events import CellCost, CellEnded, CellsPlanned, Event, Message, RunEnded
-from bench.execution import run_lock, threads
+from bench.execution import cell_lock, threads
 from bench.execution.executor import executor_of
 from bench.execution.known_speeds import known
 from bench.execution.local import BACKENDS
@@ -39,7 +40,7 @@ def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, No
     wish = wish or Wish()
     make_executor = executor_of(request.executor)
     resolved = resolve(request)
-    with run_lock.exclusive(resolved.store.root):
+    with atomic.lock(resolved.store.root / ".lock"):
         _tidy(resolved, request.reports / request.profile)
         resolved.store.write_plan(resolved.plan)
         resolved.store.write_split(resolved.folds.text)
@@ -61,7 +62,8 @@ def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, No
                 _refuse(resolved, (yield from executor.faults()))
                 if request.force:  # not before: what cannot be run must not cost the results that are there
                     for cell in todo:
-                        resolved.store.cell(cell.id).remove()
+                        with cell_lock.held(resolved.store.cell(cell.id)):
+                            resolved.store.cell(cell.id).remove()
                 yield _costs(resolved, todo)
                 with wish.heeded(executor.stop):
                     for event in executor.run([task_of(resolved, cell) for cell in todo]):
@@ -126,15 +128,19 @@ def _remembered(resolved: ResolvedRun) -> ResolvedRun:
 
 
 def _tidy(resolved: ResolvedRun, reports: Path) -> None:
-    """Remove what killed processes have left: unfinished files, and states of cells that have ended."""
-    for folder in (reports, resolved.store.root, *resolved.store.root.glob("*/")):
+    """Remove what killed processes have left: unfinished files, and states of cells that have ended.
+
+    A cell that a process is at, an orphan or a job of an engine, is left to it.
+    """
+    for folder in (reports, resolved.store.root):
         atomic.remove_leftovers(folder)
-    for cell in resolved.plan.cells:
-        store = resolved.store.cell(cell.id)
-        if checkpoint.exists(store.state):
-            record = store.read_record()
-            if record is not None and record.status != "failed":
-                checkpoint.remove(store.state)
+    for store in map(resolved.store.cell, (cell.id for cell in resolved.plan.cells)):
+        if store.folder.exists():
+            with suppress(atomic.Busy), cell_lock.held(store):
+                atomic.remove_leftovers(store.folder)
+                record = store.read_record() if checkpoint.exists(store.state) else None
+                if record is not None and record.status != "failed":
+                    checkpoint.remove(store.state)
 
 
 def _is_open(resolved: ResolvedRun, cell: PlannedCell) -> bool:
@@ -234,6 +240,7 @@ def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
         threads=_threads(resolved, cell),
         configuration=resolved.plan.configuration,
         save_every_s=resolved.request.save_every_s,
+        before=resolved.store.cell(cell.id).record_sha256(),
     )
 
 

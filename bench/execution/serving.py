@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from bench import devices, environment
-from bench.execution import run_lock
 from bench.execution.attempt import attempt, check_networks, measure
 from bench.execution.stopping import TO_BE_CONTINUED, Request
 from bench.execution.task import Measurement, NetworkCheck, Task
@@ -23,6 +22,9 @@ from bench.execution.watch import beat
 def serve(pipe: Connection, cores: tuple[int, ...], pulse: Any) -> None:
     """Run tasks until the pipe closes or the process is asked to stop. Ctrl-C is for the parent, which then asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(
+        signal.SIGUSR2, signal.SIG_IGN
+    )  # Slurm warns all processes of a job; its own one asks this to stop
     faulthandler.enable()  # a crash, and on request a hang, leave in the log where
     faulthandler.register(signal.SIGUSR1)
     stop = Request()
@@ -52,8 +54,7 @@ def _answer(work: NetworkCheck | Measurement | Task, pipe: Connection, stop: Req
             return check_networks(work)
         case Measurement():
             return measure(work)
-    with run_lock.shared(work.store.folder.parent):
-        return attempt(work, pipe.send, stop)
+    return attempt(work, pipe.send, stop)
 
 
 @contextlib.contextmanager

@@ -33,6 +33,9 @@ class Task:
     configuration: dict[str, YamlFile] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
     save_every_s: float = checkpoint.SAVE_EVERY_S  # at most between two saved states of a training
     rescore: bool = False  # the cell has finished: only score it again, from its weights
+    before: str | None = (
+        None  # SHA-256 of the record when the cell was chosen to run; "": none, None: whichever
+    )
     #: no other cell shares the GPU or, on a CPU, the memory: then out of memory lowers the micro-batch
     alone: bool = True
 

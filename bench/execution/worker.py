@@ -155,6 +155,13 @@ class Worker:
             self._stopping = True
             self._process.terminate()
 
+    def leave(self, seconds: float) -> None:
+        """Let the process save the cell at work, wait for that so many seconds, and end it."""
+        self.stop()
+        if self._process is not None:
+            self._process.join(seconds)
+            self.close()
+
     def _ended(self, task: Task, error: Exception) -> CellEnded:
         """Return how a cell ended whose process is gone: by its own record if it is there, as stopped or as failed."""
         asked, words = self._stopping, self._words(error, "")

@@ -59,6 +59,11 @@ class CellStore:
         """What the libraries printed, and the traceback of a failure."""
         return self.folder / "log.txt"
 
+    @property
+    def lock(self) -> Path:
+        """The lock of whoever works on the cell; beside its folder, which may be removed while it is held."""
+        return self.folder.parent / ".locks" / self.folder.name
+
     def remove(self) -> None:
         """Remove all that is on disk of the cell, the record first; of a link only the link.
 
@@ -81,6 +86,10 @@ class CellStore:
         except UnicodeDecodeError as error:
             raise BenchError(f"not a record ({error})", file=path, remedy=_AGAIN) from None
         return record.loads(text, str(path))
+
+    def record_sha256(self) -> str:
+        """Return the SHA-256 of ``record.json``; empty where the cell has not ended."""
+        return _sha256(self.folder / "record.json")
 
     def write_record(self, value: Record) -> None:
         """Write the record: from here on the cell has ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -137,7 +138,7 @@ def test_watching_ends_with_the_last_cell_and_with_ctrl_c(
         if len(waits) == 2:
             record.write_text(text)
         if len(waits) == 3:
-            raise cli.Interrupted
+            raise cli.Interrupted(signal.SIGINT)
 
     monkeypatch.setattr(time, "sleep", wait)
     record.unlink()

@@ -144,6 +144,6 @@ def test_no_process_and_no_temporary_file_is_left(events: dict[int, list[Event]]
     assert multiprocessing.active_children() == []
     names = {path.name for path in (folder / "2" / "tiny").rglob("*") if path.is_file()}
     assert names <= {
-        "plan.json", "split.csv", "log.txt", ".lock", ".lock.workers", "record.json", "scores.csv", "samples.npz",
+        "plan.json", "split.csv", "log.txt", ".lock", "record.json", "scores.csv", "samples.npz",
         "weights.npz", "history.csv",
     }  # fmt: skip

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from bench import atomic, environment
 from bench.data.pairs import manifest
 from bench.data.pairs.manifest import Manifest
-from bench.data.pairs.pairs import PairFiles, absent, cache_lock
+from bench.data.pairs.pairs import PairFiles, absent, cache_turn
 from bench.data.pairs.partial_array import PartialArray
 from bench.data.pairs.simulate import Batch, Images, PairMaker
 from bench.data.sources.catalogue import SliceRef
-from bench.events import Progress
+from bench.events import Message, Progress
 from bench.plan.acquisition import Acquisition
 
 if TYPE_CHECKING:
@@ -39,19 +39,20 @@ def build(
     acquisition: Acquisition,
     *,
     threads: int,
-) -> Iterator[Progress]:
+) -> Iterator[Progress | Message]:
     """Build the arrays that are ``absent`` of ``files`` (``locate`` with the same arguments); yield the slices done.
 
-    Every number of threads gives the same bits. What was interrupted continues; nothing there is done again.
+    Every number of threads gives the same bits. What was interrupted continues; nothing there is done again, and what
+    another process builds is waited for.
 
     Raises:
-        BenchError: a slice cannot be read, a condition does not fit the geometry, the disk is full or too
-            small, or another process is building the same pairs.
+        BenchError: a slice cannot be read, a condition does not fit the geometry, the disk is full or too small.
     """
     maker = PairMaker(source, acquisition)
     folder = Path(next(iter(files.values())).folder)
     refs = sorted(selection.refs, key=lambda ref: (ref.patient, ref.name))
-    with cache_lock(folder), ExitStack() as stack:
+    with ExitStack() as stack:
+        yield from cache_turn(folder, stack)
         arrays = {
             name: PartialArray(path, len(refs), acquisition.size) for path, name in absent(files).items()
         }

@@ -10,9 +10,10 @@ states (``bench.data.pairs.manifest``).
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from bench.data.pairs import manifest, proofs
 from bench.data.pairs.manifest import Manifest, SliceName
 from bench.data.pairs.proofs import Proof
 from bench.errors import BenchError, InputChanged
+from bench.events import Message
 from bench.plan.acquisition import Acquisition
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 REFERENCE = ""  # the name of the reference where a condition's may stand; no condition has an empty one
 _AGAIN = "run the same command again: it is built anew"
+LOCK_POLL_S = 1.0
+SAY_AGAIN_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -175,11 +179,26 @@ def cache_lock(folder: Path) -> Iterator[None]:
     """Hold the right to change the arrays of ``folder``.
 
     Raises:
-        BenchError: another process holds it, or the folder may not be written.
+        Busy: another process holds it.
+        BenchError: the folder may not be written.
     """
     with atomic.lock(folder / "lock", busy="wait for it or give another --cache"):
         atomic.remove_leftovers(folder)
         yield
+
+
+def cache_turn(folder: Path, stack: ExitStack) -> Iterator[Message]:
+    """Hold ``cache_lock`` until ``stack`` is closed; while another job is at work there, wait for it with a line."""
+    said = -SAY_AGAIN_S
+    while True:
+        try:
+            stack.enter_context(cache_lock(folder))
+            return
+        except atomic.Busy as busy:
+            if time.monotonic() - said > SAY_AGAIN_S:
+                said = time.monotonic()
+                yield Message(f"waiting for the pairs: {busy.message}")
+        time.sleep(LOCK_POLL_S)
 
 
 def _remedy(folder: Path | str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench.data.pairs import manifest, proofs
-from bench.data.pairs.pairs import PairFiles, arrays, cache_lock
+from bench.data.pairs.manifest import Manifest
+from bench.data.pairs.pairs import PairFiles, arrays, cache_turn
 from bench.events import Message, Progress
 
 
@@ -15,9 +17,6 @@ def verify(subject: str, files: Mapping[str, PairFiles], *, threads: int) -> Ite
     """Read every array of ``files`` that is there, known or not; one of other bytes than its manifest's is removed.
 
     What is removed is missing from then on and built anew. ``subject`` is the name of the source, for display.
-
-    Raises:
-        BenchError: another process is at work in the folder.
     """
     by_folder: dict[Path, list[Path]] = {}
     for path in arrays(files):
@@ -33,8 +32,17 @@ def verify(subject: str, files: Mapping[str, PairFiles], *, threads: int) -> Ite
             for ok in pool.map(manifest.is_sound, known, [described] * len(known)):
                 sound.append(ok)
                 yield Progress("verify", subject, len(sound), len(known))
-        broken = [path.name for path, ok in zip(known, sound, strict=True) if not ok]
+        if all(sound):
+            continue
+        with ExitStack() as stack:
+            yield from cache_turn(folder, stack)
+            described = manifest.read(folder) or described  # another job may have built them anew meanwhile
+            suspects = [path for path, ok in zip(known, sound, strict=True) if not ok]
+            broken = [path.name for path in suspects if not _is_sound(path, described)]
+            manifest.forget(folder, broken)
         if broken:
-            with cache_lock(folder):
-                manifest.forget(folder, broken)
             yield Message(f"{folder}: the bytes of {', '.join(broken)} have changed; built anew")
+
+
+def _is_sound(path: Path, described: Manifest) -> bool:
+    return path.name in described.arrays and manifest.is_sound(path, described)

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from bench.data.pairs import manifest, pairs, partial_array, repair, simulate
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Selection
 from bench.errors import BenchError
-from bench.events import Message
+from bench.events import Message, Progress
 from bench.plan.acquisition import Acquisition, scan_of
 from tests.data.pairs.few import CONDITIONS, COUNT, GEOMETRY, NOISE_SEED, SIZE, choose, make_refs
 from tests.tiny import flip
@@ -410,14 +411,22 @@ def test_a_disk_that_fills_up_is_one_error_and_loses_nothing(
     assert contents(files) == contents(whole)
 
 
-def test_two_builders_of_one_folder_exclude_each_other(tmp_path: Path, degrade: Degrade) -> None:
-    files = locate(tmp_path, choose(make_refs()))
-    with (
-        atomic.lock(Path(files["few"].folder, "lock")),
-        pytest.raises(BenchError, match="give another --cache"),
-    ):
-        build(tmp_path)
-    assert build(tmp_path)[1][-1].done == COUNT
+def test_two_builders_of_one_folder_wait_for_each_other(
+    tmp_path: Path, degrade: Degrade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs = choose(make_refs())
+    monkeypatch.setattr(pairs, "LOCK_POLL_S", 0.01)
+    files, folder = locate(tmp_path, refs), Path(locate(tmp_path, refs)["few"].folder)
+    with ExitStack() as other:
+        other.enter_context(atomic.lock(folder / "lock"))
+        events = pairs_build.build(Slices(), refs, files, acquisition(), threads=1)
+        said = next(events)
+        assert isinstance(said, Message)
+        assert said.text.startswith(f"waiting for the pairs: another bench process (pid {os.getpid()} on ")
+        other.close()
+        assert isinstance(next(events), Progress)
+        list(events)
+    assert not pairs.missing(files)
 
 
 def test_the_manifest_says_what_lies_there_and_where_it_comes_from(tmp_path: Path, degrade: Degrade) -> None:
