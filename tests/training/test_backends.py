@@ -29,8 +29,8 @@ SIZE = 32
 SCORE_BAND = {"psnr.slice_max": 2e-4, "ssim.slice_max": 2e-5, "ssim.column": 2e-5, "rmse.hu": 0.006}
 NETWORKS: dict[str, dict[str, Any]] = {
     "unet": {"build": "models.unet:build", "params": {}},
-    "ddnet": {"build": "models.ddnet:build", "params": {}},
-    "dncnn": {"build": "models.dncnn:build", "params": {}},
+    "ddnet": {"build": "models.ddnet:build", "params": {"layers": 1}},
+    "dncnn": {"build": "models.dncnn:build", "params": {"depth": 4}},
 }
 RATES = (
     1e-3,
