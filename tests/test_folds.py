@@ -125,9 +125,9 @@ def test_plan_shows_folds(prepared: resolve.ResolvedRun) -> None:
         "4 cells to train, and the untreated input scored on each of 2 datasets",
     ]
     assert lines[-8:-5] == [
-        "input  sparse     1     0     -        -       -",
-        "input  sparse     2     0     -        -       -",
-        "input  noisy      1     0     -        -       -",
+        "input  sparse     1     0     -        -       new",
+        "input  sparse     2     0     -        -       new",
+        "input  noisy      1     0     -        -       new",
     ]
     assert lines[-10] == "model  condition  fold  seed  updates  epochs  status"
 

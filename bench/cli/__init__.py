@@ -43,6 +43,7 @@ from bench.cli.speed import speed
 from bench.errors import BenchError
 from bench.execution.stopping import Wish
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPING = "stopping: the cells at work save their state; press Ctrl-C again to stop at once\n"
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def cli() -> None:
     help="Seconds between two saved states of a training, at most; each epoch saves one too.",
 )
 @click.option("--retry-failed", is_flag=True, help="Try failed and diverged cells once more.")
+@click.option("--tensorboard", type=File, help="Write training curves for TensorBoard to this folder.")
 @click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
 @click.pass_obj
 def run(
@@ -91,6 +93,7 @@ def run(
     force: bool,
     save_every: float,
     retry_failed: bool,
+    tensorboard: Path | None,
 ) -> None:
     """Train and score what has not ended yet, then write the tables.
 
@@ -98,6 +101,7 @@ def run(
     same command continues from there; a second Ctrl-C ends it at once.
     """
     cells = _cells(everything, only, more)
+    from bench.cli import curves
     from bench.execution import runner
 
     request = replace(
@@ -108,7 +112,8 @@ def run(
         retry_failed=retry_failed,
         save_every_s=save_every,
     )
-    bad = show(runner.run(request, wish))
+    events = runner.run(request, wish)
+    bad = show(curves.written(events, tensorboard) if tensorboard else events)
     if wish.asked:
         raise Interrupted(wish.signal)
     leave(SOME_FAILED if bad else DONE)
@@ -303,7 +308,7 @@ def _listen(wish: Wish) -> None:
         with suppress(OSError):
             os.write(2, STOPPING.encode())  # the stream may be in the middle of a line
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # ignored for nohup, or in the background
             signal.signal(number, interrupt)
 
@@ -319,6 +324,8 @@ def main() -> None:
     except click.exceptions.Exit as end:
         code = end.exit_code
     except Interrupted as end:
+        for number in SIGNALS:  # another one would end this process by the signal, while Python clears up
+            signal.signal(number, signal.SIG_IGN)
         code = _fail("interrupted; the same command continues from what is finished", end.code)
     except click.ClickException as error:
         error.show()

@@ -76,7 +76,7 @@ def test_a_measurement_of_the_tiny_network_ends_in_the_forecast_of_the_plan(
     assert [threads for _, threads in worker.asked] == [1]
     (one,) = done.speeds.values()
     assert one.slices_per_s == pytest.approx(4 * one.updates_per_s)  # a batch of four whole slices
-    assert 0 < one.inference_s < one.score_s and 0 < one.check_s < took
+    assert 0 < one.inference_s <= one.score_s and 0 < one.check_s < took
     assert 0 < one.trace_s < took and 0 <= one.start_s < took
     assert 0 < one.ratio < 2 and not one.streamed
     assert done.forecast is not None and done.unknown == ""

@@ -253,7 +253,7 @@ def test_a_cell_of_other_settings_or_without_pairs_says_so(
 
 def test_versions_and_code_are_named(folder: Path) -> None:
     spec = record_of(cells(folder)["unet"]).spec
-    other = spec.model_copy(update={"versions": {"physics": 1, "training": 2}, "code": "x"})
+    other = spec.model_copy(update={"versions": {"physics": 1, "training": 3}, "code": "x"})
     assert rescore._difference(other, spec) == "physics version 1, not 2, other code of the network"
 
 
