@@ -19,7 +19,6 @@ from bench.cli.console import (
     DONE,
     INTERRUPTED,
     SOME_FAILED,
-    TO_BE_CONTINUED,
     leave,
     mute,
     result,
@@ -41,7 +40,7 @@ from bench.cli.options import (
 )
 from bench.cli.speed import speed
 from bench.errors import BenchError
-from bench.execution.stopping import Wish
+from bench.execution.stopping import TO_BE_CONTINUED, Wish
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPING = "stopping: the cells at work save their state; press Ctrl-C again to stop at once\n"

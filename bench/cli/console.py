@@ -16,7 +16,6 @@ from bench.events import Event, RunEnded
 Value = TypeVar("Value")
 
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-TO_BE_CONTINUED = 75  # EX_TEMPFAIL of sysexits.h: the system has ended the command, which can be continued
 _GONE = (errno.EIO, errno.ENXIO)  # the terminal of the output was closed
 
 

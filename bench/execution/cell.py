@@ -153,9 +153,8 @@ def _start(task: Task, step: TrainingStep, emit: Emit) -> State:
     attempts = earlier_attempts(task)
     seed = next_seed(task, attempts)
     fresh, saved = fresh_state(step, seed), checkpoint.restored(task.store.state, tell)
-    if saved is None:
-        atomic.remove(task.store.history)
     if saved is None or saved.seed != seed:
+        atomic.remove(task.store.history)
         return fresh
     if not saved.fits(fresh):
         message, remedy = "saved state of another network or optimizer", "run with --force to start anew"

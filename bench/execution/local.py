@@ -27,6 +27,10 @@ BACKENDS = {
 }
 
 
+#: How often a cell whose worker was ended by SIGTERM is given to another one: a guard of the memory ends it for ever.
+GIVEN_AGAIN = 5
+
+
 class Local:
     """Workers on every GPU that no other job uses, one on each unless more are asked for; else on the CPU.
 
@@ -91,7 +95,7 @@ class Local:
         self._add_places(tasks)
         if (most := sum(place.slots for place in self._places)) > 1:
             yield Message(f"up to {most} cells at once")
-        waiting, numbers = list(tasks), dict[str, int]()
+        waiting, numbers, left = list(tasks), dict[str, int](), Counter[str]()
         while self._at_work() or (waiting and not self._stopped):
             for place in self._places:
                 self._fill(place)
@@ -110,7 +114,8 @@ class Local:
                     if task is not None and isinstance(event, CellEnded) and event.crowded:
                         waiting.insert(0, task)
                         yield place.fewer(task)
-                    elif task is not None and self._left(event):
+                    elif task is not None and self._left(event) and left[task.id] < GIVEN_AGAIN:
+                        left[task.id] += 1
                         waiting.insert(0, task)
                         yield Message(
                             f"{task.id}: its worker process was ended by SIGTERM; another goes on with it"

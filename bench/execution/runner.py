@@ -29,6 +29,7 @@ from bench.plan import expand
 from bench.plan.cells import PlannedCell
 from bench.plan.forecast import forecast
 from bench.records import forecasts
+from bench.records.store import CellStore
 from bench.training import checkpoint
 
 
@@ -61,9 +62,7 @@ def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, No
                 resolved.store.write_plan(resolved.plan)  # of a leaky split it now counts the leaks
                 _refuse(resolved, (yield from executor.faults()))
                 if request.force:  # not before: what cannot be run must not cost the results that are there
-                    for cell in todo:
-                        with cell_lock.held(resolved.store.cell(cell.id)):
-                            resolved.store.cell(cell.id).remove()
+                    _remove([resolved.store.cell(cell.id) for cell in todo])
                 yield _costs(resolved, todo)
                 with wish.heeded(executor.stop):
                     for event in executor.run([task_of(resolved, cell) for cell in todo]):
@@ -143,6 +142,16 @@ def _tidy(resolved: ResolvedRun, reports: Path) -> None:
                     checkpoint.remove(store.state)
 
 
+def _remove(stores: Sequence[CellStore]) -> None:
+    """Remove all that is on disk of cells; none of it where another process is at one of them."""
+    for store in stores:
+        with cell_lock.held(store):
+            pass
+    for store in stores:
+        with cell_lock.held(store):
+            store.remove()
+
+
 def _is_open(resolved: ResolvedRun, cell: PlannedCell) -> bool:
     """Return whether a cell is to be run: it has not ended, or is asked for again."""
     record = resolved.store.cell(cell.id).read_record()
@@ -171,7 +180,7 @@ def _costs(resolved: ResolvedRun, todo: Sequence[PlannedCell]) -> CellsPlanned:
     costs = []
     for cell in todo:
         training, folder = cell.spec.training, store.cell(cell.id)
-        checks = len(folder.read_history()) if folder.state.exists() else 0
+        checks = len(folder.read_history()) if checkpoint.exists(folder.state) else 0
         costs.append(
             CellCost(
                 cell.id, cell.spec.model, training.updates if training else 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -18,15 +19,20 @@ from bench.execution import node
 from bench.execution.engine import Engine, Gone
 from bench.execution.machine import Machine
 from bench.execution.node import Job, Stopped
+from bench.execution.stopping import TO_BE_CONTINUED
 from bench.words import count
 
-TO_BE_CONTINUED = 75
 TIMEOUTS = 100  # of one job, after each of which it is queued again
 #: Shared by submitit's engines, with the type it asks for; other keys are Slurm's own.
 SHARED = {"timeout_min": int, "mem_gb": float, "cpus_per_task": int, "gpus_per_node": int}
 ALIASES = {"time": "timeout_min"}
 DEFAULTS = {"timeout_min": 480, "name": "bench"}  # minutes: a cell that takes longer is queued again
 CANCELLED = "CANCELLED"  # by a person: that is to stay
+PREEMPTED = (
+    "PREEMPTED"  # for good where pre-emption cancels; submitit takes it for a job that is queued again
+)
+UNKNOWN = "UNKNOWN"  # Slurm has forgotten it, or has just got it: the lock of the cell keeps two jobs from it
+PREEMPTED_S = 300.0  # in which Slurm has queued it again, where it does
 
 
 class Cells:
@@ -56,12 +62,13 @@ class Slurm(Engine):
         super().__init__(machine)
         self._parameters, self._cluster = _parameters(machine)
         self._processes: list[Any] = []  # of this machine, in place of Slurm
+        self._preempted: dict[str, float] = {}  # since when, by the number of a job
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        for process in self._processes if kind is None else ():
+        for process in self._processes if kind is None and not self._stopped else ():
             process.wait()  # it has nothing left to do; the system forgets it
 
     def connect(self) -> None:
@@ -101,9 +108,13 @@ class Slurm(Engine):
 
     def gone(self, handle: Any) -> Gone | None:
         """Return how a job is over; one that a person has cancelled is not submitted again."""
-        if not handle.done():
+        done, state = handle.done(), str(handle.state)
+        if not done and not state.startswith(PREEMPTED):
+            self._preempted.pop(str(handle.job_id), None)
             return None
-        state = str(handle.state)
+        since = self._preempted.setdefault(str(handle.job_id), time.monotonic())
+        if not done and time.monotonic() - since < PREEMPTED_S:
+            return None
         return Gone(f"{state}, see {handle.paths.stderr}", again=not state.startswith(CANCELLED))
 
     def leave(self, handles: Sequence[Any]) -> None:
@@ -139,7 +150,8 @@ class Slurm(Engine):
         from submitit.slurm.slurm import SlurmJob
 
         earlier: Any = SlurmJob(folder=folder, job_id=number)
-        return None if earlier.done() else earlier
+        over = earlier.done() or str(earlier.state).startswith((PREEMPTED, UNKNOWN))
+        return None if over else earlier
 
 
 def _parameters(machine: Machine) -> tuple[dict[str, Any], str]:

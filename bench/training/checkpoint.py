@@ -177,10 +177,19 @@ def _read(stream: BinaryIO, path: Path, *, whole: bool) -> State:
 
 def saved_threads(path: Path) -> int | None:
     """Return the threads of the saved state or of the one before it; None where no one can be read."""
+    return _saved(path, "threads") or None
+
+
+def saved_updates(path: Path) -> int | None:
+    """Return how many updates the saved state or the one before it stands after; None where no one can be read."""
+    return _saved(path, "updates")
+
+
+def _saved(path: Path, name: str) -> int | None:
     for file in (path, previous(path)):
         try:
             with open(file, "rb") as stream:
-                return int(_meta(stream)["threads"]) or None
+                return int(_meta(stream)[name])
         except Exception:  # no file, or one that is damaged: ``restored`` says so
             continue
     return None
@@ -203,15 +212,6 @@ def _is_whole(stream: BinaryIO) -> bool:
         digest.update(part)
         size -= len(part)
     return trailer == _MARK + digest.hexdigest().encode()
-
-
-def saved_updates(path: Path) -> int | None:
-    """Return how many updates a saved state stands after; None where there is none, or none that can be read."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return int(json.loads(bytes(file["meta"]))["updates"])
-    except (*atomic.DAMAGED, TypeError):
-        return None
 
 
 def _place(name: str) -> tuple[str, int]:

@@ -100,3 +100,11 @@ def test_force_spares_a_cell_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ):
         list(runner.run(tiny.request(tmp_path, force=True)))
     assert cell.read_record() is not None
+
+
+def test_force_removes_nothing_while_another_process_is_at_one_of_the_cells(work: Task, holder: Any) -> None:
+    other = replace(work.store, folder=work.store.folder.with_name("another"))
+    other.write_history([{"epoch": 1}])
+    with pytest.raises(atomic.Busy, match=f"pid {holder.pid}"):
+        runner._remove([other, work.store])
+    assert other.history.exists()

@@ -102,6 +102,22 @@ def test_a_lost_job_is_submitted_again(monkeypatch: pytest.MonkeyPatch, job: Job
     assert sum("is submitted again" in text for text in texts(events)) == 2
 
 
+def test_a_job_that_stays_preempted_is_lost_though_submitit_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handle, now = FakeHandle("PREEMPTED", 1), [0.0]
+    monkeypatch.setattr(FakeHandle, "done", lambda self: False)
+    monkeypatch.setattr(slurm.time, "monotonic", lambda: now[0])
+    executor = slurm.Slurm(Machine())
+    assert executor.gone(handle) is None
+    handle.state, now[0] = "PENDING", slurm.PREEMPTED_S  # Slurm has queued it again
+    assert executor.gone(handle) is None
+    handle.state = "PREEMPTED"
+    assert executor.gone(handle) is None
+    now[0] += slurm.PREEMPTED_S
+    assert executor.gone(handle) == ("PREEMPTED, see err", True)
+
+
 def test_a_job_that_is_lost_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
     events, submissions = planted(monkeypatch, job, ["NODE_FAIL"] * 9)
     assert submissions == slurm.Slurm.tries
