@@ -118,7 +118,7 @@ class Local:
                         left[task.id] += 1
                         waiting.insert(0, task)
                         yield Message(
-                            f"{task.id}: its worker process was ended by SIGTERM; another goes on with it"
+                            f"{task.id}: its worker process was asked to end (SIGTERM); another goes on with the cell"
                         )
                     else:
                         yield event

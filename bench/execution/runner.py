@@ -131,7 +131,7 @@ def _tidy(resolved: ResolvedRun, reports: Path) -> None:
 
     A cell that a process is at, an orphan or a job of an engine, is left to it.
     """
-    for folder in (reports, resolved.store.root):
+    for folder in (reports, resolved.store.root, resolved.store.root / ".locks"):
         atomic.remove_leftovers(folder)
     for store in map(resolved.store.cell, (cell.id for cell in resolved.plan.cells)):
         if store.folder.exists():

@@ -17,7 +17,7 @@ from bench.errors import BenchError
 from bench.events import Event, Message
 from bench.execution import node
 from bench.execution.engine import Engine, Gone
-from bench.execution.machine import Machine
+from bench.execution.machine import AUTO, Machine
 from bench.execution.node import Job, Stopped
 from bench.execution.stopping import TO_BE_CONTINUED
 from bench.words import count
@@ -83,6 +83,8 @@ class Slurm(Engine):
             raise BenchError(
                 "the executor slurm needs submitit", remedy="pip install 'ldct-denoising-benchmark[slurm]'"
             ) from None
+        if self.machine.slots_per_gpu not in (1, AUTO):  # AUTO is refused for every engine
+            raise BenchError("--slots-per-gpu: Slurm gives each cell its own GPU", remedy="leave it out")
         self.gpu = any(map(_is_of_gpus, self._parameters.items()))
 
     def submit(self, jobs: Sequence[Job]) -> Generator[Event, None, dict[str, Any]]:

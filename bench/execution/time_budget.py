@@ -44,13 +44,13 @@ def of_run(
     asked = request.budget or (profile.budget.time if profile.budget is not None else None)
     frozen = store.budget()
     if frozen is not None:
-        text, seconds = words.span(request.budget) if request.budget else (frozen.words, frozen.seconds)
+        text, seconds = words.span(asked) if asked else (frozen.words, frozen.seconds)
         if seconds == frozen.seconds:
             return frozen
         if not request.force:
             raise BenchError(
                 f"this run has a budget of {frozen.words}, not of {text}", file=store.root / "plan.json",
-                remedy="leave --budget out, give another --runs, or begin anew with --force",
+                remedy="give that one, another --runs, or begin anew with --force",
             )  # fmt: skip
     return None if asked is None else _resolved(asked, request, profile, files, slices, planned)
 
