@@ -132,13 +132,13 @@ class Watchdog:
         self.best, self.last = max(self.best, now.gain), now
 
     def _look(self, network: Any, updates: int) -> Look:
-        """Return what the network makes of the images; op by op, so that nothing compiled for others changes."""
+        """Return what the network makes of the images, by its compiled prediction."""
         kept = [
             *network.non_trainable_weights,
             *random_layers.states(network),
         ]  # a layer may change them on its own
         before = values(kept)
-        output = np.asarray(network(self.images[..., None], training=False), np.float32)[..., 0]
+        output = np.asarray(network.predict_on_batch(self.images[..., None]), np.float32)[..., 0]
         for variable, value in zip(kept, before, strict=True):
             variable.assign(value)
         weights = b"".join(_sample(variable) for variable in network.trainable_variables)

@@ -233,7 +233,7 @@ def test_a_resumed_training_knows_the_gain_of_its_best_check() -> None:
     class Network:
         non_trainable_weights = trainable_variables = weights = variables = ()
 
-        def __call__(self, images: Any, training: bool) -> Any:
+        def predict_on_batch(self, images: Any) -> Any:
             return images / 4
 
     dog.begin(Network(), best=True)
