@@ -129,6 +129,7 @@ class Running:
             self.lines.append(line)
             if text in line:
                 return True
+        self._coming.put(None)  # for ``end``
         return False
 
     def members(self, of: str = "") -> list[int]:
