@@ -18,6 +18,12 @@ from bench.records.store import CellStore, Result
 
 Rows = list[dict[str, str | float]]
 NOWHERE = CellStore(Path("none"))
+#: Parameters of the three networks under which they learn something in seconds, at 32 pixels.
+SMALL: dict[str, dict[str, Any]] = {
+    "unet": {"filters": [8, 16], "momentum": 0.9},
+    "dncnn": {"depth": 5, "filters": 16, "momentum": 0.9},
+    "ddnet": {"layers": 1, "momentum": 0.9},
+}
 
 
 def training(**changes: Any) -> Training:

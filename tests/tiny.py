@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -212,6 +213,25 @@ def environment(**changes: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("BENCH_")}
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return {**kept, "PYTHONPATH": path, "COLUMNS": "80", **changes}
+
+
+def in_session(folder: Path, *arguments: str, stderr: int, **variables: str) -> subprocess.Popen[str]:
+    """Start ``bench`` in a session of its own, as a terminal would: a job in the background has Ctrl-C ignored."""
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.default_int_handler) for number in heard]
+    try:
+        return subprocess.Popen(
+            [*command(), *arguments],
+            cwd=folder,
+            env=environment(PYTHONUNBUFFERED="1", BENCH_TRACEBACK="1", **variables),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)
 
 
 def bench(

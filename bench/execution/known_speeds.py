@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench import environment, gpus
+from bench import devices, environment, gpus
 from bench.config.schema import TRAINING_VERSION
 from bench.errors import BenchError
 from bench.execution import threads
@@ -39,7 +38,7 @@ def here(threads: int, names: str | None = None) -> dict[str, Any]:
     return {
         **{name: machine.get(name) for name in keys},
         "device": present[0].name if present else "CPU",
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "backend": devices.backend(),
         "threads": threads,
         "program": environment.version("ldct-denoising-benchmark"),
         "training": TRAINING_VERSION,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from bench import atomic, report, words
+from bench import atomic, devices, report, words
 from bench.config.load import EXPERIMENTS
 from bench.config.precedence import ALL
 from bench.config.yaml_lines import KeyPath, dotted
@@ -167,7 +166,7 @@ def _summary(resolved: ResolvedRun) -> RunEnded:
 
 def _backend() -> str:
     """Return the printed name of what the networks run on."""
-    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    name = devices.backend()
     return BACKENDS[name][0] if name in BACKENDS else name
 
 

@@ -22,9 +22,8 @@ from bench.execution.watch import beat
 def serve(pipe: Connection, cores: tuple[int, ...], pulse: Any) -> None:
     """Run tasks until the pipe closes or the process is asked to stop. Ctrl-C is for the parent, which then asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(
-        signal.SIGUSR2, signal.SIG_IGN
-    )  # Slurm warns all processes of a job; its own one asks this to stop
+    # Slurm warns all processes of a job by it; the job's own one asks this to stop
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     faulthandler.enable()  # a crash, and on request a hang, leave in the log where
     faulthandler.register(signal.SIGUSR1)
     stop = Request()

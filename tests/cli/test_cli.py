@@ -305,19 +305,7 @@ class Running:
     """A ``bench`` process in a process group of its own, as a terminal would start it."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        heard = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]  # a job in the background has Ctrl-C ignored
-        before = [signal.signal(number, signal.default_int_handler) for number in heard]
-        self.process = subprocess.Popen(
-            [*tiny.command(), *arguments],
-            cwd=folder,
-            env=tiny.environment(PYTHONUNBUFFERED="1", BENCH_TRACEBACK="1"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        for number, handler in zip(heard, before, strict=True):
-            signal.signal(number, handler)
+        self.process = tiny.in_session(folder, *arguments, stderr=subprocess.PIPE)
         self.lines: list[str] = []
 
     def wait_for(self, text: str) -> str:

@@ -97,21 +97,10 @@ class Running:
     """A ``bench`` process in a session of its own."""
 
     def __init__(self, folder: Path, workers: int, cells: Sequence[str]) -> None:
-        heard = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]  # a job in the background has Ctrl-C ignored
-        before = [signal.signal(number, signal.default_int_handler) for number in heard]
-        self.process = subprocess.Popen(
-            [*tiny.command(), *COMMAND, "--workers", str(workers), "--only", *cells],
-            cwd=folder,
-            env=tiny.environment(
-                PYTHONUNBUFFERED="1", BENCH_TRACEBACK="1", BENCH_CACHE=str(folder / "cache")
-            ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        for number, handler in zip(heard, before, strict=True):
-            signal.signal(number, handler)
+        self.process = tiny.in_session(
+            folder, *COMMAND, "--workers", str(workers), "--only", *cells,
+            stderr=subprocess.STDOUT, BENCH_CACHE=str(folder / "cache"),
+        )  # fmt: skip
         self.lines: list[str] = []
         self._coming: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()

@@ -23,6 +23,7 @@ from bench.training.divergence import Divergence
 from bench.training.networks import NetworkCache
 from bench.training.step import TrainingStep
 from bench.training.watchdog import GivenUp, Watchdog
+from tests.records_factory import SMALL
 
 Make = Callable[..., Task]
 AFFINE = {"filters": [2, 4], "batch_norm": "affine"}
@@ -94,13 +95,6 @@ def test_out_of_memory_goes_on_from_the_last_state_with_the_same_batch(
     assert "OOM when allocating tensor" in attempts[0].message
     for ours, theirs in zip(weights(made), weights(whole), strict=True):
         assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-
-
-SMALL: dict[str, dict[str, Any]] = {
-    "unet": {"filters": [8, 16], "momentum": 0.9},
-    "dncnn": {"depth": 5, "filters": 16, "momentum": 0.9},
-    "ddnet": {"layers": 1, "momentum": 0.9},
-}
 
 
 @pytest.mark.slow

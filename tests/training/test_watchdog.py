@@ -31,6 +31,7 @@ from bench.training.watchdog import (
     seen,
     watchdog_of,
 )
+from tests.records_factory import SMALL
 
 PLAIN = {"filters": [4, 8], "batch_norm": "affine"}
 
@@ -242,16 +243,9 @@ def test_a_resumed_training_knows_the_gain_of_its_best_check() -> None:
     assert dog.best == -np.inf
 
 
-HEALTHY: dict[str, dict[str, Any]] = {
-    "unet": {"filters": [8, 16], "momentum": 0.9},
-    "dncnn": {"depth": 5, "filters": 16, "momentum": 0.9},
-    "ddnet": {"layers": 1, "momentum": 0.9},
-}
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("model", HEALTHY)
+@pytest.mark.parametrize("model", SMALL)
 def test_sound_trainings_never_trip_it(
     model: str, task: Callable[..., Task], training: Callable[..., Training],
     pair_files: Callable[..., PairFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str],
@@ -265,7 +259,7 @@ def test_sound_trainings_never_trip_it(
     )
     gains = []
     for seed in range(1, 11):
-        one = task(tmp_path, files, settings, build=f"models.{model}:build", params=HEALTHY[model], seed=seed)
+        one = task(tmp_path, files, settings, build=f"models.{model}:build", params=SMALL[model], seed=seed)
         pairs = open_pairs(files, one.parts)
         step = cache.step(one.planned.spec, pairs)
         state, watchdog = fresh_state(step, seed), watchdog_of(settings, pairs)
