@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
@@ -52,9 +53,8 @@ class RayCluster(Engine):
         """
         for name, value in VARIABLES.items():
             os.environ.setdefault(name, value)
-        ray: Any
         try:
-            import ray
+            ray: Any = importlib.import_module("ray")
         except ImportError:
             raise BenchError(
                 "the executor ray needs Ray", remedy="pip install 'ldct-denoising-benchmark[ray]'"
