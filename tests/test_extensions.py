@@ -40,7 +40,7 @@ SCHEMA, SECTIONS, FIGURES = "bench/config/schema", "bench/report/sections", "ben
 EXTENSIONS = {
     "network": Extension({"own.py": "mine"}),  # named in experiments.yaml, as the condition is in datasets.yaml
     "metric": Extension(
-        {"mae.py": "bench"}, "bench/metrics.py", '1000 x RMSE in mu/mu_water", 1, 1, _rmse_hu),',
+        {"mae.py": "bench"}, "bench/metrics/__init__.py", "        *STUDY,",
         '\n        Metric("mae.hu", "MAE", "HU", "lower", "none", 1, 2, mae_hu),', "from bench.mae import mae_hu",
     ),
     "noise model": Extension(

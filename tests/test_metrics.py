@@ -321,8 +321,8 @@ def test_metrics_of_a_slice_share_peak_difference_and_windows(monkeypatch: pytes
         monkeypatch.setattr(owner, name, count)
 
     counted(similarity, "similarities")
-    counted(metrics, "slice_max")
-    counted(metrics.np, "square")
+    counted(metrics.pair, "slice_max")
+    counted(metrics.pair.np, "square")
     metrics.score(*pair((40, 40), "body"), FOUR)
     assert calls == {"similarities": 1, "slice_max": 1, "square": 1}
 

@@ -18,10 +18,16 @@ QUIET = ("", "–", "not run yet", "not planned", "unknown")  # noqa: RUF001
 
 @dataclass(frozen=True)
 class Part:
-    """One printed number or word; ``best`` marks the winner of its row and metric."""
+    """One printed number or word.
+
+    ``best`` marks the winner of its row and metric, ``claimed`` one better than every other network by more than
+    chance; ``tied`` another network that is not told from the winner: the same within the margin, or open.
+    """
 
     text: str
     best: bool = False
+    claimed: bool = False
+    tied: Literal["", "same", "open"] = ""
 
 
 @dataclass(frozen=True)

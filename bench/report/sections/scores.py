@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from bench.metrics import PSNR, RMSE, SSIM
+from bench.metrics import METRICS, PSNR, RMSE, SSIM
 from bench.plan.acquisition import views_of
 from bench.report import entries, not_finite
 from bench.report.board import Scoreboard
@@ -47,7 +47,10 @@ def _folds(board: Scoreboard) -> str:
 def further(board: Scoreboard) -> Grid | None:
     """Return the scores of all metrics without a table of their own, metric by metric; None where there are none."""
     foot, rows = Footnotes(), []
-    for metric in (metric for metric in board.metrics if metric not in (PSNR, SSIM, RMSE)):
+    others = (metric for metric in board.metrics if metric not in (PSNR, SSIM, RMSE))
+    for metric in (
+        metric for metric in others if metric not in METRICS or METRICS[metric].table == "further"
+    ):
         name = label(board.named(metric))
         rows += [(name, *cells) for cells in _rows(board, (metric,), entries.condition, foot)]
     if not rows:
