@@ -48,6 +48,16 @@ def _cpu() -> str:
     return names[0] if names else platform.machine()
 
 
+def has_bfloat16() -> bool | None:
+    """Return whether the processor has instructions for bfloat16; None where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    flags = next((line.split() for line in lines if line.lower().startswith(("flags", "features"))), None)
+    return None if flags is None else any("bf16" in flag for flag in flags)
+
+
 def instructions() -> dict[str, str]:
     """Return the vector instructions that numerical libraries use, by library; only of those that are loaded.
 

@@ -80,3 +80,20 @@ def test_the_version_of_a_library_is_that_which_is_loaded(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(numpy, "__version__", "0.0.loaded")
     assert environment.describe()["numpy"] == "0.0.loaded"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("flags\t\t: fpu sse2 avx2 fma\n", False),  # a processor without, as Zen 3 says it
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16\n", True),
+        ("Features\t: fp asimd sve bf16 i8mm\n", True),  # an Arm Neoverse V1
+        ("Features\t: fp asimd\n", False),
+        ("model name\t: unknown\n", None),
+    ],
+)
+def test_bfloat16_is_read_from_what_linux_says_of_the_processor(
+    text: str, expected: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *args, **kwargs: text)
+    assert environment.has_bfloat16() is expected

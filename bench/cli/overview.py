@@ -13,6 +13,7 @@ from bench.cli.outlook import PROCESS_BYTES, Outlook, will
 from bench.config import precedence
 from bench.config.schema import INPUT
 from bench.ct.units import starved
+from bench.execution import places
 from bench.plan import expand
 from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan, PlannedCell
@@ -54,8 +55,9 @@ def of_plan(resolved: ResolvedRun) -> str:
         )
     head.append(_scaled(trained))
     head += _views(resolved.plan)
-    remarks = (*starved(resolved.plan.photons), *_origins(resolved), *_budgets(resolved, trained))
-    head += [f"remark: {text}" for text in remarks]
+    slow = places.bfloat16_remark(resolved.request.machine, (cell.spec for cell in trained))
+    remarks = (*starved(resolved.plan.photons), *_origins(resolved), *_budgets(resolved, trained), slow)
+    head += [f"remark: {text}" for text in remarks if text]
     outlook = Outlook.of(resolved)
     head += _needs(outlook)
     estimate = outlook.forecast

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 from bench import devices, environment, gpus
 from bench.events import Event, Message
 from bench.execution.machine import AUTO, Machine
 from bench.execution.task import Task
 from bench.gpus import Gpu
+from bench.plan.cells import Cell
 
 GPU_POLL_S = 20.0
 SAY_AGAIN_S = 600.0
@@ -104,4 +105,19 @@ def in_use(present: Sequence[Gpu]) -> str:
         + (", ".join(one.words for one in gpu.processes[:3]) or "by processes that the driver does not name")
         + ")"
         for gpu in present
+    )
+
+
+def bfloat16_remark(machine: Machine, cells: Iterable[Cell]) -> str:
+    """Return one line where networks train in bfloat16 on a CPU that has no instructions for it; else nothing.
+
+    Each product is then several operations in float32: an update of DnCNN took more than ten times as long (AVX2).
+    """
+    trainings = ((cell.model, cell.training) for cell in cells if cell.training is not None)
+    models = dict.fromkeys(model for model, training in trainings if training.precision == "bfloat16")
+    if not models or environment.has_bfloat16() is not False or gpus.selected(machine.gpus)[0]:
+        return ""
+    return (
+        f"{', '.join(models)} train in bfloat16, for which this processor has no instructions: many times slower "
+        "than float32; set precision: float32 in the profile"
     )

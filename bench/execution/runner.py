@@ -16,7 +16,7 @@ from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
 from bench.events import CellCost, CellEnded, CellsPlanned, Event, Message, RunEnded
-from bench.execution import cell_lock, threads
+from bench.execution import cell_lock, places, threads
 from bench.execution.executor import executor_of
 from bench.execution.known_speeds import known
 from bench.execution.local import BACKENDS
@@ -46,7 +46,7 @@ def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, No
         resolved.store.write_split(resolved.folds.text)
         todo = [cell for cell in resolved.chosen if _is_open(resolved, cell)]
         yield from _files(resolved)
-        yield from _remarks(resolved)
+        yield from _remarks(resolved, todo)
         if todo:
             with make_executor(request.machine) as executor:
                 trained = [_threads(resolved, cell) for cell in todo if cell.spec.build is not None]
@@ -97,13 +97,17 @@ def _files(resolved: ResolvedRun) -> Iterator[Message]:
         yield Message(f"{name}: {file.words}")
 
 
-def _remarks(resolved: ResolvedRun) -> Iterator[Message]:
-    """Say that something about the source should be known before its slices are used."""
+def _remarks(resolved: ResolvedRun, todo: Sequence[PlannedCell]) -> Iterator[Message]:
+    """Say what should be known of the source before its slices are used, and of the machine before it trains."""
     remarks = resolved.reader.catalogue().remarks
     if remarks:
         command = f"bench data check --profile {resolved.request.profile}"
         more = f" (and {len(remarks) - 1} more remarks: {command})" if len(remarks) > 1 else ""
         yield Message(f"remark: {remarks[0]}{more}")
+    if resolved.request.executor == "local" and (
+        slow := places.bfloat16_remark(resolved.request.machine, (cell.spec for cell in todo))
+    ):
+        yield Message(f"remark: {slow}")
 
 
 def _audited(resolved: ResolvedRun) -> Generator[Event, None, ResolvedRun]:

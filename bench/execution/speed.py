@@ -59,6 +59,8 @@ def run(request: Request, seconds: float, only: Sequence[str] = ()) -> Generator
     at_once, on = len(workers), here(each, request.machine.gpus)
     if (load := _load()) > BUSY_LOAD and not workers[0]:
         yield Message(f"remark: other jobs keep {load:.1f} cores busy, so the figures are too low")
+    if slow := places.bfloat16_remark(request.machine, by_model.values()):
+        yield Message(f"remark: {slow}")
     kept = yield from _kept(request.cache)
     faults: list[str] = []
     for model, cell in by_model.items():

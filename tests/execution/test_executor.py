@@ -204,6 +204,25 @@ def test_cells_at_once_follow_from_cores_memory_and_cells_unless_chosen(
     assert places.workers(chosen, threads) == count
 
 
+@pytest.mark.parametrize(
+    ("has", "present", "precision", "remarked"),
+    [
+        (False, [], "bfloat16", True),
+        (True, [], "bfloat16", False),
+        (None, [], "bfloat16", False),  # not known: nothing is said
+        (False, [], "float32", False),
+        (False, [Gpu(0, "GPU-u0", "A", 0, 80000)], "bfloat16", False),  # trained on the GPU
+    ],
+)
+def test_bfloat16_on_a_cpu_without_instructions_for_it_is_remarked_on(
+    has: bool | None, present: list[Gpu], precision: str, remarked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "has_bfloat16", lambda: has)
+    monkeypatch.setattr(gpus, "_read", lambda: (present, []))
+    cells = [records_factory.cell("dncnn", trained=records_factory.training(precision=precision))]
+    assert ("dncnn train in bfloat16" in places.bfloat16_remark(Machine(), cells)) is remarked
+
+
 def test_workers_that_must_be_held_share_no_core_while_there_are_enough(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
