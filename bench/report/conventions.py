@@ -41,14 +41,14 @@ def values(scores: pd.DataFrame, convention: Convention) -> pd.Series | None:
     return (20 * np.log10(peaks / rmse)).dropna()
 
 
-def wide(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the long ``slice_scores`` with a column for each metric; rows by condition, model, seed, patient, slice.
+def _by_slice(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return what conventions are derived from, of the long ``slice_scores``, a column for each metric.
 
-    Only seeds with all their folds, and scores that count.
+    Rows are by condition, model, seed, patient and slice: those of seeds with all their folds, and scores that count.
     """
     index = ["condition", "model", "seed", "patient", "slice", "metric"]
-    counted = scores[scores["complete"] & scores["counted"]]
-    return counted.set_index(index)["value"].unstack("metric").sort_index()
+    counted = scores[scores["complete"] & scores["counted"] & scores["metric"].isin(DERIVED_FROM)]
+    return counted.drop_duplicates(index).set_index(index)["value"].unstack("metric").sort_index()
 
 
 class Conventions:
@@ -60,7 +60,7 @@ class Conventions:
 
     @cached_property
     def _wide(self) -> dict[tuple[str, str], pd.DataFrame]:
-        groups = wide(self._board.scores).groupby(level=["condition", "model"])
+        groups = _by_slice(self._board.scores).groupby(level=["condition", "model"])
         return {(str(c), str(m)): frame.droplevel(["condition", "model"]) for (c, m), frame in groups}
 
     def mean(self, group: Group, convention: Convention) -> float | None:

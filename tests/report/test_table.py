@@ -173,11 +173,15 @@ def test_other_data_or_slices_are_not_comparable(filled: Callable[..., Any], sco
 
 def test_published_beside_ours_where_comparable(filled: Callable[..., Any]) -> None:
     made = build(filled(size=512, scaled=(), published=PUBLISHED))
+    # PSNR of two patients 0.67 dB apart: Student's interval is 12.7 x 0.33 dB wide to each side; SSIM does not vary
     assert rows(made, "published") == [
-        ["60 views", "UNet", "30.00 / .9200", "29.50 / .9300", "+0.50 / -.0100"],
-        ["60 views", "DD-Net", "31.00 / .9100", "31.25 / .9000", "-0.25 / +.0100"],
-        ["Low dose", "UNet", "30.00 / .9200", "30.00 / .9200", "+0.00 / +.0000"],
+        ["60 views", "UNet", "30.00 / .9200", "29.50 / .9300", "+0.50 / -.0100", "agrees / differs"],
+        ["60 views", "DD-Net", "31.00 / .9100", "31.25 / .9000", "-0.25 / +.0100", "agrees / differs"],
+        ["Low dose", "UNet", "30.00 / .9200", "30.00 / .9200", "+0.00 / +.0000", "agrees"],
     ]
+    found = grid(made, "published")
+    assert found.rows[0][2].detail == "[25.76, 34.24] / [.9200, .9200]"
+    assert not found.folded
     assert dict(made.facts)["Settings"] == "as published"
     assert {s.published for s in made.scores if s.model == "ddnet" and s.condition == "sv60"} == {
         31.25,
@@ -204,6 +208,7 @@ def test_no_difference_where_not_comparable(filled: Callable[..., Any], change: 
     made = build(filled(**{"size": 512, "scaled": (), "published": PUBLISHED, **change}))
     found = grid(made, "published")
     assert "Difference" not in found.headings
+    assert found.folded
     assert found.notes == (f"Ours and published may not be compared: {reason}.",)
     assert rows(made, "published")[0] == ["60 views", "UNet", "30.00 / .9200", "29.50 / .9300"]
     assert not any(score.comparable for score in made.scores)

@@ -19,6 +19,7 @@ SECTIONS: tuple[Section, ...] = (
     conventions.grid,
     conventions.table,
     published.grid,
+    published.further,
 )
 PROVENANCE: tuple[Section, ...] = (
     provenance.environment,
