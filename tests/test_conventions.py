@@ -24,7 +24,7 @@ PSNRS = [one for one in CONVENTIONS.values() if one.score == "psnr"]
 
 
 def slice_in_hu(number: int) -> tuple[Array, Array]:
-    """Return a reference and an image in HU: air, lung, tissue, fat, bone and metal; errors beyond every window's ends."""
+    """Return a reference and an image in HU, from air to metal, with errors beyond the ends of every window."""
     draw = generator("test-conventions", number)
     regions = np.array([-1000.0, -850.0, -100.0, 40.0, 300.0, 1200.0, 1700.0 + 400 * number])
     reference = np.repeat(np.repeat(regions, 8)[None, :], 48, axis=0) + draw.normal(0, 20, (48, 56))

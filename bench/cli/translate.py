@@ -115,11 +115,18 @@ def _explained(number: float, score: str, cell: str, root: Path) -> str:
     ordered = sorted(means, key=lambda name: (abs(means[name] - number), name))
     decimals = 2 if score == "psnr" else 4
     rows = [
-        (name, CONVENTIONS[name].label, f"{means[name]:.{decimals}f}", f"{means[name] - number:+.{decimals}f}")
+        (
+            name,
+            CONVENTIONS[name].label,
+            f"{means[name]:.{decimals}f}",
+            f"{means[name] - number:+.{decimals}f}",
+        )
         for name in ordered
     ]
     heads = ("convention", "", "this cell", f"minus {number:.{decimals}f}")
-    table = tabulate(rows, heads, "simple", colalign=("left", "left", "right", "right"), disable_numparse=True)
+    table = tabulate(
+        rows, heads, "simple", colalign=("left", "left", "right", "right"), disable_numparse=True
+    )
     lacking = [one.id for one in CONVENTIONS.values() if one.score == score and one.id not in means]
     more = [f"Not scored: {', '.join(lacking)}; bench score --all adds them."] if lacking else []
     return "\n".join([table, "", NO_PROOF, *more])

@@ -120,7 +120,8 @@ def load(datasets: Path | None = None, experiments: Path | None = None) -> Confi
                 unfit[inherited_by] = (*unfit.get(inherited_by, ()), error)
             else:
                 errors.append(error)
-    complete, further = values.get(EXPERIMENTS), {}
+    complete: Any = values.get(EXPERIMENTS)
+    further: dict[str, schema.Published] = {}
     if complete is not None:
         try:
             complete, further = _with_tables(complete, documents[EXPERIMENTS], _known(documents))

@@ -81,7 +81,7 @@ class Convention:
 
 
 def closed_form(source: Convention, target: Convention) -> float | None:
-    """Return what turns a PSNR of one convention into that of another in dB, the same for all images; None: no number does.
+    """Return the decibels from one convention to another, the same for all images; None: no number is.
 
     That is ``20 log10`` of the ratio of the peaks, where both are fixed and nothing else differs.
     """
@@ -153,8 +153,8 @@ TABLE = (
     ),
     Convention(
         "psnr.range_255", "255, clipped", 2000.0,
-        "[-1000, 1000] HU as 0 to 255: models/basic_template.py of qgao21/CoreDiff 6f11ecc, whose peak is the range of the "
-        "clipped reference slice, 255 where bone reaches 1000 HU", (-1000.0, 1000.0),
+        "[-1000, 1000] HU as 0 to 255: models/basic_template.py of qgao21/CoreDiff 6f11ecc, whose peak is the range of "
+        "the clipped reference slice, 255 where bone reaches 1000 HU", (-1000.0, 1000.0),
     ),
     Convention(
         "psnr.window_soft", "Soft-tissue window", 400.0,
@@ -162,16 +162,16 @@ TABLE = (
     ),
     Convention(
         "psnr.window_lung", "Lung window", 1499.0,
-        f"centre -600, width 1500 HU by DICOM's linear function, whose ends are width - 1 apart: {_LDCT_BENCHMARK}, chest "
-        "(ldctbench/evaluate/utils.py)", (-1350.0, 149.0),
+        "centre -600, width 1500 HU by DICOM's linear function, whose ends are width - 1 apart: "
+        f"{_LDCT_BENCHMARK}, chest (ldctbench/evaluate/utils.py)", (-1350.0, 149.0),
     ),
     Convention(
         "psnr.window_bone", "Bone window", 2000.0,
         "centre 500, width 2000 HU, chosen: a usual bone window; no program is known to us that scores by it",
         (-500.0, 1500.0),
     ),
-    Convention(SSIM, "2-D, maximum of the slice", "slice", "Wang et al. 2004, doi 10.1109/TIP.2003.819861"),
-    Convention("ssim.column", "Column vector", "slice", "the MATLAB script of the published table"),
+    Convention(SSIM, "2-D, maximum of the slice", "slice", "2-D Gaussian window 11 x 11, Wang et al. 2004, doi 10.1109/TIP.2003.819861"),
+    Convention("ssim.column", "Column vector", "slice", "the MATLAB script of the published table: 1-D Gaussian window of 11"),
 )  # fmt: skip
 
 #: By id, in the order of the report.

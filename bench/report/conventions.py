@@ -35,7 +35,7 @@ def values(scores: pd.DataFrame, convention: Convention) -> pd.Series | None:
         whole = patients["peak"].agg(lambda one: one.max(skipna=False))
         return (20 * np.log10(whole) - 10 * np.log10(patients["square"].mean())).dropna()
     if convention.peak == "slice in HU":
-        peaks = (peaks - 1000).where(peaks > 1000)  # a slice without anything denser than water has no such peak
+        peaks = (peaks - 1000).where(peaks > 1001)  # a slice with nothing denser than water has no such peak
     elif not isinstance(convention.peak, str):
         peaks = peaks * 0 + convention.peak
     return (20 * np.log10(peaks / rmse)).dropna()
@@ -85,7 +85,7 @@ class Conventions:
         return statistics.mean(by_seed) if len(by_seed) == len(group.finished) else None
 
     def best(self, row: Row, convention: Convention) -> frozenset[str]:
-        """Return the best network of a row and all that print the same value; none where fewer than two can be compared."""
+        """Return the best network of a row and all that print the same value; none of fewer than two."""
         candidates = winners.ranking(row, _basis(convention), self._board.definition(_basis(convention)))
         means = {model: self.mean(row.groups[model], convention) for model in candidates if model != INPUT}
         usable = {model: mean for model, mean in means.items() if mean is not None}

@@ -75,7 +75,9 @@ def _cells(run: RunStore, cell: str) -> Iterator[tuple[Result, pd.DataFrame]]:
     """Yield the finished networks of a run, or the one cell that is named, with scores by patient and slice."""
     plan = run.read_plan()
     name = run.find(cell) if cell else ""
-    results = [r for r in run.read_all(plan) if (r.planned.id == name if name else r.planned.spec.model != INPUT)]
+    results = [
+        r for r in run.read_all(plan) if (r.planned.id == name if name else r.planned.spec.model != INPUT)
+    ]
     ended = [result for result in results if finished(result)]
     if not ended:
         raise BenchError(f"{name or 'no network'} has {'not ' if name else ''}finished", file=run.root)

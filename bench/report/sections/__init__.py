@@ -3,7 +3,17 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.sections import conventions, cost, gain, leads, provenance, published, scores, spread, unscored
+from bench.report.sections import (
+    conventions,
+    cost,
+    gain,
+    leads,
+    provenance,
+    published,
+    scores,
+    spread,
+    unscored,
+)
 from bench.report.values import Grid
 
 Section = Callable[[Scoreboard], Grid | None]  # None: nothing to show in this run

@@ -10,7 +10,10 @@ from bench.report.entries import Footnotes
 from bench.report.rows import Row
 from bench.report.values import Entry, Grid, Part, label, state, value
 
-_BASES = {"psnr": CONVENTIONS[PSNR], "ssim": CONVENTIONS[SSIM]}  # what each score is read in elsewhere on the page
+_BASES = {
+    "psnr": CONVENTIONS[PSNR],
+    "ssim": CONVENTIONS[SSIM],
+}  # what each score is read in elsewhere on the page
 _CHANGED = "Another best network than by the convention of the tables above."
 _SAME = (
     "Every other peak without clipping, mean over slices, has the same best network by the same lead as the maximum "
@@ -19,7 +22,7 @@ _SAME = (
 
 
 def grid(board: Scoreboard) -> Grid | None:
-    """Return the best network of each condition by each convention, marked where it is another; None without any two."""
+    """Return the best network of each condition by each convention; None where no two can be compared."""
     of_run, foot = Conventions(board), Footnotes()
     # one line stands for all that can only repeat it
     shown = [

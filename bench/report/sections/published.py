@@ -171,13 +171,18 @@ class _Cell:
 
     def _told(self, metric: str) -> tuple[str, str]:
         """Return difference and verdict by one metric."""
-        ours, theirs = self.group.mean(metric), _value(self.table, self.row.condition, self.group.model, metric)
+        ours, theirs = (
+            self.group.mean(metric),
+            _value(self.table, self.row.condition, self.group.model, metric),
+        )
         if ours is None or theirs is None:
             return format.DASH, format.DASH
         definition = self.board.definition(metric)
         decimals = dict(zip(self.table.metrics, self.table.decimals, strict=False))
         half = 0.5 * 10.0 ** -int(decimals.get(metric, definition["decimals"]))
-        text = verdict(ours, self._interval(metric), theirs, half + MARGINS.get(definition.get("unit", ""), 0.0))
+        text = verdict(
+            ours, self._interval(metric), theirs, half + MARGINS.get(definition.get("unit", ""), 0.0)
+        )
         return self.board.text(ours - theirs, metric, signed=True), text
 
     def _interval(self, metric: str) -> Interval | None:
@@ -194,7 +199,7 @@ class _Cell:
 
 
 def verdict(ours: float, interval: Interval | None, theirs: float, slack: float) -> str:
-    """Return whether a published value agrees with ours: it lies in our interval or on our mean, give or take ``slack``.
+    """Return whether a published value agrees: it lies in our interval or on our mean, give or take ``slack``.
 
     Without an interval a value that lies farther off may still be within what other patients would give.
     """
