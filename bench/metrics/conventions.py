@@ -170,8 +170,14 @@ TABLE = (
         "centre 500, width 2000 HU, chosen: a usual bone window; no program is known to us that scores by it",
         (-500.0, 1500.0),
     ),
-    Convention(SSIM, "2-D, maximum of the slice", "slice", "2-D Gaussian window 11 x 11, Wang et al. 2004, doi 10.1109/TIP.2003.819861"),
-    Convention("ssim.column", "Column vector", "slice", "the MATLAB script of the published table: 1-D Gaussian window of 11"),
+    Convention(
+        SSIM, "2-D, maximum of the slice", "slice",
+        "2-D Gaussian window 11 x 11, Wang et al. 2004, doi 10.1109/TIP.2003.819861",
+    ),
+    Convention(
+        "ssim.column", "Column vector", "slice",
+        "the MATLAB script of the published table: 1-D Gaussian window of 11",
+    ),
 )  # fmt: skip
 
 #: By id, in the order of the report.
