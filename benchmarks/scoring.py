@@ -2,7 +2,7 @@
 
 ``PYTHONPATH=. python benchmarks/scoring.py [metrics | inference]`` (both unless said; about a minute each). One thread,
 processor-seconds, so that other work on the machine counts little; compiling is left out and stated apart.
-Metrics: all of ``bench.metrics.METRICS`` over phantom slices of 512 x 512 with noise; scikit-image is called once for
+Metrics: those of the study and the clipped PSNR over phantom slices of 512 x 512 with noise; scikit-image is called once for
 each number (its SSIM of the column vector is that of the padded vector). Inference: the three published networks.
 """
 
@@ -26,8 +26,11 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tabulate import tabulate
 
 from bench import environment, metrics, phantom
+from bench.metrics.conventions import CLIPPED
+from bench.metrics.study import STUDY
 
 SIZE, SLICES, REPEATS = 512, 6, 5
+IDS = [metric.id for metric in (*STUDY, *CLIPPED)]
 STANDARD = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 NETWORKS = ("unet", "ddnet", "dncnn")
 BATCHES = {64: (1, 4, 16, 128), 128: (1, 4, 32), 512: (1, 2)}
@@ -54,7 +57,7 @@ def slices() -> list[Pair]:
 
 
 def by_scikit_image(reference: np.ndarray, image: np.ndarray) -> list[float]:
-    """Return PSNR, SSIM, SSIM of the column vector and RMSE in HU, each by its own call."""
+    """Return PSNR, SSIM, SSIM of the column vector, RMSE in HU and the clipped PSNR, each by its own call."""
     x, y = reference.astype(np.float64), image.astype(np.float64)
     peak = x.max()
     columns = [np.pad(values.ravel(order="F"), 5, mode="edge") for values in (x, y)]
@@ -63,19 +66,27 @@ def by_scikit_image(reference: np.ndarray, image: np.ndarray) -> list[float]:
         float(structural_similarity(x, y, data_range=peak, **STANDARD)),
         float(structural_similarity(*columns, data_range=peak, **STANDARD)),
         1000 * float(np.sqrt(skimage.metrics.mean_squared_error(x, y))),
+        *(_clipped(x, y, metric.id) for metric in CLIPPED),
     ]
+
+
+def _clipped(x: np.ndarray, y: np.ndarray, name: str) -> float:
+    convention = metrics.CONVENTIONS[name]
+    low, high = (1 + edge / 1000 for edge in convention.clip)
+    peak = convention.peak / 1000
+    return float(peak_signal_noise_ratio(np.clip(x, low, high), np.clip(y, low, high), data_range=peak))
 
 
 def scores() -> Iterator[tuple[object, ...]]:
     """Yield the rows of the table of the metrics: the median over interleaved repeats."""
     pairs = slices()
-    metrics.score(*pairs[0])  # compiles
+    metrics.score(*pairs[0], IDS)  # compiles
     theirs, ours = ([] for _ in range(2))
     for _ in range(REPEATS):
         theirs.append(used(lambda: [by_scikit_image(*pair) for pair in pairs]) / SLICES)
-        ours.append(used(lambda: [metrics.score(*pair) for pair in pairs]) / SLICES)
+        ours.append(used(lambda: [metrics.score(*pair, IDS) for pair in pairs]) / SLICES)
     far = max(
-        float(np.max(np.abs(np.subtract(list(metrics.score(*pair).values()), by_scikit_image(*pair)))))
+        float(np.max(np.abs(np.subtract(list(metrics.score(*pair, IDS).values()), by_scikit_image(*pair)))))
         for pair in pairs
     )
     a, b = (1000 * float(np.median(values)) for values in (theirs, ours))

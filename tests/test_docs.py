@@ -9,6 +9,7 @@ import pytest
 
 from bench.config import load as config
 from bench.config import schema
+from bench.metrics import CONVENTIONS
 from tests import tiny
 
 BLOCKS = [
@@ -32,6 +33,22 @@ def test_sources_conditions_and_splits_of_the_guides(tmp_path: Path, block: str)
     for name, source in found.sources.items():
         assert isinstance(source, schema.Source)
         assert f"  {name}:" in text
+
+
+def test_a_published_table_as_the_guide_writes_it(tmp_path: Path) -> None:
+    guide = (tiny.ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    folder = tiny.write(tmp_path, experiments=tiny.EXPERIMENTS)
+    (folder / "published").mkdir()
+    (folder / "published" / "a.yaml").write_text(block.replace("ldct_7e4", "noisy"), encoding="utf-8")
+    (table,) = config.load(folder / "datasets.yaml", folder / "experiments.yaml").further.values()
+    assert table.values == {"noisy": {"unet": [31.07]}}
+
+
+def test_the_guide_has_a_line_for_every_convention_of_psnr() -> None:
+    guide = (tiny.ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `(psnr\.\w+)` \|", guide, re.MULTILINE)
+    assert lines == [name for name in CONVENTIONS if name.startswith("psnr.")]
 
 
 def test_there_is_a_block() -> None:

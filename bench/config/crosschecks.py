@@ -106,7 +106,7 @@ def experiments(
         if data is not None:
             yield from profile_checks.source_and_split(profile, path, value, data)
     if value.published is not None:
-        yield from _published(value.published, value, known)
+        yield from published(value.published, value, known)
 
 
 def _list(entries: list[str] | list[int], path: KeyPath) -> Iterator[Fault]:
@@ -147,13 +147,19 @@ def _references(profile: schema.Profile, path: KeyPath, known: Names) -> Iterato
             yield Fault((*path, "training", name), f"unknown model {name!r}", remedy)
 
 
-def _published(table: schema.Published, value: schema.Experiments, known: Names) -> Iterator[Fault]:
+def published(
+    table: schema.Published, value: schema.Experiments, known: Names, at: KeyPath = ("published",)
+) -> Iterator[Fault]:
+    """Yield what does not fit in a published table that stands under the keys ``at``."""
     for number, metric in enumerate(table.metrics):
         if metric not in METRICS:
             remedy = suggestion(metric, METRICS)
-            yield Fault(("published", "metrics", number), f"unknown metric {metric!r}", remedy)
+            yield Fault((*at, "metrics", number), f"unknown metric {metric!r}", remedy)
+    if table.decimals and len(table.decimals) != len(table.metrics):
+        message = f"has {len(table.decimals)} values for {len(table.metrics)} metrics"
+        yield Fault((*at, "decimals"), message, "give one for each, or leave it out")
     for condition, row in table.values.items():
-        path: KeyPath = ("published", "values", condition)
+        path: KeyPath = (*at, "values", condition)
         yield from known.unknown("conditions", condition, path, "condition")
         for model, numbers in row.items():
             yield from known.unknown("models", model, (*path, model), "model")
@@ -164,6 +170,4 @@ def _published(table: schema.Published, value: schema.Experiments, known: Names)
     for name in sorted(used & value.models.keys()):
         if table.recipe not in value.models[name].recipes:
             message = f"model {name} has no recipe {table.recipe!r}"
-            yield Fault(
-                ("published", "recipe"), message, suggestion(table.recipe, value.models[name].recipes)
-            )
+            yield Fault((*at, "recipe"), message, suggestion(table.recipe, value.models[name].recipes))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.config import crosschecks, extends, profile_checks, schema
+from bench.config import crosschecks, extends, profile_checks, published, schema
 from bench.config.faults import Fault
 from bench.config.packaged import packaged
 from bench.config.partial import validate
@@ -43,6 +43,9 @@ class Config:
     unfit: Mapping[str, tuple[BenchError, ...]] = field(
         default_factory=dict
     )  # faults of profiles, if asked for
+    further: Mapping[str, schema.Published] = field(
+        default_factory=dict
+    )  # published tables besides the one that profiles are held against
 
     @property
     def base(self) -> Path:
@@ -117,12 +120,38 @@ def load(datasets: Path | None = None, experiments: Path | None = None) -> Confi
                 unfit[inherited_by] = (*unfit.get(inherited_by, ()), error)
             else:
                 errors.append(error)
+    complete: Any = values.get(EXPERIMENTS)
+    further: dict[str, schema.Published] = {}
+    if complete is not None:
+        try:
+            complete, further = _with_tables(complete, documents[EXPERIMENTS], _known(documents))
+        except BenchErrors as unreadable:
+            errors += unreadable.errors
     if errors:
         order = {str(file): number for number, file in enumerate(files.values())}
         raise BenchErrors(sorted(errors, key=lambda error: (order.get(str(error.file), 0), error.line or 0)))
     return Config(
-        values[DATASETS], values[EXPERIMENTS], files[DATASETS], files[EXPERIMENTS], documents, builds, unfit
+        values[DATASETS], complete, files[DATASETS], files[EXPERIMENTS], documents, builds, unfit, further
     )
+
+
+def _with_tables(
+    value: schema.Experiments, document: Document, known: crosschecks.Names
+) -> tuple[schema.Experiments, dict[str, schema.Published]]:
+    """Return the experiments with the published table that profiles are held against, and the further ones.
+
+    The standard one is what the file states itself, else the one in the folder beside it, else that of the packaged
+    file which it extends. Of further ones with the same name the one beside the file counts.
+    """
+    found = [published.read_tables(Path(document.file).parent / published.FOLDER, value, known)]
+    if document.extends:
+        own = [name for name in value.models if document.place(("models", name))[0] == document.file]
+        found.append(published.read_tables(packaged(published.FOLDER), value, known, own))
+    standard = next((tables.standard for tables in found if tables.standard is not None), None)
+    if "published" in document.value:  # null: none
+        standard = value.published
+    further = {name: table for tables in reversed(found) for name, table in tables.further.items()}
+    return value.model_copy(update={"published": standard}), further
 
 
 def profile(config: Config, name: str) -> schema.Profile:
@@ -200,13 +229,11 @@ def _check(
     faults: dict[str, list[Fault]] = {}
     values: dict[str, Any] = {}
     builds: dict[str, BuildInfo] = {}
-    known = crosschecks.Names()
+    known = _known(documents)
     for name, document in documents.items():
         model = schema.Datasets if name == DATASETS else schema.Experiments
         wrong, values[name] = validate(model, document, SECTIONS[name])
         faults[name] = [*crosschecks.names(document.value, SECTIONS[name]), *wrong]
-        sections = {key: document.value.get(key) for key in SECTIONS[name]}
-        known.sections |= {key: set(value) for key, value in sections.items() if isinstance(value, dict)}
     data = values.get(DATASETS)
     if data is not None:
         _add(faults[DATASETS], crosschecks.datasets(data, known))
@@ -214,6 +241,12 @@ def _check(
         _add(faults[EXPERIMENTS], crosschecks.networks(values[EXPERIMENTS], base, builds))
         _add(faults[EXPERIMENTS], crosschecks.experiments(values[EXPERIMENTS], data, known, builds))
     return faults, values, builds
+
+
+def _known(documents: Mapping[str, Document]) -> crosschecks.Names:
+    """Return the names that both files define."""
+    sections = {key: one.value.get(key) for name, one in documents.items() for key in SECTIONS[name]}
+    return crosschecks.Names({key: set(value) for key, value in sections.items() if isinstance(value, dict)})
 
 
 def _add(faults: list[Fault], more: Iterable[Fault]) -> None:

@@ -10,6 +10,7 @@ import bench
 _IN_CHECKOUT = {
     "datasets.yaml": "datasets.yaml",
     "experiments.yaml": "experiments.yaml",
+    "published": "published",
     "smoke.json": "tests/golden/smoke.json",
 }
 
@@ -18,7 +19,7 @@ def packaged(name: str) -> Path:
     """Return a file or a folder of ``bench/defaults``, which need not be there."""
     package = Path(bench.__file__).resolve().parent
     installed = package / "defaults" / name
-    if name in _IN_CHECKOUT and not installed.is_file():
+    if name in _IN_CHECKOUT and not installed.exists():
         return package.parent / _IN_CHECKOUT[name]
     return installed
 

@@ -14,13 +14,14 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from bench.metrics.conventions import CLIPPED, CONVENTIONS, Convention
 from bench.metrics.metric import Metric
 from bench.metrics.pair import Image, Pair, slice_max
 from bench.metrics.study import PSNR, RMSE, SSIM, STUDY, column_ssim, psnr, rmse_hu, ssim
 
 __all__ = [
-    "METRICS", "PSNR", "RMSE", "SCORING_VERSION", "SSIM", "Image", "Metric", "Pair", "column_ssim", "definition",
-    "definitions", "psnr", "rmse_hu", "score", "slice_max", "ssim",
+    "CONVENTIONS", "METRICS", "PSNR", "RMSE", "SCORING_VERSION", "SSIM", "Convention", "Image", "Metric", "Pair",
+    "column_ssim", "definition", "definitions", "psnr", "rmse_hu", "score", "slice_max", "ssim",
 ]  # fmt: skip
 
 #: Raised when any score of ``scores.csv`` may change; a ``Metric.version`` rises with its own values only. It did not
@@ -32,6 +33,7 @@ METRICS: dict[str, Metric] = {
     metric.id: metric
     for metric in (
         *STUDY,
+        *CLIPPED,
     )
 }  # fmt: skip
 

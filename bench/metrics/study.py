@@ -102,7 +102,7 @@ STUDY = (
         "ssim.column", "SSIM (column)", "", "higher",
         f"{_PEAK}; image as one column vector in column-major order, 1-D Gaussian window 11, sigma 1.5, "
         "replicated ends, mean over all samples",
-        1, 4, _over_slice_max(_column_ssim),
+        1, 4, _over_slice_max(_column_ssim), "conventions",
     ),
     Metric(RMSE, "RMSE", "HU", "lower", "none; 1000 x RMSE in mu/mu_water", 1, 1, _rmse_hu),
 )  # fmt: skip

@@ -145,6 +145,7 @@ class Plan(Frozen):
     seeds: list[int]
     source: dict[str, Any]  # title, licence, citation, restricted, kind, collection
     published: Published | None
+    further: dict[str, Published] = {}  # published tables besides it, by the names of their files
     leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
     budget: TimeBudget | None = None  # None: the cells train as long as the profile or their recipes say
     configuration: dict[str, YamlFile] = {}  # datasets.yaml and experiments.yaml; empty in a plan before it

@@ -54,6 +54,7 @@ def expand(
         seeds=list(experiment.seeds),
         source=_source(config.datasets.sources[profile.source]),
         published=config.experiments.published,
+        further=dict(config.further),
         leaky=leaky,
         budget=budget,
         configuration=config.files,

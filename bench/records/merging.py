@@ -138,7 +138,7 @@ def _plan(stores: Sequence[RunStore]) -> Plan:
     same: dict[str, Callable[[Plan], Any]] = {
         "profile": lambda plan: plan.profile,
         "source": lambda plan: plan.source,
-        "published table": lambda plan: plan.published,
+        "published table": lambda plan: (plan.published, plan.further),
         "finding about leaks": lambda plan: plan.leaky,
         "slices": lambda plan: plan.folds,
     }

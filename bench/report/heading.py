@@ -8,7 +8,7 @@ from bench import words
 from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
-from bench.metrics import PSNR
+from bench.metrics import METRICS, PSNR
 from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
 from bench.report import not_finite
@@ -79,6 +79,8 @@ def _claims(board: Scoreboard) -> str:
 def conventions(board: Scoreboard) -> Iterator[str]:
     """Yield what each metric means: unit, id, version, direction and range."""
     for metric, meaning in board.metrics.items():
+        if metric in METRICS and METRICS[metric].table == "conventions":
+            continue  # their own table says it
         unit = f" in {meaning['unit']}" if meaning.get("unit") else ""
         better = f"{meaning.get('direction', 'higher')} is better"
         text = f"{board.label(metric)}{unit} ({metric}, version {meaning.get('version', '?')}, {better})"

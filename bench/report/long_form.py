@@ -58,7 +58,9 @@ def _of_group(board: Scoreboard, row: Row, group: Group, metric: str) -> dict[st
         "p_method": claim.method.p if claim is not None and leads else None,
         "gain": gain(row, group, metric),
         "published": theirs,
-        "comparable": theirs is not None and row.comparable and not reasons(board.plan),
+        "comparable": theirs is not None
+        and row.comparable
+        and not reasons(board.plan, group.model, row.condition),
         "leaky": board.plan.leaky,
     }
 

@@ -52,6 +52,7 @@ class Grid:
     notes: tuple[str, ...] = ()
     footnotes: tuple[str, ...] = ()
     texts: tuple[int, ...] = (0,)  # columns that hold text and are aligned left
+    folded: bool = False  # shown on request only, where the format can
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ class Bench:
     recipe: str = "study"
     scaled: tuple[str, ...] = ("size 64 instead of 512",)
     published: Published | None = None
+    further: dict[str, Published] = field(default_factory=dict)
     description: str = "made by hand"
     leaky: str = ""
     folds: int = 2
@@ -185,6 +186,7 @@ class Bench:
             seeds=self.seeds,
             source=self.source,
             published=self.published,
+            further=self.further,
             leaky=self.leaky,
             cells=self.cells,
         )

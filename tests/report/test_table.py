@@ -12,6 +12,8 @@ from bench.config.schema import Published
 from bench.errors import BenchError
 from bench.plan.forecast import CellForecast
 from bench.report import table
+from bench.report.sections import published
+from bench.report.statistics import Interval
 from bench.report.values import Entry, Grid, Table
 
 PUBLISHED = Published(
@@ -173,11 +175,15 @@ def test_other_data_or_slices_are_not_comparable(filled: Callable[..., Any], sco
 
 def test_published_beside_ours_where_comparable(filled: Callable[..., Any]) -> None:
     made = build(filled(size=512, scaled=(), published=PUBLISHED))
+    # PSNR of two patients 0.67 dB apart: Student's interval is 12.7 x 0.33 dB wide to each side; SSIM does not vary
     assert rows(made, "published") == [
-        ["60 views", "UNet", "30.00 / .9200", "29.50 / .9300", "+0.50 / -.0100"],
-        ["60 views", "DD-Net", "31.00 / .9100", "31.25 / .9000", "-0.25 / +.0100"],
-        ["Low dose", "UNet", "30.00 / .9200", "30.00 / .9200", "+0.00 / +.0000"],
+        ["60 views", "UNet", "30.00 / .9200", "29.50 / .9300", "+0.50 / -.0100", "agrees / differs"],
+        ["60 views", "DD-Net", "31.00 / .9100", "31.25 / .9000", "-0.25 / +.0100", "agrees / differs"],
+        ["Low dose", "UNet", "30.00 / .9200", "30.00 / .9200", "+0.00 / +.0000", "agrees"],
     ]
+    found = grid(made, "published")
+    assert found.rows[0][2].detail == "[25.76, 34.24] / [.9200, .9200]"
+    assert not found.folded
     assert dict(made.facts)["Settings"] == "as published"
     assert {s.published for s in made.scores if s.model == "ddnet" and s.condition == "sv60"} == {
         31.25,
@@ -204,9 +210,82 @@ def test_no_difference_where_not_comparable(filled: Callable[..., Any], change: 
     made = build(filled(**{"size": 512, "scaled": (), "published": PUBLISHED, **change}))
     found = grid(made, "published")
     assert "Difference" not in found.headings
+    assert found.folded
     assert found.notes == (f"Ours and published may not be compared: {reason}.",)
     assert rows(made, "published")[0] == ["60 views", "UNet", "30.00 / .9200", "29.50 / .9300"]
     assert not any(score.comparable for score in made.scores)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [(30.0, "agrees"), (30.25, "agrees"), (29.745, "agrees"), (29.74, "differs"), (30.26, "differs")],
+)
+def test_a_published_value_agrees_within_the_interval_its_digit_and_the_margin(
+    theirs: float, told: str
+) -> None:
+    """[29.8, 30.2], 0.05 dB and half of 0.01 dB."""
+    slack = published.MARGINS["dB"] + 0.005
+    assert published.verdict(30.0, Interval(29.8, 30.2), theirs, slack) == told
+
+
+def test_without_an_interval_a_value_agrees_or_nothing_is_said() -> None:
+    assert published.verdict(30.0, None, 30.04, 0.055) == "agrees"
+    assert published.verdict(30.0, None, 30.2, 0.055) == "cannot say: no interval over patients"
+
+
+def test_the_digits_of_a_published_table_count(filled: Callable[..., Any]) -> None:
+    """Where .9 is printed it was .85 to .95; SSIM is the same for all patients here, so its margin is 0.001 more."""
+    coarse = PUBLISHED.model_copy(
+        update={
+            "metrics": ["ssim.column"],
+            "decimals": [1],
+            "values": {"sv60": {"unet": [0.9], "ddnet": [0.85]}},
+        }
+    )
+    made = build(filled(size=512, scaled=(), published=coarse))
+    assert [line[-1] for line in rows(made, "published")] == [
+        "agrees",
+        "differs",
+    ]  # .92, .91, give or take .051
+
+
+def test_one_network_that_is_not_as_published_is_named_and_the_others_compared(
+    filled: Callable[..., Any],
+) -> None:
+    bench = filled(size=512, scaled=(), published=PUBLISHED)
+    at = next(at for at, cell in enumerate(bench.cells) if cell.id.startswith("ddnet-sv60"))
+    bench.cells[at] = bench.cells[at].model_copy(update={"scaled": ("batch 2 instead of 5",)})
+    made = build(bench)
+    found = grid(made, "published")
+    assert [line[-1] for line in rows(made, "published")] == ["agrees / differs", "not comparable", "agrees"]
+    assert found.rows[1][-1].marks == (1,)
+    assert found.footnotes == ("scaled: batch 2 instead of 5",)
+    assert {(s.model, s.condition) for s in made.scores if s.comparable} == {
+        ("unet", "sv60"),
+        ("unet", "ldct"),
+    }
+
+
+def test_further_tables_stand_apart_and_rank_nobody(filled: Callable[..., Any]) -> None:
+    other = PUBLISHED.model_copy(update={"source": "B. Author 2024", "collection": "mayo"})
+    bench = filled(size=512, scaled=(), published=PUBLISHED, further={"author-2024": other})
+    made = build(bench)
+    found = grid(made, "published-further")
+    assert rows(made, "published-further")[0] == [
+        "author-2024",
+        "60 views",
+        "UNet",
+        "30.00 / .9200",
+        "29.50 / .9300",
+    ]
+    assert found.notes == ("Ours and published may not be compared: the collection is test-chest, not mayo.",)
+    assert found.folded
+    assert not any(
+        part.best
+        for row in (*found.rows, *grid(made, "published").rows)
+        for cell in row
+        for part in cell.parts
+    )
 
 
 def test_photons_at_this_size_stand_in_the_row(filled: Callable[..., Any]) -> None:

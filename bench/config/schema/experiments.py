@@ -181,14 +181,30 @@ class Profile(Frozen):
 
 
 class Published(Frozen):
-    """A published table: ``values[condition][model] = [PSNR, SSIM]`` and which metrics of ours it is held against."""
+    """A published table: ``values[condition][model] = [PSNR, SSIM]`` and which metrics of ours it is held against.
+
+    ``decimals`` are the digits that it prints of each metric after the point; empty: as many as we do.
+    """
 
     source: str
     collection: str
     recipe: str
     test_slices: int
     metrics: list[str]
+    decimals: list[Annotated[int, Field(ge=0)]] = []
     values: dict[str, dict[str, list[float]]]
+
+
+class PublishedFile(Published):
+    """A file of the folder ``published``: a table of its own, ``standard`` where profiles are held against it."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    standard: bool = False
+
+    @property
+    def table(self) -> Published:
+        """The table alone, as a plan keeps it."""
+        return Published(**{key: getattr(self, key) for key in Published.model_fields})
 
 
 class Experiments(Frozen):
@@ -204,4 +220,4 @@ class Experiments(Frozen):
     models: dict[str, Model]
     experiments: dict[str, Experiment]
     profiles: dict[str, Profile]
-    published: Published | None = None
+    published: Published | None = None  # not stated: the standard one of the folder `published`

@@ -32,7 +32,8 @@ def escape(text: str) -> str:
 def _grid(grid: Grid, hashes: str) -> list[str]:
     from tabulate import tabulate  # type: ignore[import-untyped, unused-ignore]
 
-    blocks = [f"{hashes} {escape(grid.title)}"]
+    title = escape(grid.title)
+    blocks = [f"<details><summary>{title}</summary>" if grid.folded else f"{hashes} {title}"]
     if grid.lead:
         blocks.append(escape(grid.lead))
     if grid.rows:
@@ -42,7 +43,7 @@ def _grid(grid: Grid, hashes: str) -> list[str]:
         blocks.append(tabulate(rows, heads, tablefmt="pipe", colalign=align, disable_numparse=True))
     blocks += [escape(note) for note in grid.notes]
     blocks += [f"<sup>{number}</sup> {escape(text)}" for number, text in enumerate(grid.footnotes, 1)]
-    return blocks
+    return [*blocks, "</details>"] if grid.folded else blocks
 
 
 ENTRY = Markup(escape, bold="**%s**", quiet="*%s*", mark="<sup>%s</sup>")

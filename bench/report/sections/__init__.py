@@ -3,7 +3,17 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.sections import cost, gain, leads, provenance, published, scores, spread, unscored
+from bench.report.sections import (
+    conventions,
+    cost,
+    gain,
+    leads,
+    provenance,
+    published,
+    scores,
+    spread,
+    unscored,
+)
 from bench.report.values import Grid
 
 Section = Callable[[Scoreboard], Grid | None]  # None: nothing to show in this run
@@ -16,7 +26,10 @@ SECTIONS: tuple[Section, ...] = (
     spread.grid,
     leads.grid,
     cost.grid,
+    conventions.grid,
+    conventions.table,
     published.grid,
+    published.further,
 )
 PROVENANCE: tuple[Section, ...] = (
     provenance.environment,
