@@ -38,6 +38,7 @@ from bench.cli.options import (
     reports_option,
     runs_option,
 )
+from bench.cli.replay import replay
 from bench.cli.speed import speed
 from bench.errors import BenchError
 from bench.execution.stopping import TO_BE_CONTINUED, Wish
@@ -284,6 +285,7 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
 
 cli.add_command(data)
 cli.add_command(speed)
+cli.add_command(replay)
 
 
 class Interrupted(BaseException):
