@@ -36,8 +36,9 @@ def deciding(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a description decides the last bits of a number: processor, C library, threads, versions."""
     backend = described.get("backend")
     idle = {*IDLE, *BACKENDS, "threads"} if backend is None else {*IDLE, *BACKENDS} - {"keras", backend}
-    c_library = str(described.get("platform", "")).partition("-with-")[2]
-    return {key: value for key, value in described.items() if key not in idle} | {"C library": c_library}
+    kept = {key: value for key, value in described.items() if key not in (*idle, "instructions")}
+    sets = {f"instructions.{name}": value for name, value in described.get("instructions", {}).items()}
+    return {**kept, **sets, "C library": str(described.get("platform", "")).partition("-with-")[2]}
 
 
 def version(name: str) -> str | None:

@@ -26,6 +26,7 @@ from bench.cli.console import (
     show,
 )
 from bench.cli.data import data
+from bench.cli.explain import explain
 from bench.cli.options import (
     File,
     budget,
@@ -286,6 +287,7 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
 cli.add_command(data)
 cli.add_command(speed)
 cli.add_command(replay)
+cli.add_command(explain)
 
 
 class Interrupted(BaseException):

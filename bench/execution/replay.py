@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.data.pairs import manifest, pairs, proofs
-from bench.data.pairs.pairs import PairFiles
 from bench.errors import BenchError
 from bench.events import CellEnded, Event
 from bench.execution import rescore, runner

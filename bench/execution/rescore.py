@@ -106,7 +106,7 @@ def build_pairs(
 
 
 def score(request: Request, tasks: Sequence[Task], log: Path) -> Generator[Event, None, int]:
-    """Score cells in the processes of an executor; ``log`` takes what these print beside; return how many could not be."""
+    """Score cells in the processes of an executor; return how many could not be. ``log`` takes what is no cell's."""
     failed = 0
     with executor_of(request.executor)(request.machine) as executor:
         executor.begin(NetworkCheck((), log), [task.threads for task in tasks if task.network])

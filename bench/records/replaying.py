@@ -20,13 +20,15 @@ from bench.records.store import TEXT_COLUMNS, CellStore, sha256_of, to_csv
 
 Rows = Sequence[Mapping[str, str | float]]
 
-#: How far a score may lie from the recorded one on another processor or with other libraries, by the unit of its metric.
-#: Sums in another order move the output of a float32 network by about 1e-6 of water, rms (d); a PSNR at an error of e,
-#: rms, moves by at most 8.7 d / e dB, 1e-3 dB at e = 10 HU, and an RMSE by d. Measured: docs/reliability.md.
-HAIR = {"dB": 1e-3, "HU": 1e-2, "": 1e-5}
+#: How far a score may lie from the recorded one on another processor or with other libraries, by the metric's unit.
+#: Sums in another order move the output of a float32 network by d, about 1e-6 of water (1e-3 HU) rms. That moves an RMSE
+#: by d at most and a PSNR by 8.7 d / RMSE dB at most, here by far less, as d knows nothing of the error; printed are 1e-2.
+#: Measured: 3e-7 dB, 2e-8 SSIM, 2e-6 HU (docs/reliability.md).
+HAIR = {"dB": 1e-4, "": 1e-5, "HU": 1e-3}
 OF_VALUE = 1e-4  # of the recorded value, for every other unit
-#: Where products have 11 bits instead of 24 (TF32 on a GPU, half precision); d is then about 1e-4.
-COARSE = 50.0
+#: Times so much where products have 8 to 11 bits instead of 24: half precision, and TF32 on a GPU. Measured in bfloat16:
+#: 4e-3 dB, 9e-4 SSIM, 2e-2 HU.
+COARSE = 100.0
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,16 @@ def scored_in(record: Record, metric: str) -> dict[str, Any]:
 def _others(record: Record, metric: str, present: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what of the present environment may move the last bits of a score, in words; empty: nothing."""
     then, now = environment.deciding(scored_in(record, metric)), environment.deciding(present)
-    words = [f"{key} {then[key]}, now {now[key]}" for key in then if key in now and then[key] != now[key]]
+    words = [
+        f"{key} {then.get(key, 'not stated')}, now {now.get(key, 'not stated')}"
+        for key in dict.fromkeys((*then, *now))
+        if then.get(key) != now.get(key)
+    ]
     return tuple(words or ([f"a {now['device']} sums in any order"] if _is_gpu(now) else []))
 
 
 def _is_gpu(described: Mapping[str, Any]) -> bool:
-    return described.get("device", "CPU") != "CPU"
+    return bool(described.get("device", "CPU") != "CPU")
 
 
 def _hair(record: Record, unit: str, present: Mapping[str, Any]) -> float | None:
@@ -158,7 +164,7 @@ def _words(slices: int, metrics: Sequence[tuple[str, float, tuple[str, ...]]]) -
     """Return what was compared and how far it is equal."""
     head = f"{slices} slices x {len(metrics)} scores"
     others = list(dict.fromkeys(other for _, _, each in metrics for other in each))
-    if not others:
-        return f"{head} equal to the last bit"
+    if not any(value for _, value, _ in metrics):
+        return "; ".join((f"{head} equal to the last bit", *others))
     largest = ", ".join(f"{metric} {value:.1g}" for metric, value, _ in metrics)
     return f"{head} equal within a hair (largest difference: {largest}); {'; '.join(others)}"
