@@ -21,13 +21,13 @@ from bench.records.store import TEXT_COLUMNS, CellStore, sha256_of, to_csv
 Rows = Sequence[Mapping[str, str | float]]
 
 #: How far a score may lie from the recorded one on another processor or with other libraries, by the metric's unit.
-#: Sums in another order move the output of a float32 network by d, about 1e-6 of water (1e-3 HU) rms. That moves an RMSE
-#: by d at most and a PSNR by 8.7 d / RMSE dB at most, here by far less, as d knows nothing of the error; printed are 1e-2.
+#: Sums in another order move the output of a float32 network by d, about 1e-6 of water (1e-3 HU) rms. That moves an
+#: RMSE by d at most, and a PSNR by 8.7 d / RMSE dB at most; in truth by far less, since d knows nothing of the error.
 #: Measured: 3e-7 dB, 2e-8 SSIM, 2e-6 HU (docs/reliability.md).
 HAIR = {"dB": 1e-4, "": 1e-5, "HU": 1e-3}
 OF_VALUE = 1e-4  # of the recorded value, for every other unit
-#: Times so much where products have 8 to 11 bits instead of 24: half precision, and TF32 on a GPU. Measured in bfloat16:
-#: 4e-3 dB, 9e-4 SSIM, 2e-2 HU.
+#: Times so much where products have 8 to 11 bits instead of 24: half precision, and TF32 on a GPU. Measured in
+#: bfloat16: 4e-3 dB, 9e-4 SSIM, 2e-2 HU.
 COARSE = 100.0
 
 

@@ -102,7 +102,9 @@ def test_the_machines_of_a_later_scoring_are_held_against_each_other() -> None:
 def write(folder: Path, record: Record, **scores: list[float]) -> CellStore:
     store = CellStore(folder)
     names = [("P1", "a"), ("P1", "b")]
-    store.write_scores(records_factory.scores(names, **{**dict.fromkeys(tiny.FOUR, [1.0, 2.0]), **scores}))
+    store.write_scores(
+        records_factory.scores(names, **{**{metric: [1.0, 2.0] for metric in tiny.FOUR}, **scores})
+    )
     store.write_record(record)
     return store
 
