@@ -7,11 +7,15 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("numpy", "numba", "keras", "tensorflow", "jax", "pydicom")
+BACKENDS = ("keras", "tensorflow", "jax")
+#: What of a description moves no bit of a number; where it runs without a network, nor do backend and threads.
+IDLE = ("python", "platform", "cores", "commit", "dirty", "pydicom")
 GIT_SECONDS = 10
 
 
@@ -26,6 +30,15 @@ def describe() -> dict[str, Any]:
         **({"instructions": simd} if (simd := instructions()) else {}),
         **_own_commit(),
     }
+
+
+def deciding(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a description decides the last bits of a number: processor, C library, threads, versions."""
+    backend = described.get("backend")
+    idle = {*IDLE, *BACKENDS, "threads"} if backend is None else {*IDLE, *BACKENDS} - {"keras", backend}
+    kept = {key: value for key, value in described.items() if key not in (*idle, "instructions")}
+    sets = {f"instructions.{name}": value for name, value in described.get("instructions", {}).items()}
+    return {**kept, **sets, "C library": str(described.get("platform", "")).partition("-with-")[2]}
 
 
 def version(name: str) -> str | None:
@@ -62,7 +75,7 @@ def instructions() -> dict[str, str]:
     """Return the vector instructions that numerical libraries use, by library; only of those that are loaded.
 
     ``numpy``: the features of its own list that this processor has and that are not switched off; ``numba``: the
-    processor it compiles for; ``onednn``: the highest set it may use, where that is limited.
+    processor it compiles for; ``onednn``: the highest set it may use, where that is limited, or ``off``.
     """
     by_library = {}
     core = sys.modules.get("numpy._core._multiarray_umath")
@@ -73,6 +86,8 @@ def instructions() -> dict[str, str]:
         by_library["numba"] = numba.config.CPU_NAME or sys.modules["llvmlite.binding"].get_host_cpu_name()
     if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
         by_library["onednn"] = limit
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        by_library["onednn"] = "off"
     return by_library
 
 

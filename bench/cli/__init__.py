@@ -26,6 +26,7 @@ from bench.cli.console import (
     show,
 )
 from bench.cli.data import data
+from bench.cli.explain import explain
 from bench.cli.options import (
     File,
     budget,
@@ -38,6 +39,7 @@ from bench.cli.options import (
     reports_option,
     runs_option,
 )
+from bench.cli.replay import replay
 from bench.cli.speed import speed
 from bench.cli.translate import translate
 from bench.errors import BenchError
@@ -283,9 +285,8 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     leave(SOME_FAILED if differences else DONE)
 
 
-cli.add_command(data)
-cli.add_command(speed)
-cli.add_command(translate)
+for command in (data, explain, replay, speed, translate):
+    cli.add_command(command)
 
 
 class Interrupted(BaseException):

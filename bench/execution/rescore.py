@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from bench import atomic, report
 from bench.data.pairs import pairs
@@ -13,7 +14,7 @@ from bench.events import CellEnded, Event, Message
 from bench.execution import runner
 from bench.execution.executor import executor_of
 from bench.execution.resolve import Request, ResolvedRun, resolve
-from bench.execution.task import NetworkCheck
+from bench.execution.task import NetworkCheck, Task
 from bench.plan.cells import Cell, PlannedCell
 from bench.records.rescoring import is_newer, outdated
 
@@ -29,11 +30,12 @@ def run(request: Request) -> Generator[Event, None, int]:
     with atomic.lock(resolved.store.root / ".lock"):
         todo, obstacles = _triage(resolved)
         current = len(resolved.chosen) - len(todo) - len(obstacles)
-        obstacles |= yield from _build_pairs(resolved, todo)
+        obstacles |= yield from build_pairs(resolved, todo)
         for cell, reason in obstacles.items():
             yield Message(f"{cell} cannot be scored again: {reason}")
         todo = [cell for cell in todo if cell.id not in obstacles]
-        failed = (yield from _score(resolved, todo)) if todo else 0
+        tasks = [replace(runner.task_of(resolved, cell), rescore=True) for cell in todo]
+        failed = (yield from score(request, tasks, resolved.store.log)) if tasks else 0
         for path in report.write(resolved.store, request.reports / request.profile):
             yield Message(f"wrote {path}")
     bad = len(obstacles) + failed
@@ -89,7 +91,7 @@ def _difference(earlier: Cell, cell: Cell) -> str:
     return ", ".join([*versions, *code]) or "other settings"
 
 
-def _build_pairs(
+def build_pairs(
     resolved: ResolvedRun, cells: Iterable[PlannedCell]
 ) -> Generator[Event, None, dict[str, str]]:
     """Build the pairs of the cells where they are absent; return by its id why a cell has none."""
@@ -103,12 +105,11 @@ def _build_pairs(
     return {}
 
 
-def _score(resolved: ResolvedRun, cells: Sequence[PlannedCell]) -> Generator[Event, None, int]:
-    """Score the cells in the processes of an executor; return how many could not be."""
-    request, failed = resolved.request, 0
+def score(request: Request, tasks: Sequence[Task], log: Path) -> Generator[Event, None, int]:
+    """Score cells in the processes of an executor; return how many could not be. ``log`` takes what is no cell's."""
+    failed = 0
     with executor_of(request.executor)(request.machine) as executor:
-        tasks = [replace(runner.task_of(resolved, cell), rescore=True) for cell in cells]
-        executor.begin(NetworkCheck((), resolved.store.log), [task.threads for task in tasks if task.network])
+        executor.begin(NetworkCheck((), log), [task.threads for task in tasks if task.network])
         yield from executor.faults()
         for event in executor.run(tasks):
             failed += isinstance(event, CellEnded) and event.status != "finished"

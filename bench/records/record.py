@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from bench.errors import BenchError
 from bench.plan.cells import Cell
 
 RECORD_SCHEMA = 4
+SEAL = "seal"
 _AGAIN = "delete its folder and run again"
 Status = Literal["finished", "failed", "diverged"]
 Restart = Literal["", "best", "next_seed"]
@@ -78,11 +80,27 @@ class Record(Frozen):
     configuration: dict[
         str, YamlFile
     ] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
+    files: dict[str, str] = {}  # of a finished cell: scores.csv and history.csv -> SHA-256
 
 
 def dumps(record: Record) -> str:
-    """Return the record as JSON text."""
-    return json.dumps(record.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False) + "\n"
+    """Return the record as JSON text, whose last key, ``seal``, is the SHA-256 of the text before it.
+
+    The seal stands in the record itself, so that there is no moment in which one is there without the other.
+    """
+    text = json.dumps(record.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False)
+    return _sealed(text.removesuffix("\n}"))
+
+
+def _sealed(text: str) -> str:
+    return f'{text},\n  "{SEAL}": "{hashlib.sha256(text.encode()).hexdigest()}"\n}}\n'
+
+
+def is_intact(text: str) -> bool | None:
+    """Return whether the JSON text of a record is, to the byte, as ``dumps`` wrote it; None: it has no seal."""
+    if SEAL not in json.loads(text):
+        return None
+    return text == _sealed(text.rpartition(f',\n  "{SEAL}"')[0])
 
 
 def loads(text: str, file: str = "record.json") -> Record:
@@ -90,6 +108,7 @@ def loads(text: str, file: str = "record.json") -> Record:
     try:
         value = json.loads(text)
         version = value["schema_version"]
+        value.pop(SEAL, None)
     except (ValueError, TypeError, KeyError) as error:
         raise BenchError(f"not a record ({error})", file=file, remedy=_AGAIN) from None
     if type(version) is not int or version < 1:

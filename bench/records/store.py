@@ -89,12 +89,18 @@ class CellStore:
 
     def record_sha256(self) -> str:
         """Return the SHA-256 of ``record.json``; empty where the cell has not ended."""
-        return _sha256(self.folder / "record.json")
+        return sha256_of(self.folder / "record.json")
 
     def write_record(self, value: Record) -> None:
-        """Write the record: from here on the cell has ended."""
-        atomic.write_text(self.folder / "record.json", record.dumps(value))
+        """Write the record, sealed together with scores and history: from here on the cell has ended."""
+        atomic.write_text(self.folder / "record.json", record.dumps(self._with_files(value)))
         atomic.remove(self._attempts)
+
+    def _with_files(self, value: Record) -> Record:
+        """Return the record of a finished cell with the SHA-256 of its scores and its history."""
+        files = {"scores.csv": self.scores_path(value), "history.csv": self.history}
+        hashes = {name: sha256_of(path) for name, path in files.items() if value.status == "finished"}
+        return value.model_copy(update={"files": {name: one for name, one in hashes.items() if one}})
 
     @property
     def _attempts(self) -> Path:
@@ -120,13 +126,17 @@ class CellStore:
 
     def write_scores(self, rows: Iterable[Row]) -> None:
         """Write one row per test slice: patient, slice, then raw scores by metric id."""
-        atomic.write_text(self.folder / "scores.csv", _to_csv(rows))
+        atomic.write_text(self.folder / "scores.csv", to_csv(rows))
 
     def read_scores(self, of: Record | None = None) -> list[dict[str, str | float]]:
         """Return the rows of ``scores.csv``, those of the record ``of``; an empty list where there is none."""
-        if of is not None and of.rescored and _sha256(self._coming) == of.rescored[-1].scores_sha256:
-            return _from_csv(self._coming)  # the process ended before they took their place
-        return _from_csv(self.folder / "scores.csv")
+        return _from_csv(self.scores_path(of))
+
+    def scores_path(self, of: Record | None = None) -> Path:
+        """Return the file of the scores that belong to the record ``of``."""
+        if of is not None and of.rescored and sha256_of(self._coming) == of.rescored[-1].scores_sha256:
+            return self._coming  # the process ended before they took their place
+        return self.folder / "scores.csv"
 
     @property
     def _coming(self) -> Path:
@@ -139,22 +149,22 @@ class CellStore:
         another file until then and take the place of ``scores.csv`` after it, so whatever ends the process in between,
         the scores that are read are those of the record that is read.
         """
-        atomic.write_text(self._coming, _to_csv(rows))
-        note = note.model_copy(update={"scores_sha256": _sha256(self._coming)})
-        value = value.model_copy(update={"rescored": (*value.rescored, note)})
+        atomic.write_text(self._coming, to_csv(rows))
+        note = note.model_copy(update={"scores_sha256": sha256_of(self._coming)})
+        value = self._with_files(value.model_copy(update={"rescored": (*value.rescored, note)}))
         self.write_record(value)
         self.settle(value)
         return value
 
     def settle(self, value: Record) -> None:
         """Let scores that an ended process has left beside their record take their place; remove what has no record."""
-        if value.rescored and _sha256(self._coming) == value.rescored[-1].scores_sha256:
+        if value.rescored and sha256_of(self._coming) == value.rescored[-1].scores_sha256:
             self._coming.replace(self.folder / "scores.csv")
         atomic.remove(self._coming)
 
     def write_history(self, rows: Iterable[Row]) -> None:
         """Write one row per epoch: epoch, updates, loss, validation scores, learning rate, seconds."""
-        atomic.write_text(self.history, _to_csv(rows))
+        atomic.write_text(self.history, to_csv(rows))
 
     def write_log(self, text: str) -> None:
         """Add a line with the time to the log."""
@@ -167,7 +177,7 @@ class CellStore:
 
     def weights_sha256(self) -> str:
         """Return the SHA-256 of ``weights.npz``; empty where there is none."""
-        return _sha256(self.weights)
+        return sha256_of(self.weights)
 
     def write_weights(self, paths: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
         """Write a network's arrays in its own order, each under its index and its path in the network.
@@ -330,7 +340,7 @@ def _scores(folder: CellStore, ended: Record) -> list[dict[str, str | float]]:
     return rows
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file; empty where there is none."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -338,7 +348,8 @@ def _sha256(path: Path) -> str:
         return ""
 
 
-def _to_csv(rows: Iterable[Row]) -> str:
+def to_csv(rows: Iterable[Row]) -> str:
+    """Return rows as CSV text under their keys; a float reads back to the very same value."""
     rows = list(rows)
     columns = list(rows[0]) if rows else []
     values = (

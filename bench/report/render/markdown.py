@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from bench.report.format import one_line
 from bench.report.render.entry import Markup
@@ -21,6 +22,11 @@ def render(table: Table) -> str:
     for grid in table.provenance:
         blocks += _grid(grid, "###")
     return "\n\n".join(blocks) + "\n"
+
+
+def body(grid: Grid) -> str:
+    """Return one table of the report with what stands below it, without title and lead."""
+    return "\n\n".join(_grid(replace(grid, lead=""), "")[1:])
 
 
 def escape(text: str) -> str:
