@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.claim import claim
 from bench.cli.console import (
     BAD_INPUT,
     DONE,
@@ -282,6 +283,7 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     leave(SOME_FAILED if differences else DONE)
 
 
+cli.add_command(claim)
 cli.add_command(data)
 cli.add_command(speed)
 

@@ -105,8 +105,12 @@ def _of_metric(
     planned = [model for model in (table[0].groups if table else ()) if model != INPUT]
     compared = comparisons.standings(places, planned, metric)
     return {
-        row.condition: Claim(models, _count(row, models, metric), _trained(row, models), *verdicts, *standing)
-        for row, models, *verdicts, standing in zip(table, ranked, weights, method, compared, strict=True)
+        row.condition: Claim(
+            models, _count(row, models, metric), _trained(row, models), of_weights, of_method, *standing
+        )
+        for row, models, of_weights, of_method, standing in zip(
+            table, ranked, weights, method, compared, strict=True
+        )
     }
 
 

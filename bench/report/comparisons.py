@@ -85,13 +85,14 @@ def standings(rows: Sequence[Placed], planned: Sequence[str], metric: str) -> li
             raw[block] = statistics.t_test(gaps(row.scores))
             raw_same[block] = statistics.equivalence_test(gaps(row.scores), MARGINS[metric])
     p, same = corrected(raw), corrected(raw_same)
-    best, claimed = np.array([places[:1] or [0] for places in where], int), [[row.claimed] for row in rows]
-    told = apart(p, best[:, 0], np.array(claimed, bool)[:, 0]) if rows else p
+    best = np.array([places[0] if places else 0 for places in where], np.intp)
+    claimed = np.array([row.claimed for row in rows], np.bool_)
+    told = apart(p, best, claimed)
     level = SIGNIFICANT / max(1, len(rows) * math.comb(len(planned), 2))
     standing = []
-    for row, places, *matrices in zip(rows, where, p, same, told, strict=True):
-        ranked = [matrix[np.ix_(places, places)] for matrix in matrices]
-        standing.append(_standing(row, *ranked, level, metric))
+    for at, (row, places) in enumerate(zip(rows, where, strict=True)):
+        ranked = np.ix_([at], places, places)
+        standing.append(_standing(row, p[ranked][0], same[ranked][0], told[ranked][0], level, metric))
     return standing
 
 
@@ -198,30 +199,3 @@ def firsts(scores: Floats, *names: str) -> Floats:
     means = drawn @ (scores - scores.mean(axis=0)).T  # what patients share has no part in the order
     first = means >= means.max(axis=1, keepdims=True) - 1e-12 * np.abs(scores).max()
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two networks over the patients of one row: their deviations, their correlation, and that of the difference."""
-
-    sd_first: float
-    sd_second: float
-    correlation: float
-    sd_difference: float
-
-
-def pairs(scores: Sequence[Floats]) -> list[Pair]:
-    """Return each two networks of a row, (networks, patients); none below three patients.
-
-    A pair of which one network has the same score for all patients has no correlation and is left out.
-    """
-    found = []
-    for at, first in enumerate(scores):
-        for second in scores[at + 1 :]:
-            if len(first) < 3 or not np.ptp(first) or not np.ptp(second):
-                continue
-            deviations = (float(np.std(one, ddof=1)) for one in (first, second, first - second))
-            sd_first, sd_second, sd_difference = deviations
-            correlation = float(np.corrcoef(first, second)[0, 1])
-            found.append(Pair(sd_first, sd_second, correlation, sd_difference))
-    return found

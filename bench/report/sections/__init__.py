@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.sections import cost, gain, leads, provenance, published, scores, spread, unscored
+from bench.report.sections import cost, gain, leads, provenance, published, scores, spread, ties, unscored
 from bench.report.values import Grid
 
 Section = Callable[[Scoreboard], Grid | None]  # None: nothing to show in this run
@@ -15,6 +15,7 @@ SECTIONS: tuple[Section, ...] = (
     scores.further,
     spread.grid,
     leads.grid,
+    ties.grid,
     cost.grid,
     published.grid,
 )
