@@ -92,14 +92,13 @@ def _of_metric(
     weights, method = (_verdicts(groups, reasons, metric, sign, sample) for sample in (_patients, _trainings))
     places = [
         Placed(
-            row.condition,
             models,
             None if obstacle else _over_patients(of_row, metric) * sign,
             tested=not reason,
             claimed=verdict.claimed,
         )
-        for row, models, of_row, obstacle, reason, verdict in zip(
-            table, ranked, groups, obstacles, reasons, weights, strict=True
+        for models, of_row, obstacle, reason, verdict in zip(
+            ranked, groups, obstacles, reasons, weights, strict=True
         )
     ]
     planned = [model for model in (table[0].groups if table else ()) if model != INPUT]

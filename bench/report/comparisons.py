@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -50,6 +51,11 @@ class Comparison:
     p_same: float | None = None
     smallest: float | None = None
 
+    @property
+    def within(self) -> bool:
+        """Whether they differ by less than the margin, also where the best is better."""
+        return self.p_same is not None and self.p_same <= SIGNIFICANT
+
 
 class Standing(NamedTuple):
     """What the networks of one row are to each other: fields of a ``Claim``, which tells what they mean."""
@@ -67,7 +73,6 @@ class Placed:
     ``claimed``: the best is claimed to be better than every other network.
     """
 
-    condition: str
     networks: tuple[str, ...]
     scores: Floats | None
     tested: bool
@@ -92,11 +97,11 @@ def standings(rows: Sequence[Placed], planned: Sequence[str], metric: str) -> li
     standing = []
     for at, (row, places) in enumerate(zip(rows, where, strict=True)):
         ranked = np.ix_([at], places, places)
-        standing.append(_standing(row, p[ranked][0], same[ranked][0], told[ranked][0], level, metric))
+        standing.append(_standing(row, p[ranked][0], same[ranked][0], told[ranked][0], level))
     return standing
 
 
-def _standing(row: Placed, p: Floats, same: Floats, told: Truths, level: float, metric: str) -> Standing:
+def _standing(row: Placed, p: Floats, same: Floats, told: Truths, level: float) -> Standing:
     """Return what the networks of one row are to each other; the matrices are in their order."""
     if row.scores is None:
         return Standing(tuple(Comparison(network, "open") for network in row.networks[1:]))
@@ -117,7 +122,7 @@ def _standing(row: Placed, p: Floats, same: Floats, told: Truths, level: float, 
         )
     if not row.tested:
         return Standing(tuple(against))
-    first = firsts(row.scores, row.condition, metric)
+    first = firsts(row.scores)
     return Standing(
         tuple(against),
         dict(zip(row.networks, letters(told), strict=True)),
@@ -188,14 +193,21 @@ def _letter(at: int) -> str:
     return chr(ord("a") + at) if at < 26 else f"({at + 1})"
 
 
-def firsts(scores: Floats, *names: str) -> Floats:
+def firsts(scores: Floats) -> Floats:
     """Return the share of resamples of the patients in which each network is first, of scores (networks, patients).
 
     Higher scores are better; networks that are first together share. How stable the first place is, with these
-    patients; no probability that a network is the best. ``names`` seed the draws.
+    patients; no probability that a network is the best.
     """
-    count = scores.shape[-1]
-    drawn = seeds.generator("first", *names).multinomial(count, np.full(count, 1 / count), DRAWS)
-    means = drawn @ (scores - scores.mean(axis=0)).T  # what patients share has no part in the order
+    means = (
+        _resamples(scores.shape[-1]) @ (scores - scores.mean(axis=0)).T
+    )  # what patients share changes no order
     first = means >= means.max(axis=1, keepdims=True) - 1e-12 * np.abs(scores).max()
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
+
+
+@lru_cache
+def _resamples(patients: int) -> Floats:
+    """Return how often each patient is drawn in each resample, as shares: the same resamples for every row."""
+    drawn = seeds.generator("resamples").multinomial(patients, np.full(patients, 1 / patients), DRAWS)
+    return np.asarray(drawn / patients)

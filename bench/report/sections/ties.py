@@ -51,7 +51,8 @@ def _cell(board: Scoreboard, row: Row, metric: str, claim: Claim, model: str) ->
     parts = [verdicts.marked(board, row, model, metric, _gap(board, metric, found))]
     if claim.letters:
         parts += [Part(claim.letters[model]), Part(f"{claim.first[model]:.0%}")]
-    return Entry(tuple(parts))
+    small = found is not None and found.outcome == "better" and found.within
+    return Entry(tuple(parts), detail="within the margin" if small else "")
 
 
 def _gap(board: Scoreboard, metric: str, found: Comparison | None) -> str:
