@@ -46,7 +46,7 @@ def _not_told(board: Scoreboard, decided: list[Claim]) -> Iterator[str]:
     for reason, count in reasons.items():
         yield f"{words.count(count, 'row')} cannot be told {reason}"
     if missing := len(board.rows) - len(decided):
-        yield f"{words.count(missing, 'row')} cannot be judged yet" if rest or same else f"{missing} open"
+        yield f"{words.count(missing, 'row')} {'has' if missing == 1 else 'have'} no winner"
 
 
 def _reason(board: Scoreboard, claim: Claim) -> str:

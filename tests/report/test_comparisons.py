@@ -154,7 +154,7 @@ def test_marks_of_each_format(bench: Any, scores: Any) -> None:
     line = next(line for line in text.splitlines() if line.startswith("| 60 views"))
     cells = [cell.strip().split(" / ")[0] for cell in line.split("|")[3:6]]
     assert cells == ["**31.50**", "**31.50**", "31.44?"]  # equal as printed: both bold
-    assert "Behind a number: ? not told from the best." in text
+    assert "Behind a number: ? cannot be told from the best." in text
     ties = next(grid for grid in made.grids if grid.name == "ties")
     parts = [entry.parts for entry in ties.rows[0][2:5]]
     assert [(part[0].text, part[0].best, part[0].tied) for part in parts] == [
@@ -200,6 +200,26 @@ def test_too_few_patients_are_open_and_say_so(bench: Any, scores: Any) -> None:
     ties = next(grid for grid in table.build(plan, run.read_all(plan)).grids if grid.name == "ties")
     assert ties.rows[0][-1].parts[0].text == "3 patients, fewer than four"
     assert verdicts.sentence(board).endswith("1 row cannot be told with 3 patients.")
+
+
+def test_the_sentence_counts_every_row_and_says_what_hinders(bench: Any, scores: Any) -> None:
+    bench.conditions, bench.models = {name: name for name in "abcd"}, {"x": "X", "y": "Y"}
+    for condition, far in (("a", 1.0), ("b", 1.0), ("c", -1.0)):
+        bench.add("x", condition, scores([30.0 + i for i in range(4)], slices=FOUR))
+        bench.add("y", condition, scores([30.0 + i - far * GAPS["far"][i] for i in range(4)], slices=FOUR))
+    bench.add("x", "d", status="failed")
+    run = bench.save()
+    plan = run.read_plan()
+    assert verdicts.sentence(scoreboard(plan, run.read_all(plan))) == (
+        "X leads in 2 of 4 rows by PSNR and is significantly better than every other network in 2; "
+        "Y leads in 1 and is significantly better than every other network in 1; 1 row has no winner."
+    )
+    bench.leaky = "cut by hand"
+    run = bench.save()
+    plan = run.read_plan()
+    assert verdicts.sentence(scoreboard(plan, run.read_all(plan))) == (
+        "X leads in 2 of 4 rows by PSNR; Y leads in 1; 3 rows cannot be told with a leaky split; 1 row has no winner."
+    )
 
 
 def test_nothing_finished_is_one_sentence(bench: Any) -> None:

@@ -40,7 +40,7 @@ class Markup:
         told = {
             f"{self.claimed} significantly better than every other network": any(p.claimed for p in parts),
             f"{self.same} the same as the best within the margin": any(p.tied == "same" for p in parts),
-            f"{self.open} not told from the best": any(p.tied == "open" for p in parts),
+            f"{self.open} cannot be told from the best": any(p.tied == "open" for p in parts),
         }
         texts = "; ".join(text for text, there in told.items() if there)
         return (f"Behind a number: {texts}.",) if texts else ()
