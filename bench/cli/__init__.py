@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.claim import claim
 from bench.cli.console import (
     BAD_INPUT,
     DONE,
@@ -285,7 +286,7 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     leave(SOME_FAILED if differences else DONE)
 
 
-for command in (data, explain, replay, speed, translate):
+for command in (claim, data, explain, replay, speed, translate):
     cli.add_command(command)
 
 

@@ -3,21 +3,24 @@
 *These weights are better* is a sentence about the very networks that were trained: the patients are the sample.
 *This method is better* is one about training anew: seeds, or folds, are a sample too. Each sentence is tested
 against every other network that has finished, and corrected by Holm over the rows of the table, for each metric.
+What holds of the best network against each single other one, these weights: ``comparisons``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench import words
+from bench.config.schema import INPUT
 from bench.metrics import PSNR, SSIM
-from bench.report import attempts, rows, statistics, winners
+from bench.report import attempts, comparisons, rows, statistics, winners
 from bench.report.cells import Group
+from bench.report.comparisons import Comparison, Outcome, Placed
 from bench.report.rows import Definitions, Row
 from bench.report.slices import means
 from bench.report.statistics import FEWEST_PATIENTS, FEWEST_TRAININGS, SIGNIFICANT, Floats
@@ -38,13 +41,25 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Claim:
-    """One row and metric: the networks best first, ``patients`` and ``trainings`` that the sentences rest on."""
+    """One row and metric: the networks best first, ``patients`` and ``trainings`` that the sentences rest on.
+
+    ``against`` holds the best against each other network, in the order of ``ranked``. ``letters`` are those of each
+    network: two that share one are not told apart; ``first`` the share of resamples of the patients in which each
+    has the best mean. Both are empty where nothing is tested.
+    """
 
     ranked: tuple[str, ...]
     patients: int
     trainings: str
     weights: Verdict
     method: Verdict
+    against: tuple[Comparison, ...] = ()
+    letters: Mapping[str, str] = field(default_factory=dict)
+    first: Mapping[str, float] = field(default_factory=dict)
+
+    def outcome(self, model: str) -> Outcome | None:
+        """What is said of the best network against ``model``; None of the best itself and outside of the ranking."""
+        return next((one.outcome for one in self.against if one.model == model), None)
 
 
 Claims = Mapping[str, Mapping[str, Claim]]  # metric -> condition -> claim
@@ -69,35 +84,59 @@ def _of_metric(
     The family of Holm's correction is every row of the table, also one without a test (p = 1): a claim made while
     cells are missing does not vanish because others come.
     """
+    sign = winners.sign(definition)
     ranked = [tuple(winners.ranking(row, metric, definition)) for row in table]
-    verdicts: list[list[Verdict]] = []
-    for sample in (_patients, _trainings):
-        raw = []
-        for row, models in zip(table, ranked, strict=True):
-            groups = [row.groups[model] for model in models]
-            reason = _reason(row, groups, metric, hindrance)
-            raw.append((None, reason) if reason else _p(groups, metric, winners.sign(definition), sample))
-        adjusted = statistics.holm(np.array([np.nan if p is None else p for p, _ in raw]))
-        verdicts.append(
-            [
-                Verdict(None if p is None else float(holm), reason)
-                for (p, reason), holm in zip(raw, adjusted, strict=True)
-            ]
+    groups = [[row.groups[model] for model in models] for row, models in zip(table, ranked, strict=True)]
+    obstacles = [_obstacle(row, of_row, hindrance) for row, of_row in zip(table, groups, strict=True)]
+    reasons = [why or _too_few(of_row, metric) for why, of_row in zip(obstacles, groups, strict=True)]
+    weights, method = (_verdicts(groups, reasons, metric, sign, sample) for sample in (_patients, _trainings))
+    places = [
+        Placed(
+            models,
+            None if obstacle else _over_patients(of_row, metric) * sign,
+            tested=not reason,
+            claimed=verdict.claimed,
         )
+        for models, of_row, obstacle, reason, verdict in zip(
+            ranked, groups, obstacles, reasons, weights, strict=True
+        )
+    ]
+    planned = [model for model in (table[0].groups if table else ()) if model != INPUT]
+    compared = comparisons.standings(places, planned, metric)
     return {
-        row.condition: Claim(models, _count(row, models, metric), _trained(row, models), weights, method)
-        for row, models, weights, method in zip(table, ranked, *verdicts, strict=True)
+        row.condition: Claim(
+            models, _count(row, models, metric), _trained(row, models), of_weights, of_method, *standing
+        )
+        for row, models, of_weights, of_method, standing in zip(
+            table, ranked, weights, method, compared, strict=True
+        )
     }
 
 
-def _reason(row: Row, groups: Sequence[Group], metric: str, hindrance: str) -> str:
-    """Return why neither sentence can be tested; empty where the weights' can."""
+def _verdicts(
+    groups: Sequence[Sequence[Group]], reasons: Sequence[str], metric: str, sign: float, sample: Sample
+) -> list[Verdict]:
+    """Return one of the two sentences for each row; ``reasons`` say why a row has none."""
+    raw = [
+        (None, reason) if reason else _p(of_row, metric, sign, sample)
+        for of_row, reason in zip(groups, reasons, strict=True)
+    ]
+    adjusted = statistics.holm(np.array([np.nan if p is None else p for p, _ in raw]))
+    return [
+        Verdict(None if p is None else float(holm), reason)
+        for (p, reason), holm in zip(raw, adjusted, strict=True)
+    ]
+
+
+def _obstacle(row: Row, groups: Sequence[Group], hindrance: str) -> str:
+    """Return why networks cannot be held against each other patient by patient; empty where they can."""
     if not row.comparable:
         return "the cells of this row are not comparable"
-    if len(groups) < 2:
-        return "fewer than two networks have finished"
-    if hindrance:
-        return hindrance
+    return hindrance if len(groups) > 1 else "fewer than two networks have finished"
+
+
+def _too_few(groups: Sequence[Group], metric: str) -> str:
+    """Return that the patients are too few for either sentence; empty where they are enough for the weights'."""
     count = len(groups[0].patients(metric))
     return f"{words.count(count, 'patient')}, fewer than four" if count < FEWEST_PATIENTS else ""
 
@@ -128,8 +167,13 @@ def _p(groups: Sequence[Group], metric: str, sign: float, sample: Sample) -> tup
 
 
 def _patients(groups: Sequence[Group], metric: str) -> tuple[Floats | None, statistics.Test, str]:
+    """Return (networks, patients) for the claim on the weights."""
+    return _over_patients(groups, metric), statistics.t_test, ""
+
+
+def _over_patients(groups: Sequence[Group], metric: str) -> Floats:
     """Return (networks, patients): means over the seeds of the given weights."""
-    return _paired([pd.Series(group.patients(metric)) for group in groups]), statistics.t_test, ""
+    return _paired([pd.Series(group.patients(metric)) for group in groups])
 
 
 def _trainings(groups: Sequence[Group], metric: str) -> tuple[Floats | None, statistics.Test, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -20,22 +21,28 @@ POWER = 0.8
 ASSUMED_DB = 0.1
 
 
-def smallest_difference(patients: int, sd: float) -> float:
-    """Return the mean difference that a two-sided paired t test at 0.05 finds in 80 % of samples of ``patients``.
+def smallest_difference(patients: int, sd: float, level: float = SIGNIFICANT) -> float:
+    """Return the mean difference that a two-sided paired t test at ``level`` finds in 80 % of samples of ``patients``.
 
     ``sd`` is the standard deviation of the paired differences over patients, in the unit of the result. The power is
-    that of the noncentral t distribution (Cohen 1988, Statistical Power Analysis, chapter 2); one comparison, before
-    Holm's correction for several rows.
+    that of the noncentral t distribution (Cohen 1988, Statistical Power Analysis, chapter 2). At 0.05 it is that of one
+    comparison alone; for one of several, ``level`` is 0.05 by their number.
 
     Raises:
         ValueError: fewer than two patients.
     """
     if patients < 2:
         raise ValueError("a paired test needs two patients")
+    return _shift(patients, level) * sd / math.sqrt(patients)
+
+
+@lru_cache
+def _shift(patients: int, level: float) -> float:
+    """Return the noncentrality at which the test has its power: the mean in standard errors."""
     from scipy import optimize, special
 
     freedom = patients - 1
-    critical = float(special.stdtrit(freedom, 1 - SIGNIFICANT / 2))
+    critical = float(special.stdtrit(freedom, 1 - level / 2))
 
     def lacking(shift: float) -> float:
         found = 1 - special.nctdtr(freedom, shift, critical)
@@ -45,7 +52,7 @@ def smallest_difference(patients: int, sd: float) -> float:
     most = 1.0
     while lacking(most) < 0:
         most *= 2
-    return float(optimize.brentq(lacking, 0.0, most)) * sd / math.sqrt(patients)
+    return float(optimize.brentq(lacking, 0.0, most))
 
 
 def paired_deviation(results: Iterable[Result]) -> tuple[float, int] | None:

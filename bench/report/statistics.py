@@ -137,6 +137,21 @@ def t_test(differences: Floats) -> Floats:
     return np.where(flat[..., 0], np.nan, stats.ttest_1samp(filled, 0.0, axis=-1).pvalue)
 
 
+def equivalence_test(differences: Floats, margin: float) -> Floats:
+    """Return the p that the mean over the last axis lies outside of -margin to margin: two one-sided t tests.
+
+    It is the larger of their two p, and at most 0.05 exactly where the 90 % t interval lies within the margin
+    (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15, 657-680). NaN where nothing varies;
+    0 where all differences are zero, as of a network that was entered twice.
+    """
+    from scipy import stats
+
+    count, flat = differences.shape[-1], _flat(differences)
+    error = np.where(flat, 1.0, differences.std(axis=-1, ddof=1) / math.sqrt(count))
+    p = stats.t.sf((margin - np.abs(differences.mean(axis=-1))) / error, count - 1)
+    return np.where(flat, np.where((differences == 0).all(axis=-1), 0.0, np.nan), p)
+
+
 def crossed_test(differences: Floats) -> Floats:
     """Return the two-sided p that the mean is zero where both seeds and patients are a sample: (..., seeds, patients).
 

@@ -220,7 +220,7 @@ def test_a_network_that_returns_its_input_is_marked_in_every_format(
     bench.add("dncnn", "sv60", scores([26.0, 25.0, 28.0, 27.0]))
     bench.add("ddnet", "sv60", scores([25.06, 26.06, 27.06, 28.06]))
     texts = drawn(bench, tmp_path)
-    sections = ("Scores", "Gain over the input", "Error in HU", "Spread over patients", "Cost")
+    sections = ("Scores", "Gain over the input", "Error in HU", "Spread over patients and seeds", "Cost")
     for title in sections:  # the lines of a section of the Markdown, and the note below its table
         section = texts[".md"].split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
         assert sum("(output = input)" in line for line in section.splitlines()) == 1, title

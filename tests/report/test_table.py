@@ -372,7 +372,7 @@ def test_spread_by_hand(bench: Any, scores: Any) -> None:
     bench.conditions = {"sv60": "60 views"}
     bench.add("unet", "sv60", scores([30.0, 30.0, 32.0, 32.0]))
     made = build(bench)
-    assert rows(made, "spread")[1] == ["60 views", "UNet", "31.00 ± 1.41", ".9000 ± .0000", "2"]
+    assert rows(made, "spread")[1] == ["60 views", "UNet", "31.00 ± 1.41", ".9000 ± .0000", "2", "one seed"]
     # t of one degree of freedom 12.706, standard error sqrt(2) / sqrt(2) = 1
     assert grid(made, "spread").rows[1][2].detail == "[18.29, 43.71]"
 

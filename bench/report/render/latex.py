@@ -40,7 +40,7 @@ def _grid(grid: Grid, facts: str) -> str:
     caption = " ".join(part for part in (f"{grid.title}.", grid.lead, facts and f"{facts}.") if part)
     body = [" & ".join(escape(heading) for heading in grid.headings) + r" \\", r"\midrule"]
     body += [" & ".join(ENTRY.write(entry) for entry in row) + r" \\" for row in grid.rows]
-    under = [escape(note) for note in grid.notes]
+    under = [*ENTRY.legend(grid), *(escape(note) for note in grid.notes)]
     under += [
         rf"\textsuperscript{{{number}}} {escape(text)}" for number, text in enumerate(grid.footnotes, 1)
     ]
@@ -60,4 +60,10 @@ def _grid(grid: Grid, facts: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-ENTRY = Markup(escape, bold=r"\textbf{%s}", quiet=r"\emph{%s}", mark=r"\textsuperscript{%s}")
+ENTRY = Markup(
+    escape,
+    bold=r"\textbf{%s}",
+    quiet=r"\emph{%s}",
+    mark=r"\textsuperscript{%s}",
+    claimed=r"\textsuperscript{*}",
+)

@@ -47,9 +47,9 @@ def _grid(grid: Grid, hashes: str) -> list[str]:
         rows = [[ENTRY.write(entry) for entry in row] for row in grid.rows]
         heads = [escape(heading) for heading in grid.headings]
         blocks.append(tabulate(rows, heads, tablefmt="pipe", colalign=align, disable_numparse=True))
-    blocks += [escape(note) for note in grid.notes]
+    blocks += [*ENTRY.legend(grid), *(escape(note) for note in grid.notes)]
     blocks += [f"<sup>{number}</sup> {escape(text)}" for number, text in enumerate(grid.footnotes, 1)]
     return [*blocks, "</details>"] if grid.folded else blocks
 
 
-ENTRY = Markup(escape, bold="**%s**", quiet="*%s*", mark="<sup>%s</sup>")
+ENTRY = Markup(escape, bold="**%s**", quiet="*%s*", mark="<sup>%s</sup>", claimed=r"\*")

@@ -12,6 +12,7 @@ from bench.report.sections import (
     published,
     scores,
     spread,
+    ties,
     unscored,
 )
 from bench.report.values import Grid
@@ -25,6 +26,7 @@ SECTIONS: tuple[Section, ...] = (
     scores.further,
     spread.grid,
     leads.grid,
+    ties.grid,
     cost.grid,
     conventions.grid,
     conventions.table,

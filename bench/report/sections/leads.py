@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from bench import words
-from bench.report import entries, format, statistics
+from bench.metrics import PSNR
+from bench.report import entries, false_claims, format, statistics
 from bench.report.board import Scoreboard
 from bench.report.claims import Claim, Verdict
 from bench.report.entries import RESAMPLED
@@ -37,7 +40,21 @@ def grid(board: Scoreboard) -> Grid:
         headings=("Condition", "Metric", "Networks", "Difference", "Sample", "These weights", "This method"),
         rows=rows,
         lead=_LEAD,
+        notes=_alike(board),
         texts=(0, 1, 2, 4, 5, 6),
+    )
+
+
+def _alike(board: Scoreboard) -> tuple[str, ...]:
+    """Return the correlation of networks over patients, which a published difference is judged by (``bench claim``)."""
+    pairs = false_claims.measured(board, PSNR)
+    if not pairs:
+        return ()
+    middle, low, high = (pick([pair.correlation for pair in pairs]) for pick in (median, min, max))
+    return (
+        f"Correlation of two networks over the patients, {board.label(PSNR)}: median {middle:.3f}, from {low:.3f} to "
+        f"{high:.3f} over {words.count(len(pairs), 'pair')}. Papers do not state it; bench claim judges by it what "
+        "they publish.",
     )
 
 

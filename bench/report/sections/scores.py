@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from bench.metrics import METRICS, PSNR, RMSE, SSIM
 from bench.plan.acquisition import views_of
-from bench.report import entries, not_finite
+from bench.report import entries, not_finite, verdicts
 from bench.report.board import Scoreboard
 from bench.report.cells import Group
 from bench.report.entries import Footnotes
 from bench.report.rows import Row
-from bench.report.values import Entry, Grid, label, value
+from bench.report.values import Entry, Grid, label
 
 Label = Callable[[Scoreboard, Row], Entry]
 
@@ -25,7 +25,8 @@ def scores(board: Scoreboard) -> Grid:
         name="scores",
         title="Scores",
         lead=f"PSNR in dB / SSIM, means over the test slices{_folds(board)}. "
-        "Bold: the best network of the row, for each metric; bold alone is no claim.",
+        "Bold: the best network of the row, for each metric; bold alone is no claim. Who is tied with it stands under "
+        "'Against the best'.",
         notes=() if scan is None else scan.remarks,
     )
 
@@ -79,14 +80,17 @@ def _rows(
 ) -> Iterator[tuple[Entry, ...]]:
     """Yield the means of all cells by ``metrics``, the best network in bold; ``first`` draws a row's label."""
     for row in board.rows:
-        best = {metric: board.winners(row, metric) for metric in metrics}
         left_out = not_finite.of_row(board, row, metrics)
 
-        def draw(group: Group, marks: tuple[int, ...], best: Mapping[str, frozenset[str]] = best) -> Entry:
+        def draw(group: Group, marks: tuple[int, ...], row: Row = row) -> Entry:
             means = [(metric, group.mean(metric)) for metric in metrics]
             texts = [group.why_no_mean(m) if mean is None else board.text(mean, m) for m, mean in means]
             marks += foot.mark(not_finite.of_cell(board, group, metrics))
-            return value(*texts, best=tuple(group.model in best[metric] for metric in metrics), marks=marks)
+            parts = (
+                verdicts.marked(board, row, group.model, metric, text)
+                for metric, text in zip(metrics, texts, strict=True)
+            )
+            return Entry(tuple(parts), marks=marks)
 
         cells = entries.across_networks(board, row, foot, draw)
         yield (replace(first(board, row), marks=foot.mark(left_out)), *cells)
