@@ -22,8 +22,8 @@ from bench.metrics.study import PSNR, RMSE, SSIM, STUDY, column_ssim, psnr, rmse
 from bench.metrics.tissues import TISSUES
 
 __all__ = [
-    "METRICS", "PSNR", "RMSE", "SCORING_VERSION", "SSIM", "Image", "Lesion", "Metric", "Pair", "column_ssim",
-    "definition", "definitions", "of_pair", "psnr", "rmse_hu", "score", "slice_max", "ssim",
+    "CLINICAL", "METRICS", "PSNR", "RMSE", "SCORING_VERSION", "SSIM", "Image", "Lesion", "Metric", "Pair",
+    "column_ssim", "definition", "definitions", "of_pair", "psnr", "rmse_hu", "score", "slice_max", "ssim",
 ]  # fmt: skip
 
 #: Raised when any score of ``scores.csv`` may change; a ``Metric.version`` rises with its own values only. It did not
@@ -39,6 +39,10 @@ METRICS: dict[str, Metric] = {
         *LESIONS,
     )
 }  # fmt: skip
+
+
+#: The ids whose meaning their own tables state.
+CLINICAL = tuple(metric.id for metric in (*TISSUES, *LESIONS))
 
 
 def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] | None = None) -> dict[str, float]:

@@ -11,8 +11,7 @@ from bench.metrics.pair import Image, Pair
 
 Mask = NDArray[np.bool_]
 
-#: HU. Halfway between lung or air (about -1000 to -700) and soft tissue: Armato, Sensakovic 2004, doi
-#: 10.1016/j.acra.2004.06.005, and much of lung segmentation since.
+#: HU. Chosen, as lung segmentation often does: about halfway between lung (-900 to -700) and soft tissue.
 AIR_BELOW = -500.0
 #: HU of fat (-190 to -30), muscle and organs (-29 to 150): Mitsiopoulos et al. 1998, doi 10.1152/jappl.1998.85.1.115.
 SOFT_FROM, SOFT_TO = -190.0, 150.0

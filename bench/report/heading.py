@@ -8,10 +8,10 @@ from bench import words
 from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
-from bench.metrics import PSNR
+from bench.metrics import CLINICAL, PSNR
 from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
-from bench.report import not_finite
+from bench.report import clinical, not_finite
 from bench.report.board import Scoreboard
 from bench.report.winners import gain
 
@@ -79,6 +79,8 @@ def _claims(board: Scoreboard) -> str:
 def conventions(board: Scoreboard) -> Iterator[str]:
     """Yield what each metric means: unit, id, version, direction and range."""
     for metric, meaning in board.metrics.items():
+        if metric in CLINICAL:  # its own table says it
+            continue
         unit = f" in {meaning['unit']}" if meaning.get("unit") else ""
         better = f"{meaning.get('direction', 'higher')} is better"
         text = f"{board.label(metric)}{unit} ({metric}, version {meaning.get('version', '?')}, {better})"
@@ -103,6 +105,7 @@ def notices(board: Scoreboard) -> Iterator[str]:
         )
     yield from not_finite.sentences(board)
     yield from _worse_than_input(board)
+    yield from clinical.notices(board)
 
 
 def leak(plan: Plan) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.sections import cost, gain, leads, provenance, published, scores, spread, unscored
+from bench.report.sections import clinical, cost, gain, leads, provenance, published, scores, spread, unscored
 from bench.report.values import Grid
 
 Section = Callable[[Scoreboard], Grid | None]  # None: nothing to show in this run
@@ -13,6 +13,8 @@ SECTIONS: tuple[Section, ...] = (
     gain.grid,
     scores.rmse,
     scores.further,
+    clinical.tissues,
+    clinical.lesions,
     spread.grid,
     leads.grid,
     cost.grid,
