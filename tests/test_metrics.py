@@ -291,7 +291,7 @@ def test_definitions_are_json_and_complete() -> None:
     assert list(found) == list(metrics.METRICS)
     for entry in found.values():
         assert set(entry) == {"label", "unit", "range", "direction", "version", "decimals"}
-        assert entry["direction"] in {"higher", "lower"}
+        assert entry["direction"] in {"higher", "lower", "none"}
         assert entry["range"]
     assert found["psnr.slice_max"]["unit"] == "dB"
     assert found["rmse.hu"]["unit"] == "HU"

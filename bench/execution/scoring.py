@@ -11,6 +11,7 @@ from bench.data.pairs.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Progress
 from bench.execution.task import Outcome, Task, earlier_attempts, end
+from bench.metrics import METRICS
 from bench.network_code.importing import CodeChanged
 from bench.records import rescoring
 from bench.records.record import Record
@@ -39,7 +40,8 @@ def opened(task: Task) -> tuple[PairSet, Outcome]:
 def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, outcome: Outcome) -> Record:
     """Score the test slices, write scores and samples and then the record."""
     scores = evaluate.score(pairs, predict, _progress(task, emit))
-    task.store.write_scores(scores.rows)
+    task.store.write_scores(scores.rows, METRICS)
+    task.store.write_spectra(scores.spectra)
     task.store.write_samples(scores.names, scores.samples)
     record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}))
     checkpoint.remove(task.store.state)
@@ -63,9 +65,10 @@ def rescore(task: Task, network: Callable[[Record], evaluate.Predict], emit: Emi
         message = "its pixels are not those that the cell was scored on"
         changed = pairs.sha256["degraded"] != record.data.get("degraded")
         raise BenchError(message, file=task.files.degraded_path if changed else task.files.reference_path)
-    computed = evaluate.score(pairs, network(record), _progress(task, emit)).rows
+    computed = evaluate.score(pairs, network(record), _progress(task, emit))
     machine = {**environment.describe(), **devices.describe()}
-    rows, record, note = rescoring.merge(record, task.store.read_scores(record), computed, machine)
+    rows, record, note = rescoring.merge(record, task.store.read_scores(record), computed.rows, machine)
+    task.store.write_spectra(computed.spectra)  # of the same weights and pairs, whichever record stands
     return task.store.replace_scores(rows, record, note)
 
 

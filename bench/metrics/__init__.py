@@ -2,7 +2,8 @@
 
 Images are real (H, W) arrays in mu/mu_water (air 0, water 1), unclipped; everything is computed in float64.
 A metric id names its convention, because the same pair of images scores 28.9 to 42.7 dB under the conventions
-in use. ``METRICS`` is the one home of an id: a metric is a function of a ``Pair`` and an entry there.
+in use. ``METRICS`` is the one home of an id: a metric is a function of a ``Pair`` and an entry there. A slice without
+lung has no error of the lung: such a score is absent, not a number (``of_pair``).
 Records keep ``definitions(ids)`` beside the scores; ``bench score`` adds a metric to finished cells.
 """
 
@@ -15,13 +16,16 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from bench.metrics.conventions import CLIPPED, CONVENTIONS, Convention
+from bench.metrics.lesions import LESIONS
 from bench.metrics.metric import Metric
-from bench.metrics.pair import Image, Pair, slice_max
+from bench.metrics.pair import Image, Lesion, Pair, slice_max
 from bench.metrics.study import PSNR, RMSE, SSIM, STUDY, column_ssim, psnr, rmse_hu, ssim
+from bench.metrics.tissues import TISSUES
 
 __all__ = [
-    "CONVENTIONS", "METRICS", "PSNR", "RMSE", "SCORING_VERSION", "SSIM", "Convention", "Image", "Metric", "Pair",
-    "column_ssim", "definition", "definitions", "psnr", "rmse_hu", "score", "slice_max", "ssim",
+    "CLINICAL", "CONVENTIONS", "METRICS", "PSNR", "RMSE", "SCORING_VERSION", "SSIM", "Convention", "Image", "Lesion",
+    "Metric", "Pair", "column_ssim", "definition", "definitions", "of_pair", "psnr", "rmse_hu", "score", "slice_max",
+    "ssim",
 ]  # fmt: skip
 
 #: Raised when any score of ``scores.csv`` may change; a ``Metric.version`` rises with its own values only. It did not
@@ -34,21 +38,37 @@ METRICS: dict[str, Metric] = {
     for metric in (
         *STUDY,
         *CLIPPED,
+        *TISSUES,
+        *LESIONS,
     )
 }  # fmt: skip
 
 
-def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] | None = None) -> dict[str, float]:
-    """Return the value of each metric id (all of them without ``ids``) for one slice, in the order of ``ids``.
+#: The ids whose meaning their own tables state.
+CLINICAL = tuple(metric.id for metric in (*TISSUES, *LESIONS))
 
-    Both images are (H, W) in mu/mu_water. ``psnr.slice_max`` of identical images is ``math.inf``.
+
+def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] | None = None) -> dict[str, float]:
+    """Return ``of_pair`` for two images alone: what needs the untreated slice or known lesions has no value.
 
     Raises:
         ValueError: unknown id, a reference without positive maximum (where an id needs one), or bad images.
     """
-    chosen = _known(ids)
-    pair = Pair(reference, image)
-    return {metric.id: metric.function(pair) for metric in chosen}
+    _known(ids)
+    return of_pair(Pair(reference, image), ids)
+
+
+def of_pair(pair: Pair, ids: Iterable[str] | None = None) -> dict[str, float]:
+    """Return the value of each metric id (all of them without ``ids``) for one slice, in the order of ``ids``.
+
+    Both images are (H, W) in mu/mu_water. ``psnr.slice_max`` of identical images is ``math.inf``. An id of which the
+    slice has no value is left out.
+
+    Raises:
+        ValueError: unknown id, or a reference without positive maximum (where an id needs one).
+    """
+    values = {metric.id: metric.function(pair) for metric in _known(ids)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def definitions(ids: Iterable[str] | None = None) -> dict[str, dict[str, str | int]]:

@@ -13,19 +13,20 @@ from bench.metrics.pair import Pair
 class Metric:
     """One column of ``scores.csv``: what its numbers mean and the function that makes them.
 
-    ``direction`` says which is better, ``range`` names the convention, ``version`` rises when equal images
-    give another number, ``decimals`` is for display only. ``function`` takes a ``Pair``: two slices in mu/mu_water
-    and, computed once, what metrics share.
+    ``direction`` says which is better (``none``: one value is right, as 0 of a bias, and there is no winner), ``range``
+    names the convention, ``version`` rises when equal images give another number, ``decimals`` is for display only.
+    ``function`` takes a ``Pair``: two slices in mu/mu_water and, computed once, what metrics share. It returns None
+    where the slice has no such value, as the error of the lung where there is no lung.
     """
 
     id: str
     label: str
     unit: str
-    direction: Literal["higher", "lower"]
+    direction: Literal["higher", "lower", "none"]
     range: str
     version: int
     decimals: int
-    function: Callable[[Pair], float]
+    function: Callable[[Pair], float | None]
     table: str = "further"  # the table of the report that shows it
 
     @property

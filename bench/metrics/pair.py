@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +15,17 @@ if TYPE_CHECKING:
     from bench.similarity import Similarities
 
 Image = NDArray[np.float64]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A lesion that is known to lie in a slice, a disc; places and diameter in pixels, 0 = centre of the first."""
+
+    kind: str  # solid, ground-glass, liver
+    x: float  # column
+    y: float  # row
+    diameter: float
 
 
 def slice_max(reference: ArrayLike) -> float:
@@ -32,11 +45,21 @@ def slice_max(reference: ArrayLike) -> float:
 class Pair:
     """A reference slice and an image of it, (H, W), in mu/mu_water; what several metrics need is computed once.
 
+    ``untreated`` is the slice that the network was given, ``lesions`` what is known to lie in it; a metric that needs
+    what is not given has no value.
+
     Raises:
         ValueError: shapes differ, or an image is not 2-D, not of real numbers or not finite.
     """
 
-    def __init__(self, reference: ArrayLike, image: ArrayLike) -> None:
+    def __init__(
+        self,
+        reference: ArrayLike,
+        image: ArrayLike,
+        *,
+        untreated: ArrayLike | None = None,
+        lesions: Iterable[Lesion] = (),
+    ) -> None:
         x, y = np.asarray(reference), np.asarray(image)
         if x.shape != y.shape:
             raise ValueError(f"shapes differ: reference {x.shape}, image {y.shape}")
@@ -44,6 +67,16 @@ class Pair:
             raise ValueError(f"a slice has shape (H, W), not {x.shape}")
         self._reference, self._image = _finite(x, "reference"), _finite(y, "image")
         self._similarities: dict[float, Similarities] = {}
+        self._kept: dict[Callable[[Pair], Any], Any] = {}
+        self.untreated = None if untreated is None else np.asarray(untreated)
+        self.lesions = tuple(lesions)
+
+    def once(self, function: Callable[[Pair], Value]) -> Value:
+        """Return ``function`` of this pair, which is computed at the first call only."""
+        if function not in self._kept:
+            self._kept[function] = function(self)
+        value: Value = self._kept[function]
+        return value
 
     @cached_property
     def reference(self) -> Image:

@@ -23,6 +23,7 @@ FILES = (
     "history.csv",
     "weights.npz",
     "samples.npz",
+    "spectra.csv",
     "scores.new.csv",
     "scores.csv",
     "record.json",

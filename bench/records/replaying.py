@@ -90,7 +90,7 @@ def compare(store: CellStore, record: Record, rows: Rows, present: Mapping[str, 
     except BenchError as error:
         return Comparison((str(error),), "")
     faults = _of_slices(path, recorded, rows)
-    if not faults and to_csv(recorded).encode() != path.read_bytes():
+    if not faults and to_csv(recorded, store.score_columns(record)).encode() != path.read_bytes():
         faults.append(f"{path}: its bytes are not those in which its values are written")
     now = {_slice(row): row for row in rows}
     words, remarks = [], []
@@ -106,7 +106,7 @@ def compare(store: CellStore, record: Record, rows: Rows, present: Mapping[str, 
         hair = _hair(record, definition.get("unit", ""), present) if others else None
         largest = 0.0
         for row in (row for row in recorded if _slice(row) in now):
-            then, value = float(row.get(metric, math.nan)), float(now[_slice(row)][metric])
+            then, value = float(row.get(metric, math.nan)), float(now[_slice(row)].get(metric, math.nan))
             equal = then == value or (math.isnan(then) and math.isnan(value))
             largest = max(largest, 0.0 if equal else abs(then - value))
             limit = hair if hair is not None else OF_VALUE * abs(then) if others else 0.0

@@ -58,7 +58,7 @@ def merge(
     names = (*METRICS, *(name for name in record.metrics if name not in METRICS))
     rows = [
         {column: before[column] for column in TEXT_COLUMNS}
-        | {name: (now if name in replaced else before)[name] for name in names}
+        | {name: row[name] for name in names if name in (row := now if name in replaced else before)}
         for before, now in zip(old, new, strict=True)
     ]
     changes = {
@@ -79,13 +79,13 @@ def _slice(row: Mapping[str, str | float]) -> tuple[str | float, ...]:
 
 def _require_equal(name: str, old: Rows, new: Rows) -> None:
     """Raise a ``BenchError`` where a mean score is another by half of the last digit that is printed, or more."""
-    before, now = (np.array([float(row[name]) for row in rows]) for rows in (old, new))
+    before, now = (np.array([float(row.get(name, np.nan)) for row in rows]) for rows in (old, new))
     finite = np.isfinite(before)
     step = 0.5 * 10.0 ** -METRICS[name].decimals
     if (
         not np.array_equal(finite, np.isfinite(now))
         or abs(np.sum(now[finite] - before[finite])) > step * finite.sum()
     ):
-        means = [f"{np.mean(values):.6g}" for values in (now, before)]
+        means = [f"{np.mean(values[np.isfinite(values)]):.6g}" for values in (now, before)]
         message = f"{METRICS[name].label} comes out as {means[0]}, not as {means[1]} that is recorded"
         raise BenchError(message, remedy="other libraries or another device; run the cell again with --force")

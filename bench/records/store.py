@@ -1,6 +1,7 @@
 """The results of a run on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
-A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``log.txt``, ``samples.npz``, ``weights.npz``;
+A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``log.txt``, ``samples.npz``, ``weights.npz``,
+``spectra.csv``;
 while it trains also ``state.npz`` and the state before it, ``state.previous.npz``, and, after a try that went on as
 another, ``attempts.json``; while it is scored again ``scores.new.csv``. The record is written last: a folder without
 one is not finished.
@@ -12,6 +13,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from bench.records.record import Attempt, Record, Rescoring
 
 Row = Mapping[str, str | int | float]
 TEXT_COLUMNS = ("patient", "slice")
+_TEXTS = (*TEXT_COLUMNS, "anatomy")  # of all files
 _AGAIN = "run the cell again with --force"
 _ATTEMPTS = TypeAdapter(tuple[Attempt, ...])
 MATCHES = 5  # cells that are named where several match
@@ -92,13 +95,17 @@ class CellStore:
         return sha256_of(self.folder / "record.json")
 
     def write_record(self, value: Record) -> None:
-        """Write the record, sealed together with scores and history: from here on the cell has ended."""
+        """Write the record, sealed together with scores, history and spectra: from here on the cell has ended."""
         atomic.write_text(self.folder / "record.json", record.dumps(self._with_files(value)))
         atomic.remove(self._attempts)
 
     def _with_files(self, value: Record) -> Record:
-        """Return the record of a finished cell with the SHA-256 of its scores and its history."""
-        files = {"scores.csv": self.scores_path(value), "history.csv": self.history}
+        """Return the record of a finished cell with the SHA-256 of its scores, history and spectra."""
+        files = {
+            "scores.csv": self.scores_path(value),
+            "history.csv": self.history,
+            "spectra.csv": self._spectra,
+        }
         hashes = {name: sha256_of(path) for name, path in files.items() if value.status == "finished"}
         return value.model_copy(update={"files": {name: one for name, one in hashes.items() if one}})
 
@@ -124,13 +131,23 @@ class CellStore:
             recorded, noted, key=len
         )  # each begins with the other; the record's have one more at the end
 
-    def write_scores(self, rows: Iterable[Row]) -> None:
-        """Write one row per test slice: patient, slice, then raw scores by metric id."""
-        atomic.write_text(self.folder / "scores.csv", to_csv(rows))
+    def write_scores(self, rows: Iterable[Row], metrics: Iterable[str] = ()) -> None:
+        """Write one row per test slice: patient, slice, then raw scores by metric id.
+
+        Each of ``metrics`` has a column, which is empty where a row lacks it: a slice without lung has no score of it.
+        """
+        atomic.write_text(self.folder / "scores.csv", to_csv(rows, (*TEXT_COLUMNS, *metrics)))
 
     def read_scores(self, of: Record | None = None) -> list[dict[str, str | float]]:
-        """Return the rows of ``scores.csv``, those of the record ``of``; an empty list where there is none."""
+        """Return the rows of ``scores.csv``, those of the record ``of``; an empty list where there is none.
+
+        A row lacks the metrics of which its slice has no value.
+        """
         return _from_csv(self.scores_path(of))
+
+    def score_columns(self, of: Record) -> tuple[str, ...]:
+        """Return the columns of ``scores.csv``, also those without a value in any row."""
+        return csvtext.read(self.scores_path(of)).columns
 
     def scores_path(self, of: Record | None = None) -> Path:
         """Return the file of the scores that belong to the record ``of``."""
@@ -149,7 +166,7 @@ class CellStore:
         another file until then and take the place of ``scores.csv`` after it, so whatever ends the process in between,
         the scores that are read are those of the record that is read.
         """
-        atomic.write_text(self._coming, to_csv(rows))
+        atomic.write_text(self._coming, to_csv(rows, (*TEXT_COLUMNS, *value.metrics)))
         note = note.model_copy(update={"scores_sha256": sha256_of(self._coming)})
         value = self._with_files(value.model_copy(update={"rescored": (*value.rescored, note)}))
         self.write_record(value)
@@ -161,6 +178,18 @@ class CellStore:
         if value.rescored and sha256_of(self._coming) == value.rescored[-1].scores_sha256:
             self._coming.replace(self.folder / "scores.csv")
         atomic.remove(self._coming)
+
+    @property
+    def _spectra(self) -> Path:
+        return self.folder / "spectra.csv"
+
+    def write_spectra(self, rows: Iterable[Row]) -> None:
+        """Write the noise power spectra of the test slices, before the record that they belong to."""
+        atomic.write_text(self._spectra, to_csv(rows))
+
+    def read_spectra(self) -> list[dict[str, str | float]]:
+        """Return the rows of ``spectra.csv``; an empty list where there is none."""
+        return _from_csv(self._spectra)
 
     def write_history(self, rows: Iterable[Row]) -> None:
         """Write one row per epoch: epoch, updates, loss, validation scores, learning rate, seconds."""
@@ -333,7 +362,9 @@ class RunStore:
 def _scores(folder: CellStore, ended: Record) -> list[dict[str, str | float]]:
     """Return the scores of a finished cell: there are some, in the columns that its record defines."""
     rows = folder.read_scores(ended)
-    absent = {*TEXT_COLUMNS, *ended.metrics} - set(rows[0] if rows else ())
+    absent = {*TEXT_COLUMNS, *ended.metrics}.difference(*rows)
+    if absent and rows:
+        absent -= set(folder.score_columns(ended))
     if absent:
         message = f"no column {min(absent)}" if rows else "no scores"
         raise BenchError(message, file=folder.folder / "scores.csv", remedy=_AGAIN)
@@ -348,12 +379,16 @@ def sha256_of(path: Path) -> str:
         return ""
 
 
-def to_csv(rows: Iterable[Row]) -> str:
-    """Return rows as CSV text under their keys; a float reads back to the very same value."""
+def to_csv(rows: Iterable[Row], first: Iterable[str] = ()) -> str:
+    """Return rows as CSV, the columns ``first`` before all others; a value that a row lacks is empty.
+
+    A float reads back to the very same value.
+    """
     rows = list(rows)
-    columns = list(rows[0]) if rows else []
+    columns = list(dict.fromkeys(chain(first, *rows))) if rows else []
     values = (
-        [float.__repr__(v) if isinstance(v := row[key], float) else v for key in columns] for row in rows
+        [float.__repr__(v) if isinstance(v := row.get(key, ""), float) else v for key in columns]
+        for row in rows
     )
     return csvtext.to_csv([columns, *values])
 
@@ -363,7 +398,7 @@ def _from_csv(path: Path) -> list[dict[str, str | float]]:
         return []
     try:
         return [
-            {k: v if k in TEXT_COLUMNS else float(v) for k, v in line.values.items()}
+            {k: v if k in _TEXTS else float(v) for k, v in line.values.items() if v or k in _TEXTS}
             for line in csvtext.read(path).lines
         ]
     except (BenchError, ValueError) as error:

@@ -11,7 +11,7 @@ from bench.ct.units import starved
 from bench.metrics import METRICS, PSNR
 from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
-from bench.report import not_finite
+from bench.report import clinical, not_finite
 from bench.report.board import Scoreboard
 from bench.report.winners import gain
 
@@ -79,7 +79,7 @@ def _claims(board: Scoreboard) -> str:
 def conventions(board: Scoreboard) -> Iterator[str]:
     """Yield what each metric means: unit, id, version, direction and range."""
     for metric, meaning in board.metrics.items():
-        if metric in METRICS and METRICS[metric].table == "conventions":
+        if metric in METRICS and METRICS[metric].table != "further":
             continue  # their own table says it
         unit = f" in {meaning['unit']}" if meaning.get("unit") else ""
         better = f"{meaning.get('direction', 'higher')} is better"
@@ -105,6 +105,7 @@ def notices(board: Scoreboard) -> Iterator[str]:
         )
     yield from not_finite.sentences(board)
     yield from _worse_than_input(board)
+    yield from clinical.notices(board)
 
 
 def leak(plan: Plan) -> str:

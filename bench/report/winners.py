@@ -14,7 +14,7 @@ from bench.report.slices import slice_names
 
 def ranking(row: Row, metric: str, definition: Mapping[str, Any]) -> list[str]:
     """Return the networks that may win, best unrounded mean first; empty where cells are not comparable."""
-    if not row.comparable:
+    if not row.comparable or definition.get("direction") == "none":
         return []
     means = {
         model: group.mean(metric)

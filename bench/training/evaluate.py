@@ -14,6 +14,7 @@ from bench import metrics
 from bench.ct.units import MU_WATER, relative
 from bench.data.pairs.pairs import PairSet
 from bench.errors import BenchError
+from bench.metrics.texture import Spectra
 from bench.training import memory
 
 #: Keeps the activations of the widest network below about 1 GB. On a CPU within 8 % of the best batch at 64 and 512 px
@@ -138,15 +139,17 @@ def _naming(pairs: PairSet, row: int) -> Iterator[None]:
 class Scores(NamedTuple):
     """What the test slices give.
 
-    ``rows`` are those of ``scores.csv``, one per slice with all metrics. Of ``timings``, ``ms_per_slice`` is the median
-    over slices of the network's own time, after one batch that compiles. ``samples`` are the slices that the report
-    shows, by ``names``: ``input``, ``output`` and ``reference`` (N, H, W) in HU.
+    ``rows`` are those of ``scores.csv``, one per slice with all metrics that it has. Of ``timings``, ``ms_per_slice``
+    is the median over slices of the network's own time, after one batch that compiles. ``samples`` are the slices that
+    the report shows, by ``names``: ``input``, ``output`` and ``reference`` (N, H, W) in HU. ``spectra`` are the rows of
+    ``spectra.csv``.
     """
 
     rows: list[dict[str, str | float]]
     timings: dict[str, float]
     names: list[str]
     samples: dict[str, np.ndarray]
+    spectra: list[dict[str, str | float]]
 
 
 def score(pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]) -> Scores:
@@ -155,6 +158,7 @@ def score(pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]
     chosen = pairs.parts["test"]
     rows: list[dict[str, str | float]] = []
     times: list[float] = []
+    spectra, lesions = Spectra(), _lesions(pairs)
     shown: dict[int, tuple[np.ndarray, ...]] = dict.fromkeys(_sample_rows(pairs), ())
     for batch in _batches(pairs, chosen):
         if not rows:
@@ -167,12 +171,28 @@ def score(pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]
         ):
             patient, name = pairs.names[row]
             with _naming(pairs, row):
-                rows.append({"patient": patient, "slice": name, **metrics.score(reference, output)})
+                pair = metrics.Pair(reference, output, untreated=degraded, lesions=lesions.get(row, ()))
+                rows.append({"patient": patient, "slice": name, **metrics.of_pair(pair)})
+                spectra.add(pair, 10.0 * float(pairs.pixel_cm[row]))
             if row in shown:
                 shown[row] = degraded, output, reference
             progress(len(rows), len(chosen))
     timings = {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(times))}
-    return Scores(rows, timings, ["/".join(pairs.names[row]) for row in shown], _in_hu(list(shown.values())))
+    names = ["/".join(pairs.names[row]) for row in shown]
+    return Scores(rows, timings, names, _in_hu(list(shown.values())), spectra.rows())
+
+
+def _lesions(pairs: PairSet) -> dict[int, tuple[metrics.Lesion, ...]]:
+    """Return the known lesions of each row, in pixels; none where the source does not say how wide a pixel is."""
+    places = {name: row for row, name in enumerate(pairs.names)}
+    lesions: dict[int, tuple[metrics.Lesion, ...]] = {}
+    for known in pairs.lesions:
+        row = places[str(known["patient"]), str(known["slice"])]
+        diameter = float(known["slice_diameter_mm"]) / (10.0 * float(pairs.pixel_cm[row]))
+        if np.isfinite(diameter):
+            lesion = metrics.Lesion(str(known["kind"]), float(known["x_px"]), float(known["y_px"]), diameter)
+            lesions[row] = (*lesions.get(row, ()), lesion)
+    return lesions
 
 
 def _in_hu(samples: list[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:

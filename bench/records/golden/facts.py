@@ -33,7 +33,7 @@ _MEANING = (
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one cell: ``exact`` by kind and name, the ``metrics``' definitions and the mean score of each."""
+    """Of one cell: ``exact`` by kind and name, the ``metrics``' definitions and the mean of each that any slice has."""
 
     exact: dict[Kind, dict[str, Any]]
     metrics: dict[str, dict[str, Any]]
@@ -72,7 +72,8 @@ def of(result: Result) -> Facts:
             f"cell {name_of(result.planned.spec)} has not finished",
             remedy="run: bench run --all --profile smoke",
         )
-    means = {key: float(np.mean([float(row[key]) for row in result.scores])) for key in record.metrics}
+    scores = {key: [float(row[key]) for row in result.scores if key in row] for key in record.metrics}
+    means = {key: float(np.mean(values)) for key, values in scores.items() if values}
     return Facts(_exact(record, result), record.metrics, means)
 
 

@@ -72,6 +72,8 @@ def _exact(runs: Iterable[Mapping[str, facts.Facts]]) -> dict[str, dict[str, dic
 def _scores(name: str, repeats: Sequence[facts.Facts]) -> dict[str, dict[str, float]]:
     scores = {}
     for metric, recorded in repeats[0].metrics.items():
+        if metric not in repeats[0].means:  # no slice has it
+            continue
         means = [one.means[metric] for one in repeats]
         if not np.isfinite(means).all():
             raise BenchError(f"{metric} of cell {name} is not finite")

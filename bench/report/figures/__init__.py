@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.figures import curves, images
+from bench.report.figures import curves, images, spectra
 from bench.report.values import Figure
 
 FIGURES: tuple[Callable[[Scoreboard], Figure | None], ...] = (
     images.figure,
     curves.figure,
+    spectra.figure,
 )  # None: nothing to show

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bench.report.board import Scoreboard
 from bench.report.sections import (
+    clinical,
     conventions,
     cost,
     gain,
@@ -24,6 +25,8 @@ SECTIONS: tuple[Section, ...] = (
     gain.grid,
     scores.rmse,
     scores.further,
+    clinical.tissues,
+    clinical.lesions,
     spread.grid,
     leads.grid,
     ties.grid,
