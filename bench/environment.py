@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+PROGRAM = "ldct-denoising-benchmark"
 LIBRARIES = ("numpy", "numba", "keras", "tensorflow", "jax", "pydicom")
 GIT_SECONDS = 10
 
@@ -37,6 +38,11 @@ def version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def program() -> str:
+    """Return the version of this program; empty where it runs without having been installed."""
+    return version(PROGRAM) or ""
 
 
 def _cpu() -> str:

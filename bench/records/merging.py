@@ -29,7 +29,10 @@ FILES = (
 )
 RESULTS = ("scores.csv", "weights.npz", "samples.npz")  # their bytes are those of the cell
 #: Of a record, what two machines may have different for the same results.
-BY_MACHINE = {"schema_version", "attempts", "environment", "timings", "configuration", "rescored", "source"}
+BY_MACHINE = {
+    "schema_version", "attempts", "environment", "timings", "configuration", "rescored", "source",
+    "program", "started", "ended",
+}  # fmt: skip
 SETTLE = "keep the folder that you trust and leave the other out"
 
 

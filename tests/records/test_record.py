@@ -75,7 +75,8 @@ def test_a_record_of_schema_1_without_its_split_is_refused_in_one_line() -> None
 
 def test_written_golden_is_read_back_without_loss() -> None:
     text = GOLDEN.read_text(encoding="utf-8")
-    assert json.loads(record.dumps(record.loads(text))) == json.loads(text)
+    later = {"program": "", "started": "", "ended": ""}  # records before these keys say nothing of them
+    assert json.loads(record.dumps(record.loads(text))) == {**json.loads(text), **later}
 
 
 @pytest.mark.parametrize("status", ["finished", "failed", "diverged"])
