@@ -34,7 +34,7 @@ def run(request: Request) -> Generator[Event, None, int]:
             yield Message(f"{cell} cannot be scored again: {reason}")
         todo = [cell for cell in todo if cell.id not in obstacles]
         failed = (yield from _score(resolved, todo)) if todo else 0
-        for path in report.write(resolved.store, request.reports / request.profile):
+        for path in report.write(resolved.store, request.reports / request.profile, request.mask_patients):
             yield Message(f"wrote {path}")
     bad = len(obstacles) + failed
     counts = [f"{len(todo) - failed} cells scored again", f"{current} up to date"]

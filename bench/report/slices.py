@@ -1,7 +1,7 @@
 """Every score of every slice as one data frame, and the means over slices, patients and seeds that follow from it.
 
-pandas counts the groups; every mean is ``statistics.mean``, exactly rounded, so that no order of reading changes a printed digit
-(pandas' own mean depends on it).
+pandas finds the groups; every mean is ``statistics.mean``, exactly rounded, so that no order of reading changes a
+printed digit (pandas' own mean depends on it).
 """
 
 from __future__ import annotations

@@ -99,7 +99,9 @@ def paired(first: Values, second: Values, *names: str) -> Spread:
 
 def t_interval(numbers: Floats) -> Interval:
     """Return Student's 95 % interval of the mean of at least two values; equal values give that value twice."""
-    from scipy import special  # not scipy.stats: two seconds to import; what draws no table does without either
+    from scipy import (
+        special,
+    )  # not scipy.stats: two seconds to import; what draws no table does without either
 
     centre, error = numbers.mean(), numbers.std(ddof=1) / math.sqrt(len(numbers))
     if _flat(numbers):
