@@ -21,12 +21,12 @@ from bench.report.winners import gain
 
 def long_form(board: Scoreboard) -> Iterator[Score]:
     """Yield the scores of each cell, row by row and metric by metric."""
-    of_cell = _of_cells(board)
+    of_cell, of_table = _of_cells(board), not reasons(board.plan)
     for row in board.rows:
         for metric in board.metrics:
             best = board.winners(row, metric)
             for model, group in row.groups.items():
-                shared = {"winner": model in best, **_of_group(board, row, group, metric)}
+                shared = {"winner": model in best, **_of_group(board, row, group, metric, of_table)}
                 for run in group.runs:
                     over_folds = group.means.seeds.get(metric, {}).get(run.seed)
                     for result in run.results:
@@ -47,8 +47,11 @@ def long_form(board: Scoreboard) -> Iterator[Score]:
                         )
 
 
-def _of_group(board: Scoreboard, row: Row, group: Group, metric: str) -> dict[str, Any]:
-    """Return the fields that all seeds and folds of a model on a condition share."""
+def _of_group(board: Scoreboard, row: Row, group: Group, metric: str, of_table: bool) -> dict[str, Any]:
+    """Return the fields that all seeds and folds of a model on a condition share.
+
+    ``of_table``: the cells of this plan may be held against the published table.
+    """
     claim = board.claims[metric][row.condition] if metric in board.claims else None
     leads = claim is not None and claim.ranked[:1] == (group.model,)
     theirs = value_of(board.plan, row.condition, group.model, metric)
@@ -64,7 +67,7 @@ def _of_group(board: Scoreboard, row: Row, group: Group, metric: str) -> dict[st
         "p_method": claim.method.p if claim is not None and leads else None,
         "gain": gain(row, group, metric),
         "published": theirs,
-        "comparable": theirs is not None and row.comparable and not reasons(board.plan),
+        "comparable": theirs is not None and row.comparable and of_table,
         "leaky": board.plan.leaky,
     }
 

@@ -143,12 +143,12 @@ def _style(element: ElementTree.Element, above: Mapping[str, str]) -> Style:
     return {**{key: above[key] for key in _INHERITED if key in above}, **attributes, **own}
 
 
-def _points(data: str) -> tuple[list[tuple[float, float]], list[int]]:
+def _points(data: str) -> tuple[list[tuple[float, float]], list[Any]]:
     """Return the points of a path and what each is to matplotlib."""
     from matplotlib.path import Path
 
     points: list[tuple[float, float]] = []
-    codes: list[int] = []
+    codes: list[Any] = []
     for letter, text in re.findall(r"([A-Za-z])([^A-Za-z]*)", re.sub(r"[eE]([-+]?\d)", r"e\1", data)):
         numbers = [float(number) for number in text.replace(",", " ").split()]
         if letter in ("z", "Z"):
