@@ -77,10 +77,11 @@ def to_csv(rows: Iterable[Iterable[object]]) -> str:
     A value that holds a comma, a quote, a line feed or a carriage return stands in quotes. Written with the
     line end that is wanted, Python 3.11 leaves a carriage return bare, and a reader takes it for a line end.
     """
-    return "".join(f"{_line(row)}\n" for row in rows)
-
-
-def _line(row: Iterable[object]) -> str:
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\r\n").writerow(row)
-    return buffer.getvalue().removesuffix("\r\n")
+    buffer, lines = io.StringIO(newline=""), []
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    for row in rows:
+        writer.writerow(row)
+        lines.append(buffer.getvalue().removesuffix("\r\n") + "\n")
+        buffer.seek(0)
+        buffer.truncate()
+    return "".join(lines)

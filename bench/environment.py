@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+PROGRAM = "ldct-denoising-benchmark"
 LIBRARIES = ("numpy", "numba", "keras", "tensorflow", "jax", "pydicom")
 BACKENDS = ("keras", "tensorflow", "jax")
 #: What of a description moves no bit of a number; where it runs without a network, nor do backend and threads.
@@ -50,6 +51,11 @@ def version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def program() -> str:
+    """Return the version of this program; empty where it runs without having been installed."""
+    return version(PROGRAM) or ""
 
 
 def _cpu() -> str:

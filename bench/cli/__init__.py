@@ -35,6 +35,7 @@ from bench.cli.options import (
     inputs,
     json_option,
     machine,
+    mask_option,
     places,
     profile_option,
     reports_option,
@@ -70,6 +71,7 @@ def cli() -> None:
 @click.option("--only", multiple=True, metavar="MODEL:CONDITION", help="These cells only; may be repeated.")
 @inputs
 @reports_option
+@mask_option
 @machine
 @executor
 @budget
@@ -93,6 +95,7 @@ def run(
     only: tuple[str, ...],
     more: tuple[str, ...],
     reports: Path,
+    mask_patients: bool,
     force: bool,
     save_every: float,
     retry_failed: bool,
@@ -111,6 +114,7 @@ def run(
         request,
         only=cells,
         reports=reports,
+        mask_patients=mask_patients,
         force=force,
         retry_failed=retry_failed,
         save_every_s=save_every,
@@ -127,6 +131,7 @@ def run(
 @click.option("--only", multiple=True, metavar="MODEL:CONDITION", help="These cells only; may be repeated.")
 @inputs
 @reports_option
+@mask_option
 @machine
 @executor
 @click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
@@ -136,6 +141,7 @@ def score(
     only: tuple[str, ...],
     more: tuple[str, ...],
     reports: Path,
+    mask_patients: bool,
 ) -> None:
     """Score finished cells by new metrics, without training.
 
@@ -145,7 +151,7 @@ def score(
     cells = _cells(everything, only, more)
     from bench.execution import rescore
 
-    request = replace(request, only=cells, reports=reports)
+    request = replace(request, only=cells, reports=reports, mask_patients=mask_patients)
     leave(SOME_FAILED if result(rescore.run(request)) else DONE)
 
 
@@ -225,19 +231,20 @@ def log(cell: str, profile: str, runs: Path) -> None:
 @profile_option
 @runs_option
 @reports_option
+@mask_option
 @json_option
-def report(profile: str, runs: Path, reports: Path, as_json: bool) -> None:
+def report(profile: str, runs: Path, reports: Path, mask_patients: bool, as_json: bool) -> None:
     """Write the tables again, from the records alone."""
     from bench.cli import documents
     from bench.records.store import RunStore
-    from bench.report import write
+    from bench.report import publish
 
     store = RunStore(runs / profile)
-    paths = write(store, reports / profile)
+    made = publish(store, reports / profile, mask_patients)
     if as_json:
-        say(documents.text(documents.of_report(store, paths)))
+        say(documents.text(documents.of_report(store, made)))
         return
-    for path in paths:
+    for path in made.paths:
         say(f"wrote {path}")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.outlook import Outlook, will
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from bench.leaks import Verdict
     from bench.plan.cells import Plan, PlannedCell
     from bench.records.store import Result
+    from bench.report import Report
 
 SCHEMA = 1  # rises where a key goes or changes its meaning; new keys may come without
 
@@ -65,32 +65,29 @@ def of_run(store: RunStore) -> dict[str, Any]:
     """Return what ``bench status`` says."""
     plan = store.read_plan()
     results, file = store.read_all(plan), forecasts.read(store.root)
+    scored = _means(results)
     return {
         **_head("status", plan),
         "ended": sum(result.record is not None for result in results),
         "left_s": forecasts.left(results, file),
         **_outcome(results, file),
-        "cells": [_ended(result, file) for result in results],
+        "cells": [{**_ended(result, file), "means": scored.get(result.planned.id, {})} for result in results],
     }
 
 
-def of_report(store: RunStore, paths: Sequence[Path]) -> dict[str, Any]:
+def of_report(store: RunStore, report: Report) -> dict[str, Any]:
     """Return the scores that ``bench report`` has put into the tables, and where those are."""
     from dataclasses import asdict
 
-    from bench.report import table
-
-    plan = store.read_plan()
-    results = store.read_all(plan)
-    built = table.build(plan, results, store.others(plan))
+    built = report.table
     return {
-        **_head("report", plan),
-        "files": [str(path) for path in paths],
+        **_head("report", report.plan),
+        "files": [str(path) for path in report.paths],
         "facts": dict(built.facts),
         "notices": list(built.notices),
         "conventions": list(built.conventions),
         "credit": built.credit,
-        **_outcome(results, forecasts.read(store.root)),
+        **_outcome(report.results, forecasts.read(store.root)),
         "scores": [_finite(asdict(score)) for score in built.scores],
     }
 
@@ -162,6 +159,16 @@ def _ended(result: Result, file: forecasts.ForecastFile) -> dict[str, Any]:
         "timings": dict(record.timings) if record else {},
         "forecast_s": expected.seconds if expected else None,
     }
+
+
+def _means(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """Return the mean of each metric by cell, over the same slices as in the tables."""
+    from bench.report import slices
+
+    of_cell: dict[str, dict[str, float]] = {}
+    for (cell, metric), mean in slices.means(slices.slice_scores(results), "cell", "metric").items():
+        of_cell.setdefault(cell, {})[metric] = mean
+    return of_cell
 
 
 def _outcome(results: Sequence[Result], file: forecasts.ForecastFile) -> dict[str, Any]:

@@ -163,6 +163,12 @@ def budget(command: Command) -> Command:
     return decorated
 
 
+mask_option = click.option(
+    "--mask-patients",
+    is_flag=True,
+    envvar="BENCH_MASK_PATIENTS",
+    help="Patients and slices by numbers in all files of the report.",
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document instead (docs/json.md)."
 )

@@ -36,7 +36,7 @@ def run(request: Request) -> Generator[Event, None, int]:
         todo = [cell for cell in todo if cell.id not in obstacles]
         tasks = [replace(runner.task_of(resolved, cell), rescore=True) for cell in todo]
         failed = (yield from score(request, tasks, resolved.store.log)) if tasks else 0
-        for path in report.write(resolved.store, request.reports / request.profile):
+        for path in report.write(resolved.store, request.reports / request.profile, request.mask_patients):
             yield Message(f"wrote {path}")
     bad = len(obstacles) + failed
     counts = [f"{len(todo) - failed} cells scored again", f"{current} up to date"]

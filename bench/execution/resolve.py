@@ -39,6 +39,7 @@ class Request:
     runs: Path
     cache: Path
     reports: Path = Path("reports")
+    mask_patients: bool = False  # in the report
     only: tuple[str, ...] = ()
     force: bool = False
     retry_failed: bool = False

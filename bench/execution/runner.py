@@ -71,7 +71,7 @@ def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, No
         else:
             resolved.store.write_plan(_remembered(resolved).plan)
             yield Message(f"nothing to do: all {len(resolved.chosen)} cells have ended")
-        for path in report.write(resolved.store, request.reports / request.profile):
+        for path in report.write(resolved.store, request.reports / request.profile, request.mask_patients):
             yield Message(f"wrote {path}")
     yield _summary(resolved)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ class Task:
     )
     #: no other cell shares the GPU or, on a CPU, the memory: then out of memory lowers the micro-batch
     alone: bool = True
+    started: str = ""  # date and time in UTC when a worker was given it
 
     @property
     def id(self) -> str:
@@ -125,6 +127,15 @@ def started(task: Task, number: int, count: int) -> CellStarted:
     return CellStarted(task.id, number, count, saved_epochs(task))
 
 
+def begun(task: Task) -> Task:
+    """Return a task that a worker is given now."""
+    return replace(task, started=_now())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def end(task: Task, outcome: Outcome) -> Record:
     """Write and return the record of an ended cell."""
     record = Record(
@@ -146,6 +157,9 @@ def end(task: Task, outcome: Outcome) -> Record:
         weights_sha256=outcome.weights_sha256,
         deviation_factor=task.deviation_factor,
         configuration=task.configuration,
+        program=environment.program(),
+        started=task.started,
+        ended=_now(),
     )
     task.store.write_record(record)
     return record

@@ -20,7 +20,7 @@ from bench.events import CellEnded, Event, Message
 from bench.execution import serving
 from bench.execution.machine import EVERYTHING, Machine
 from bench.execution.stopping import TO_BE_CONTINUED
-from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, fail
+from bench.execution.task import Checked, Measurement, NetworkCheck, NetworkFault, Task, begun, fail
 from bench.execution.watch import Overdue, Watch
 from bench.plan.forecast import NetworkSpeed
 from bench.records.record import Record
@@ -109,7 +109,8 @@ class Worker:
 
     def give(self, task: Task, cores: tuple[int, ...] = ()) -> None:
         """Let the process run a cell; ``receive`` has its events."""
-        self.task, self._began, self._before = task, time.monotonic(), task.store.read_record()
+        self.task = task = begun(task)
+        self._began, self._before = time.monotonic(), task.store.read_record()
         self._send(task, task.threads, cores)
         self.traced = task.network or self.traced
 

@@ -31,15 +31,9 @@ FILES = (
 RESULTS = ("scores.csv", "weights.npz", "samples.npz")  # their bytes are those of the cell
 #: Of a record, what two machines may have different for the same results.
 BY_MACHINE = {
-    "schema_version",
-    "attempts",
-    "environment",
-    "timings",
-    "configuration",
-    "rescored",
-    "source",
-    "files",
-}
+    "schema_version", "attempts", "environment", "timings", "configuration", "rescored", "source", "files",
+    "program", "started", "ended",
+}  # fmt: skip
 SETTLE = "keep the folder that you trust and leave the other out"
 
 

@@ -81,6 +81,9 @@ class Record(Frozen):
         str, YamlFile
     ] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
     files: dict[str, str] = {}  # of a finished cell: scores.csv and history.csv -> SHA-256
+    program: str = ""  # version of this program; empty, as the two times: a record before it
+    started: str = ""  # date and time in UTC when the process that ended the cell began or resumed it
+    ended: str = ""  # date and time in UTC
 
 
 def dumps(record: Record) -> str:

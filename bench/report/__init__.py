@@ -1,35 +1,55 @@
 """Tables and figures of a run: a pure function of its plan and records, no backend needed.
 
-``write`` makes ``results.md``, ``results.html``, ``results.csv`` and ``results.tex``. Drawing libraries are
-imported when something is drawn, so importing this package stays cheap.
+``write`` makes ``results.md``, ``.html``, ``.csv`` and ``.tex``, ``slices.csv``, ``numbers.tex``, and single tables and
+figures in ``tex/`` and ``figures/``. Drawing libraries are imported when something is drawn, so importing this package
+stays cheap.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.records.store import RunStore
+from bench.records.store import Result, RunStore
+
+if TYPE_CHECKING:
+    from bench.plan.cells import Plan
+    from bench.report.values import Table
 
 
-def write(run: RunStore, reports: Path) -> list[Path]:
-    """Write the tables of ``run`` into the folder ``reports`` and return their paths.
+@dataclass(frozen=True)
+class Report:
+    """What a report was made of, its table, and the files that were written."""
+
+    plan: Plan
+    results: Sequence[Result]
+    table: Table
+    paths: Sequence[Path]
+
+
+def write(run: RunStore, reports: Path, mask_patients: bool = False) -> list[Path]:
+    """Write the report of ``run`` into the folder ``reports`` and return the paths of its files and folders.
 
     Raises:
         BenchError: there is no plan, or a plan, record or table of scores is broken.
     """
-    from bench import atomic
+    return list(publish(run, reports, mask_patients).paths)
+
+
+def publish(run: RunStore, reports: Path, mask_patients: bool = False) -> Report:
+    """Write the report of ``run``, under masks of patients and slices where asked, and return what it holds.
+
+    Raises:
+        BenchError: as ``write``.
+    """
     from bench.records import forecasts
-    from bench.report import table
-    from bench.report.render import csv, html, latex, markdown
+    from bench.report import files, masks, table
 
     plan = run.read_plan()
-    tables = table.build(plan, run.read_all(plan), run.others(plan), forecasts.read(run.root).cells)
-    texts = {
-        "results.md": markdown.render(tables),
-        "results.html": html.render(tables),
-        "results.csv": csv.render(tables),
-        "results.tex": latex.render(tables),
-    }
-    for name, text in texts.items():
-        atomic.write_text(reports / name, text)
-    return [reports / name for name in texts]
+    results = run.read_all(plan)
+    if mask_patients:
+        plan, results = masks.masked(run, plan, results)
+    made = table.build(plan, results, run.others(plan), forecasts.read(run.root).cells)
+    return Report(plan, results, made, files.write(made, reports))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from bench.config.schema import INPUT
 from bench.metrics import PSNR
 from bench.records.store import Result
-from bench.report.cells import Group
-from bench.report.rows import Row
+
+if TYPE_CHECKING:
+    from bench.report.cells import Group
+    from bench.report.rows import Row
 
 HAIR = 0.05  # dB; chosen: about the spread of one network's PSNR over seeds
 MARK = "output = input"
@@ -38,7 +41,13 @@ def of_result(row: Row, result: Result) -> bool:
     return fmean(apart) < HAIR
 
 
+def copies(row: Row) -> frozenset[str]:
+    """Return the ids of the cells of a row whose network returns its input."""
+    every = (result for group in row.groups.values() for result in group.results)
+    return frozenset(result.planned.id for result in every if of_result(row, result))
+
+
 def mark(row: Row, group: Group) -> str:
     """Return ``output = input`` where that holds for a seed or fold of the group, else nothing."""
     cells = [result for run in group.finished for result in run.results]
-    return MARK if any(of_result(row, result) for result in cells) else ""
+    return MARK if any(result.planned.id in row.copies for result in cells) else ""

@@ -1,27 +1,28 @@
-"""The scores in long form, one for each cell and metric: what ``results.csv`` holds."""
+"""The scores in long form: one for each cell and metric (``results.csv``), and of every slice (``slices.csv``)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from bench.config.schema import INPUT
-from bench.report import identity, statistics
+from bench.records.store import TEXT_COLUMNS, Result
+from bench.report import statistics
 from bench.report.board import Scoreboard
 from bench.report.cells import Group, describe
 from bench.report.rows import Row
 from bench.report.sections.published import reasons, value_of
-from bench.report.slices import means
-from bench.report.values import Score
+from bench.report.slices import finished, means
+from bench.report.values import Score, SliceTable
 from bench.report.winners import gain
 
 
 def long_form(board: Scoreboard) -> Iterator[Score]:
     """Yield the scores of each cell, row by row and metric by metric."""
-    of_cell = _of_cells(board)
+    of_cell, of_table = _of_cells(board), not reasons(board.plan)
     for row in board.rows:
-        networks = [group for model, group in row.groups.items() if model != INPUT]
-        unchanged = {r.planned.id: identity.of_result(row, r) for group in networks for r in group.results}
         for metric in board.metrics:
             best = board.winners(row, metric)
             for model, group in row.groups.items():
@@ -29,8 +30,9 @@ def long_form(board: Scoreboard) -> Iterator[Score]:
                 for run in group.runs:
                     over_folds = group.means.seeds.get(metric, {}).get(run.seed)
                     for result in run.results:
+                        cell = result.planned.id
                         yield Score(
-                            cell=result.planned.id,
+                            cell=cell,
                             condition=row.condition,
                             model=model,
                             seed=run.seed,
@@ -38,8 +40,9 @@ def long_form(board: Scoreboard) -> Iterator[Score]:
                             status=describe(result),
                             metric=metric,
                             mean_over_folds=over_folds,
-                            output_is_input=unchanged.get(result.planned.id),
-                            **of_cell.get((result.planned.id, metric), _unscored(board)),
+                            output_is_input=None if model == INPUT else cell in row.copies,
+                            **of_cell.get((cell, metric), _unscored(board)),
+                            **_cost(result),
                             **shared,
                         )
 
@@ -51,6 +54,9 @@ def _of_group(board: Scoreboard, row: Row, group: Group, metric: str) -> dict[st
     theirs = value_of(board.plan, row.condition, group.model, metric)
     definition = board.metrics[metric]
     return {
+        "condition_label": board.condition(row),
+        "model_label": board.names[group.model],
+        "metric_label": board.label(metric),
         "unit": str(definition.get("unit", "")),
         "direction": str(definition.get("direction", "higher")),
         "mean_over_seeds": group.mean(metric),
@@ -66,16 +72,53 @@ def _of_group(board: Scoreboard, row: Row, group: Group, metric: str) -> dict[st
 
 
 def _of_cells(board: Scoreboard) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return mean, deviation over patients, and the numbers of slices and patients, by cell and metric."""
-    counted = board.scores[board.scores["counted"]].groupby(["cell", "metric"])["value"]
-    patients = means(board.scores, "cell", "metric", "patient").groupby(level=["cell", "metric"])
-    joined = counted.agg(mean=statistics.mean, slices="size").join(
-        patients.agg(sd_patients=statistics.deviation, patients="size")
-    )
-    if not board.patients_known:
-        joined = joined.assign(sd_patients=None, patients=None)
-    return dict(joined.astype(object).where(joined.notna(), None).to_dict("index"))
+    """Return mean, spread over patients, and the numbers of slices and patients, by cell and metric."""
+    scores, known = board.scores, board.patients_known
+    slices = scores[scores["counted"]].groupby(["cell", "metric"]).size()
+    patients: dict[tuple[str, str], list[float]] = {}
+    for (cell, metric, _), mean in means(scores, "cell", "metric", "patient").items():
+        patients.setdefault((cell, metric), []).append(mean)
+    fields = {}
+    for place, mean in means(scores, "cell", "metric").items():
+        values = patients[place] if known else []
+        interval = statistics.t_interval(np.array(values)) if len(values) > 1 else None
+        fields[place] = {
+            "mean": mean,
+            "sd_patients": statistics.deviation(values),
+            "low": interval.low if interval else None,
+            "high": interval.high if interval else None,
+            "slices": int(slices[place]),
+            "patients": len(values) if known else None,
+        }
+    return fields
 
 
 def _unscored(board: Scoreboard) -> dict[str, Any]:
-    return {"mean": None, "sd_patients": None, "slices": 0, "patients": 0 if board.patients_known else None}
+    nothing = dict.fromkeys(("mean", "sd_patients", "low", "high"))
+    return {**nothing, "slices": 0, "patients": 0 if board.patients_known else None}
+
+
+def _cost(result: Result) -> dict[str, Any]:
+    """Return what a cell has cost; None where its record does not say it."""
+    record = result.record
+    last = record.attempts[-1] if record is not None and record.attempts else None
+    trained = last if result.planned.spec.training is not None else None
+    timings = record.timings if record is not None else {}
+    return {
+        "parameters": record.parameters.get("total") if record is not None else None,
+        "updates": trained.updates if trained else None,
+        "train_s": timings.get("train_s"),
+        "ms_per_slice": timings.get("ms_per_slice"),
+    }
+
+
+def per_slice(board: Scoreboard) -> SliceTable:
+    """Return every score of every slice, cell by cell as in the tables, slices sorted by patient and name."""
+    metrics, head = list(board.metrics), ("profile", "condition", "model", "seed", "fold", *TEXT_COLUMNS)
+    rows = []
+    for result in filter(finished, board.results()):
+        spec = result.planned.spec
+        place = (board.plan.profile, spec.dataset.condition, spec.model, spec.seed, result.planned.fold)
+        for line in sorted(result.scores, key=lambda line: (line["patient"], line["slice"])):
+            rows.append((*place, line["patient"], line["slice"], *(line.get(metric) for metric in metrics)))
+    return SliceTable((*head, *metrics), tuple(rows))

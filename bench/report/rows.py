@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from bench.config.schema import INPUT, digest
 from bench.errors import BenchError
 from bench.plan.cells import Plan
 from bench.records.store import Result
+from bench.report import identity
 from bench.report.cells import Group
 from bench.report.slices import Means, means_of
 
@@ -33,6 +35,11 @@ class Row:
     def comparable(self) -> bool:
         """Whether the cells of this row may be held against each other."""
         return not self.reasons
+
+    @cached_property
+    def copies(self) -> frozenset[str]:
+        """The ids of the cells whose network returns its input."""
+        return identity.copies(self)
 
 
 def table_rows(plan: Plan, results: Iterable[Result], scores: pd.DataFrame) -> tuple[Row, ...]:

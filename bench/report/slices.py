@@ -1,7 +1,7 @@
 """Every score of every slice as one data frame, and the means over slices, patients and seeds that follow from it.
 
-pandas groups; every mean is ``statistics.mean``, exactly rounded, so that no order of reading changes a printed digit
-(pandas' own mean depends on it).
+pandas finds the groups; every mean is ``statistics.mean``, exactly rounded, so that no order of reading changes a
+printed digit (pandas' own mean depends on it).
 """
 
 from __future__ import annotations
@@ -53,27 +53,32 @@ def slice_scores(results: Iterable[Result]) -> pd.DataFrame:
     ``counted``: the score is a finite number and not left out, so it enters means.
     """
     results = list(results)
-    rows = [row for result in results for row in _rows(result)]
-    scores = pd.DataFrame(rows, columns=SliceScore._fields).astype({"value": float})
-    open_seeds = {_seed(result) for result in results if not finished(result)}
-    seeds = zip(scores["condition"], scores["model"], scores["seed"], strict=True)
-    slices = pd.MultiIndex.from_frame(scores[["condition", "metric", "patient", "slice"]])
+    unfinished = {_seed(result) for result in results if not finished(result)}
+    tables = [_of_cell(result, _seed(result) not in unfinished) for result in results if result.scores]
+    joined = pd.concat(tables) if tables else pd.DataFrame(columns=SliceScore._fields)
+    texts = dict.fromkeys(("cell", "condition", "model", "patient", "slice", "metric"), "category")
+    scores = joined.reset_index(drop=True).astype({**texts, "value": float, "complete": bool})
     finite = np.isfinite(scores["value"])
-    left_out = slices.isin(slices[~finite & (scores["model"] == INPUT)])
-    return scores.assign(
-        complete=np.array([seed not in open_seeds for seed in seeds], bool),
-        left_out=left_out,
-        counted=finite & ~left_out,
-    )
+    absent = ~finite & (scores["model"] == INPUT)
+    left_out = np.zeros(len(scores), bool)
+    if absent.any():
+        slices = pd.MultiIndex.from_frame(scores[["condition", "metric", "patient", "slice"]])
+        left_out = slices.isin(slices[absent])
+    return scores.assign(left_out=left_out, counted=finite & ~left_out)[[*SliceScore._fields, "counted"]]
 
 
-def _rows(result: Result) -> Iterable[SliceScore]:
-    fold = result.planned.fold or 0
-    for row in result.scores:
-        name = (str(row["patient"]), str(row["slice"]))
-        for metric, value in row.items():
-            if metric not in TEXT_COLUMNS:
-                yield SliceScore(result.planned.id, *_seed(result), fold, *name, metric, float(value))
+def _of_cell(result: Result, complete: bool) -> pd.DataFrame:
+    """Return one row for each metric and test slice of a cell, metric by metric."""
+    (condition, model, seed), rows = _seed(result), result.scores
+    metrics = [name for name in rows[0] if name not in TEXT_COLUMNS]
+    return pd.DataFrame({
+        "cell": result.planned.id, "condition": condition, "model": model, "seed": seed,
+        "fold": result.planned.fold or 0,
+        **{name: [str(row[name]) for row in rows] * len(metrics) for name in TEXT_COLUMNS},
+        "metric": [metric for metric in metrics for _ in rows],
+        "value": [row[metric] for metric in metrics for row in rows],
+        "complete": complete,
+    })  # fmt: skip
 
 
 def finished(result: Result) -> bool:
@@ -88,7 +93,11 @@ def _seed(result: Result) -> tuple[str, str, int]:
 
 def means(scores: pd.DataFrame, *by: str) -> pd.Series:
     """Return the mean of the scores that count for each value of the columns ``by``, sorted by them."""
-    return scores[scores["counted"]].groupby(list(by))["value"].agg(statistics.mean)
+    counted = scores[scores["counted"]]
+    groups = counted.groupby(list(by))
+    order, sizes = np.argsort(groups.ngroup().to_numpy(), kind="stable"), groups.size()
+    parts = np.split(counted["value"].to_numpy()[order], np.cumsum(sizes.to_numpy())[:-1])
+    return pd.Series([statistics.mean(part.tolist()) for part in parts[: len(sizes)]], sizes.index, float)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from bench.records.store import Result
 from bench.report import heading, identity
 from bench.report.board import Forecasts, Scoreboard, scoreboard
 from bench.report.figures import FIGURES
-from bench.report.long_form import long_form
+from bench.report.long_form import long_form, per_slice
+from bench.report.numbers import numbers
 from bench.report.sections import PROVENANCE, SECTIONS, Section
 from bench.report.values import Grid, Table
 
@@ -38,6 +39,8 @@ def build(
         figures=tuple(figure for draw in FIGURES if (figure := draw(board)) is not None),
         provenance=tuple(_grids(board, PROVENANCE)),
         scores=tuple(long_form(board)),
+        slices=per_slice(board),
+        numbers=tuple(numbers(board)),
         credit=board.credit,
     )
 

@@ -1,7 +1,7 @@
 """The table as a value: what is printed where, before anything is drawn.
 
 ``Table`` holds grids of entries. The modules of ``render`` differ only in how they write bold, footnotes and
-escapes; ``csv`` writes the raw ``scores``, and only ``html`` shows the figures.
+escapes; ``csv`` writes the raw ``scores`` and ``slices``, ``macros`` the ``numbers``, and ``html`` shows the figures.
 """
 
 from __future__ import annotations
@@ -149,6 +149,23 @@ class Score:
     published: float | None
     comparable: bool
     leaky: str  # why the split is leaky; empty: it is clean
+    condition_label: str
+    model_label: str
+    metric_label: str
+    low: float | None  # the 95 % t interval of the mean over patients, each patient's slices averaged first
+    high: float | None
+    parameters: int | None
+    updates: int | None  # that were done
+    train_s: float | None
+    ms_per_slice: float | None
+
+
+@dataclass(frozen=True)
+class SliceTable:
+    """Every score of every test slice of the finished cells, a row for each cell and slice."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int | float | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -164,6 +181,8 @@ class Table:
     figures: tuple[Figure, ...]
     provenance: tuple[Grid, ...]
     scores: tuple[Score, ...]
+    slices: SliceTable
+    numbers: tuple[tuple[str, str], ...]  # single numbers for a text: key and what is printed
     credit: str
 
 

@@ -240,7 +240,10 @@ def test_second_run_does_nothing(finished: Path, bench: Bench, monkeypatch: pyte
     done = bench(*RUN)
     assert (done.code, done.err, fake.started) == (0, "", 0)
     lines = [line[20:] for line in done.out.splitlines()]
-    tables = [f"wrote reports/tiny/results.{suffix}" for suffix in ("md", "html", "csv", "tex")]
+    results = [f"results.{suffix}" for suffix in ("md", "html", "csv", "tex")]
+    tables = [
+        f"wrote reports/tiny/{name}" for name in (*results, "slices.csv", "numbers.tex", "tex", "figures")
+    ]
     assert [line.partition(" (SHA-256 ")[0] for line in lines[:2]] == [
         "datasets.yaml: datasets.yaml",
         "experiments.yaml: experiments.yaml",

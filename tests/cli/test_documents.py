@@ -97,10 +97,28 @@ def test_the_status_holds_every_cell_and_the_report_every_score(bench: Any, ran:
     document = json.loads(bench("status", "--profile", "tiny", "--json")[1])
     assert (document["ended"], document["left_s"]) == (tiny.CELLS, 0)
     assert {cell["status"] for cell in document["cells"]} == {"finished"}
+    means = {
+        (cell["id"], metric): mean for cell in document["cells"] for metric, mean in cell["means"].items()
+    }
     report = json.loads(bench("report", "--profile", "tiny", "--json")[1])
     csv = (ran / "reports" / "tiny" / "results.csv").read_text().splitlines()
     assert len(report["scores"]) == len(csv) - 1
-    assert all((ran / path).is_file() for path in report["files"])
+    assert all((ran / path).exists() for path in report["files"])
+    assert means == {(one["cell"], one["metric"]): one["mean"] for one in report["scores"]} and means
+
+
+def test_a_masked_report_names_no_patient(bench: Any, ran: Path) -> None:
+    store = RunStore(ran / "runs" / "tiny")
+    names = {row["patient"] for one in store.read_all(store.read_plan()) for row in one.scores}
+    code, out, err = bench("report", "--profile", "tiny", "--reports", "masked", "--mask-patients", "--json")
+    assert (code, err, json.loads(out)["kind"]) == (0, "", "report")
+    texts = [
+        path.read_bytes().decode(errors="replace") for path in (ran / "masked").rglob("*") if path.is_file()
+    ]
+    assert any("patient 1" in text for text in texts)
+    assert not [
+        name for name in names for text in (*texts, out) if re.search(rf"\b{re.escape(str(name))}\b", text)
+    ]
 
 
 def test_scores_that_are_no_finite_number_are_text() -> None:

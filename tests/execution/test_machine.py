@@ -89,6 +89,7 @@ def test_a_process_that_ends_or_hangs_is_a_failed_record_and_the_next_cell_goes_
         marker.unlink()
         end, record = ended(events), work.store.read_record()
         assert record is not None and record.status == end.status == "failed"
+        assert record.started and record.started <= record.ended  # the parent knows when it gave the cell
         assert end.message.startswith(message) and end.message.endswith("--retry-failed")
         assert any(isinstance(event, Message) and "started again" in event.text for event in events)
         assert logged in work.store.log.read_text()

@@ -11,13 +11,14 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench import devices
+from bench import devices, environment
 from bench.data.pairs.pairs import PairFiles
 from bench.events import CellEnded, EpochEnded, Event, Message
 from bench.execution.task import Network, NetworkCheck, NetworkFault, Task
@@ -181,6 +182,7 @@ def story(
 def test_an_error_is_a_failed_record_with_one_line_and_a_traceback_in_the_log(story: Story) -> None:
     ended, record = story.ended("bug"), story.record("bug")
     assert ended.status == record.status == "failed"
+    assert record.started <= record.ended and record.program == environment.version(environment.PROGRAM)
     (attempt,) = record.attempts
     assert attempt.message == ended.message
     assert "\n" not in ended.message
@@ -203,6 +205,12 @@ def test_a_divergence_is_recorded_and_the_run_goes_on(story: Story) -> None:
     assert ended.message == attempt.message == "loss is not finite at epoch 1, update 1"
     assert story.ended("second").status == "finished"
     assert story.ended("second").message == ""
+    for record in (
+        story.record("nan"),
+        story.record("second"),
+    ):  # of a cell that diverged, and of one that finished
+        began, ended_at = map(datetime.fromisoformat, (record.started, record.ended))
+        assert timedelta() <= ended_at - began < timedelta(hours=1) and began.utcoffset() == timedelta()
 
 
 def test_a_network_edited_since_the_plan_fails_by_name_and_its_cell_stays_open(story: Story) -> None:

@@ -1,21 +1,29 @@
-"""The table as CSV in long form: one row for each cell (model, condition, seed, fold) and metric, unrounded."""
+"""The scores as CSV, unrounded: one row for each cell and metric, and one for each slice."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import astuple, fields
 
-import pandas as pd
-
+from bench.csvtext import to_csv
 from bench.report.format import one_line
 from bench.report.values import Score, Table
 
 
 def render(table: Table) -> str:
-    """Return the scores of ``table`` as CSV; an empty field means there is no value."""
-    columns = [field.name for field in fields(Score)]
-    frame = pd.DataFrame(table.scores, columns=columns, dtype=object)
-    frame.insert(0, "profile", table.profile)
-    return str(frame.map(_text).to_csv(index=False, lineterminator="\n"))
+    """Return the scores of each cell (model, condition, seed, fold) and metric; an empty field: no value."""
+    columns = ("profile", *(field.name for field in fields(Score)))
+    return to_csv([columns, *(map(_text, (table.profile, *astuple(score))) for score in table.scores)])
+
+
+def slices(table: Table) -> str:
+    """Return the scores of every slice, a column for each metric; an empty field: not scored by it."""
+    return to_csv([table.slices.columns, *map(_line, table.slices.rows)])
+
+
+def _line(row: tuple[str | int | float | None, ...]) -> list[str | int | float | None]:
+    return [
+        _text(value) if isinstance(value, str) else value for value in row
+    ]  # numbers: as ``repr`` says them
 
 
 def _text(value: str | int | float | bool | None) -> str:

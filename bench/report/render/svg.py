@@ -53,6 +53,9 @@ def dress(axes: Any, x: str, y: str, grid: str = "y") -> None:
 def text(figure: Any) -> str:
     """Return the bare ``<svg>`` element: no prologue, no metadata, no fixed size, colours from the page."""
     buffer = io.StringIO()
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # done: saving would draw once for it and then lay out again
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]

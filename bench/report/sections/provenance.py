@@ -21,7 +21,8 @@ def environment(board: Scoreboard) -> Grid:
         if result.record is None:
             continue
         files = {name: file.words for name, file in result.record.configuration.items()}
-        for key, text in _flat({**result.record.environment, **files}):
+        program = {"program": result.record.program} if result.record.program else {}
+        for key, text in _flat({**program, **result.record.environment, **files}):
             seen.setdefault(key, {}).setdefault(text, 0)
             seen[key][text] += 1
     rows = []
