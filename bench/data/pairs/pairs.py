@@ -68,7 +68,8 @@ class PairSet:
     """Pairs ready to be read: ``degraded`` and ``reference`` (N, n, n), float32 in 1/cm, read-only.
 
     ``parts`` holds for each part its rows in the order in which its names were asked for; ``pixel_cm`` (N,)
-    is NaN where the source does not say; ``sha256`` has the keys ``degraded`` and ``reference``.
+    is NaN where the source does not say; ``sha256`` has the keys ``degraded`` and ``reference``; ``lesions`` are the rows
+    of the manifest.
     """
 
     degraded: np.memmap
@@ -77,6 +78,7 @@ class PairSet:
     parts: dict[str, npt.NDArray[np.int64]]
     sha256: dict[str, str]
     pixel_cm: npt.NDArray[np.float64]
+    lesions: tuple[dict[str, str | float], ...] = ()
 
     def part_names(self, part: str) -> list[SliceName]:
         """Return the (patient, slice) of each row of ``part``."""
@@ -171,6 +173,7 @@ def open_pairs(files: PairFiles, parts: Mapping[str, Iterable[SliceName]]) -> Pa
         },
         sha256={key: described.arrays[getattr(files, key)].sha256 for key in ("degraded", "reference")},
         pixel_cm=np.array([np.nan if width is None else width for width in described.pixel_cm], np.float64),
+        lesions=described.lesions,
     )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.figures import curves, images
+from bench.report.figures import curves, viewer
 from bench.report.values import Figure
 
 FIGURES: tuple[Callable[[Scoreboard], Figure | None], ...] = (
-    images.figure,
+    viewer.figure,
     curves.figure,
 )  # None: nothing to show
