@@ -155,6 +155,8 @@ class Gallery:
         for sample in samples:
             for panel in sample["panels"]:
                 del panel["preview"], panel["difference"]
+        for sample, value in zip(samples, self.samples, strict=True):
+            sample["start"] = value.previewed
         return {
             "windows": [asdict(window) for window in self.windows],
             "scale": self.scale,

@@ -24,7 +24,7 @@ def slice_png(image: Image, window: Window, side: int | None = None) -> str:
 
 
 def difference_png(output: Image, reference: Image, scale: float, side: int | None = None) -> str:
-    """Return ``output - reference`` (H, W) in HU as a PNG data URI: orange too high, blue too low, full at ``scale``."""
+    """Return ``output - reference`` (H, W) in HU as a PNG data URI: full at ``scale``: orange too high, blue low."""
     share = np.clip(_reduced(output - reference, side) / scale, -1.0, 1.0)
     share = np.rint(share * DIFFERENCE_STEPS) / DIFFERENCE_STEPS
     return _png((share + 1.0) / 2.0, palette=_two_sided())

@@ -49,6 +49,7 @@
       for (const part of this.root.querySelectorAll("[data-role]")) this.parts[part.dataset.role] = part;
       this.state = { condition: 0, slice: 0, scale: this.index.scale, swipe: false, difference: false, lesions: true,
         hidden: new Set(), left: 0, right: Math.min(2, this.sampleAt(0, 0).panels.length - 1), split: 0.5 };
+      this.state.slice = Math.max(0, this.index.conditions[0].findIndex((sample) => sample.start));
       this.preset(0);
       this.reset();
       this.listen();
