@@ -115,7 +115,7 @@ def test_page_is_well_formed_and_asks_no_server(varied: Any, tmp_path: Path) -> 
     text = drawn(varied, tmp_path)[".html"]
     page = Page(text)
     assert page.open == []
-    assert "iframe" not in page.tags and page.tags.count("script") == 1 + 1 + 5  # program, index, images
+    assert "iframe" not in page.tags and page.tags.count("script") == 1 + 1 + 3  # program, index, images
     assert re.findall(r"<script([^>]*)>", text).count("") == 1
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'" in text
     assert "fetch(" not in text and "XMLHttpRequest" not in text and "import(" not in text

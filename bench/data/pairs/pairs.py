@@ -68,8 +68,8 @@ class PairSet:
     """Pairs ready to be read: ``degraded`` and ``reference`` (N, n, n), float32 in 1/cm, read-only.
 
     ``parts`` holds for each part its rows in the order in which its names were asked for; ``pixel_cm`` (N,)
-    is NaN where the source does not say; ``sha256`` has the keys ``degraded`` and ``reference``; ``lesions`` are those of
-    the manifest.
+    is NaN where the source does not say; ``sha256`` has the keys ``degraded`` and ``reference``; ``lesions`` are
+    those of the manifest.
     """
 
     degraded: np.memmap

@@ -198,7 +198,7 @@ def _label(rank: int, of: int, lesions: int, importance: int) -> str:
 
 def _lesions(rows: Lesions) -> Iterator[Lesion]:
     for row in rows:
-        place = [float(row[key]) for key in ("x_px", "y_px", "radius_px")]
-        if all(map(math.isfinite, place)):
+        column, line, radius = (float(row[key]) for key in ("x_px", "y_px", "radius_px"))
+        if math.isfinite(radius):  # the source says how wide a pixel is
             words = f"{row['kind']}, {float(row['diameter_mm']):.1f} mm, {float(row['contrast_hu']):+.0f} HU"
-            yield Lesion(*place, words)
+            yield Lesion(column, line, radius, words)

@@ -39,7 +39,8 @@ def encode(image: Whole) -> HuImage:
     planes = words.view(np.uint8).reshape(-1, 2).T.tobytes()
     packing = zlib.compressobj(6, zlib.DEFLATED, strategy=zlib.Z_RLE)
     packed = packing.compress(planes) + packing.flush()
-    return HuImage(*image.shape, base64.b64encode(packed).decode("ascii"))
+    rows, columns = image.shape
+    return HuImage(rows, columns, base64.b64encode(packed).decode("ascii"))
 
 
 def encode_all(images: Iterable[Whole]) -> list[HuImage]:
