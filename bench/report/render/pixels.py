@@ -29,13 +29,12 @@ def rounded(image: NDArray[np.float32]) -> Whole:
 
 
 def encode(image: Whole) -> HuImage:
-    """Return an (H, W) image in whole HU, of -8192 to 8191, as text."""
-    values = image.astype(np.int32)
-    padded = np.pad(values, ((1, 0), (1, 0)))
+    """Return an (H, W) image in whole HU, of -8192 to 8191, as text; within these no sum leaves int16."""
+    padded = np.pad(image, ((1, 0), (1, 0)))
     left, up, corner = padded[1:, :-1], padded[:-1, 1:], padded[:-1, :-1]
     guess = np.clip(left + up - corner, np.minimum(left, up), np.maximum(left, up))
-    missing = values - guess
-    words = ((missing << 1) ^ (missing >> 31)).astype("<u2")
+    missing = image - guess
+    words = ((missing << 1) ^ (missing >> 15)).astype("<u2")
     planes = words.view(np.uint8).reshape(-1, 2).T.tobytes()
     packing = zlib.compressobj(6, zlib.DEFLATED, strategy=zlib.Z_RLE)
     packed = packing.compress(planes) + packing.flush()

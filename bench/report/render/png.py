@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,5 +56,7 @@ def _png(share: Image, palette: bytes | None = None) -> str:
     if palette is not None:
         picture.putpalette(palette)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=6)
+    picture.save(
+        buffer, "PNG", compress_type=zlib.Z_RLE
+    )  # for noise as small as a search for repeats, in a fifth of its time
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

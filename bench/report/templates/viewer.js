@@ -80,7 +80,7 @@
     // Buttons, captions and canvases of this slice; then its pixels.
     async build() {
       const { state, parts, sample } = this, names = sample.panels.map((panel) => panel.name);
-      this.choices("slices", this.index.conditions[state.condition].map((one) => one.label),
+      this.choices("slices", this.index.conditions[state.condition].map((one) => one.label.split(" of ")[0]),
         (at) => at === state.slice, (at) => this.change({ slice: at }));
       this.choices("view", ["Side by side", "Swipe"], (at) => state.swipe === (at === 1),
         (at) => this.change({ swipe: at === 1 }));
