@@ -92,7 +92,7 @@ def fourier_plane(simulator: Simulator, geometry: Geometry, views: int) -> str:
     side = len(plane) // 2
     coarse = plane.reshape(side, 2, side, 2).max(axis=(1, 3))
     decibel: Real = 20.0 * np.log10(coarse / coarse.max() + 1e-6)
-    return slice_png(decibel.astype(np.float32), Window("spokes", "", -15.0, 30.0, 1.0))
+    return slice_png(decibel.astype(np.float32), Window("spokes", "", -15.0, 30.0))
 
 
 def sparse_scan(setup: Setup) -> tuple[Geometry, int]:

@@ -39,10 +39,12 @@ def opened(task: Task) -> tuple[PairSet, Outcome]:
 
 def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, outcome: Outcome) -> Record:
     """Score the test slices, write scores and samples and then the record."""
-    scores = evaluate.score(pairs, predict, _progress(task, emit))
+    shown = evaluate.sample_rows(pairs)
+    scores = evaluate.score(pairs, predict, _progress(task, emit), shown)
     task.store.write_scores(scores.rows, METRICS)
     task.store.write_spectra(scores.spectra)
-    task.store.write_samples(scores.names, scores.samples)
+    names = ["/".join(pairs.names[row]) for row in shown]
+    task.store.write_samples(names, scores.samples, [evaluate.lesions_in(pairs, row) for row in shown])
     record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}))
     checkpoint.remove(task.store.state)
     return record

@@ -10,12 +10,13 @@ one is not finished.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -34,6 +35,15 @@ _AGAIN = "run the cell again with --force"
 _ATTEMPTS = TypeAdapter(tuple[Attempt, ...])
 MATCHES = 5  # cells that are named where several match
 HU_STEP = 0.1  # samples.npz holds int16 in steps of 0.1 HU
+Lesions = Sequence[Mapping[str, str | float]]  # rows of the source, and ``radius_px``
+
+
+class Samples(NamedTuple):
+    """The slices kept for the report: their names, float32 images (N, H, W) in HU, and the known lesions of each."""
+
+    names: list[str]
+    images: dict[str, np.ndarray]
+    lesions: list[Lesions]
 
 
 @dataclass(frozen=True)
@@ -235,26 +245,38 @@ class CellStore:
         except atomic.DAMAGED as error:
             raise BenchError(f"broken ({error})", file=self.weights, remedy=_AGAIN) from None
 
-    def write_samples(self, names: Sequence[str], images: Mapping[str, np.ndarray]) -> None:
-        """Write slices (N, H, W) in HU under ``input``, ``output`` and ``reference`` as int16 in 0.1 HU."""
+    def write_samples(
+        self, names: Sequence[str], images: Mapping[str, np.ndarray], lesions: Sequence[Lesions] = ()
+    ) -> None:
+        """Write slices (N, H, W) in HU under ``input``, ``output`` and ``reference`` as int16 in 0.1 HU.
+
+        ``lesions`` are those known to lie in each slice.
+        """
         packed: dict[str, Any] = {
             key: np.clip(np.rint(np.asarray(value, np.float64) / HU_STEP), -32768, 32767).astype(np.int16)
             for key, value in images.items()
         }
+        if any(lesions):
+            packed["lesions"] = np.array([json.dumps(rows, sort_keys=True) for rows in lesions])
         with atomic.replace_with(self.folder / "samples.npz") as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, names=np.array(list(names)), **packed)
 
-    def read_samples(self) -> tuple[list[str], dict[str, np.ndarray]] | None:
-        """Return slice names and float32 images in HU, or None where there are none."""
+    def read_samples(self, keys: Iterable[str] | None = None) -> Samples | None:
+        """Return the slices kept for the report, or None where there are none; of the images only ``keys``, if given.
+
+        Raises:
+            BenchError: the file is broken.
+        """
         path = self.folder / "samples.npz"
         if not path.exists():
             return None
         try:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                images = {
-                    k: file[k].astype(np.float32) * np.float32(HU_STEP) for k in file.files if k != "names"
-                }
-                return [str(name) for name in file["names"]], images
+                names = [str(name) for name in file["names"]]
+                chosen = set(file.files) - {"names", "lesions"} if keys is None else set(keys)
+                images = {key: file[key].astype(np.float32) * np.float32(HU_STEP) for key in chosen}
+                known = file["lesions"] if "lesions" in file.files else ["[]"] * len(names)
+                return Samples(names, images, [json.loads(str(rows)) for rows in known])
         except atomic.DAMAGED as error:
             raise BenchError(f"broken ({error})", file=path, remedy=_AGAIN) from None
 

@@ -21,7 +21,7 @@ from bench.report.winners import gain
 
 def long_form(board: Scoreboard) -> Iterator[Score]:
     """Yield the scores of each cell, row by row and metric by metric."""
-    of_cell, of_table = _of_cells(board), not reasons(board.plan)
+    of_cell = _of_cells(board)
     for row in board.rows:
         for metric in board.metrics:
             best = board.winners(row, metric)

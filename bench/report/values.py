@@ -6,9 +6,8 @@ escapes; ``csv`` writes the raw ``scores`` and ``slices``, ``macros`` the ``numb
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 Kind = Literal["label", "value", "state", "missing"]  # state: why there is no value; missing: not there yet
 
@@ -66,48 +65,107 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Window:
-    """A display window in HU, and the error at which a difference image is fully coloured."""
+    """A display window in HU: black half a width below the centre, white half a width above."""
 
     key: str
     label: str
     centre: float
     width: float
-    error: float
+
+
+@dataclass(frozen=True)
+class HuImage:
+    """One image in whole HU as text, in the encoding of ``render.pixels``."""
+
+    rows: int
+    columns: int
+    data: str
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One image and what stands above it; ``images`` and ``differences`` are data URIs by window."""
+    """One image of a slice, named, with its scores or why there is none.
+
+    ``image`` is its place among the images of the gallery. ``preview`` and ``difference`` (from the reference) are PNG
+    data URIs, for whoever reads the page without script or prints it; empty where the slice has none.
+    """
 
     name: str
     text: str
-    images: Mapping[str, str]
-    differences: Mapping[str, str]
+    image: int | None = None
+    preview: str = ""
+    difference: str = ""
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A known lesion in a slice: centre and radius in pixels (0 = centre of the first), and what it is."""
+
+    column: float
+    row: float
+    radius: float
+    text: str
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One slice of one condition, counted from 1: input, networks, reference."""
+    """One slice of one condition: untreated input, reference, networks. ``label`` is its place: ``worst of 354``."""
 
-    number: int
+    label: str
     name: str
     condition: str
     panels: tuple[Panel, ...]
+    lesions: tuple[Lesion, ...] = ()
+
+    @property
+    def previewed(self) -> bool:
+        """Whether it stands in the page without script, too."""
+        return any(panel.preview for panel in self.panels)
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images between which the reader switches by window and by slice; ``crisp``: enlarged without smoothing."""
+    """The slices of all conditions for the viewer, each image once in ``images``.
+
+    ``window`` and ``scale`` (HU at which a difference is fully coloured) are those at the start and of the previews;
+    ``presets`` says where the windows come from; ``crisp``: enlarged without smoothing.
+    """
 
     samples: tuple[Sample, ...]
+    images: tuple[HuImage, ...]
     windows: tuple[Window, ...]
+    presets: str
+    scale: float
     credit: str
     crisp: bool
 
     @property
-    def slices(self) -> tuple[int, ...]:
-        """The numbers of the slices, each once."""
-        return tuple(sorted({sample.number for sample in self.samples}))
+    def window(self) -> Window:
+        """The window at the start."""
+        return self.windows[0]
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions that have slices, each once."""
+        return tuple(dict.fromkeys(sample.condition for sample in self.samples))
+
+    @property
+    def index(self) -> dict[str, Any]:
+        """What the viewer knows: windows, and the slices by condition, with places instead of images."""
+        samples = [asdict(sample) for sample in self.samples]
+        for sample in samples:
+            for panel in sample["panels"]:
+                del panel["preview"], panel["difference"]
+        for sample, value in zip(samples, self.samples, strict=True):
+            sample["start"] = value.previewed
+        return {
+            "windows": [asdict(window) for window in self.windows],
+            "scale": self.scale,
+            "crisp": self.crisp,
+            "conditions": [
+                [sample for sample in samples if sample["condition"] == name] for name in self.conditions
+            ],
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -21,7 +21,6 @@ from bench.training import memory
 #: for the published networks; one slice alone costs up to 2.6 times as much (benchmarks/README.md).
 PIXELS_PER_BATCH = 2 * 512 * 512
 KEPT_BYTES = 1 << 30  # of validation slices that stay in memory between epochs; more are read again at each
-SAMPLES = 3  # slices shown per dataset
 
 Predict = Callable[[np.ndarray], np.ndarray]
 HU_PER_UNIT = 1000.0  # mu/mu_water to HU, with water at 0
@@ -140,26 +139,27 @@ class Scores(NamedTuple):
     """What the test slices give.
 
     ``rows`` are those of ``scores.csv``, one per slice with all metrics that it has. Of ``timings``, ``ms_per_slice``
-    is the median over slices of the network's own time, after one batch that compiles. ``samples`` are the slices that
-    the report shows, by ``names``: ``input``, ``output`` and ``reference`` (N, H, W) in HU. ``spectra`` are the rows of
-    ``spectra.csv``.
+    is the median over slices of the network's own time, after one batch that compiles. ``samples`` are the slices to be
+    kept for the report: ``input``, ``output`` and ``reference`` (N, H, W) in HU; empty where none are. ``spectra`` are
+    the rows of ``spectra.csv``.
     """
 
     rows: list[dict[str, str | float]]
     timings: dict[str, float]
-    names: list[str]
     samples: dict[str, np.ndarray]
     spectra: list[dict[str, str | float]]
 
 
-def score(pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]) -> Scores:
-    """Return the scores of the test slices, each read and predicted once."""
+def score(
+    pairs: PairSet, predict: Predict, progress: Callable[[int, int], None], shown: Sequence[int] = ()
+) -> Scores:
+    """Return the scores of the test slices, each read and predicted once, and the images of the rows ``shown``."""
     began = time.perf_counter()
     chosen = pairs.parts["test"]
     rows: list[dict[str, str | float]] = []
     times: list[float] = []
     spectra, lesions = Spectra(), _lesions(pairs)
-    shown: dict[int, tuple[np.ndarray, ...]] = dict.fromkeys(_sample_rows(pairs), ())
+    kept: dict[int, tuple[np.ndarray, ...]] = dict.fromkeys(shown, ())
     for batch in _batches(pairs, chosen):
         if not rows:
             predict(batch.images)  # compiles
@@ -174,12 +174,11 @@ def score(pairs: PairSet, predict: Predict, progress: Callable[[int, int], None]
                 pair = metrics.Pair(reference, output, untreated=degraded, lesions=lesions.get(row, ()))
                 rows.append({"patient": patient, "slice": name, **metrics.of_pair(pair)})
                 spectra.add(pair, 10.0 * float(pairs.pixel_cm[row]))
-            if row in shown:
-                shown[row] = degraded, output, reference
+            if row in kept:
+                kept[row] = degraded, output, reference
             progress(len(rows), len(chosen))
     timings = {"score_s": time.perf_counter() - began, "ms_per_slice": 1000 * float(np.median(times))}
-    names = ["/".join(pairs.names[row]) for row in shown]
-    return Scores(rows, timings, names, _in_hu(list(shown.values())), spectra.rows())
+    return Scores(rows, timings, _in_hu(list(kept.values())), spectra.rows())
 
 
 def _lesions(pairs: PairSet) -> dict[int, tuple[metrics.Lesion, ...]]:
@@ -197,17 +196,34 @@ def _lesions(pairs: PairSet) -> dict[int, tuple[metrics.Lesion, ...]]:
 
 def _in_hu(samples: list[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:
     """Return input, output and reference of the samples as (N, H, W) in HU."""
-    images = dict(
-        zip(("input", "output", "reference"), map(np.stack, zip(*samples, strict=True)), strict=True)
-    )
-    return {name: HU_PER_UNIT * (values - 1) for name, values in images.items()}
+    images = zip(("input", "output", "reference"), map(np.stack, zip(*samples, strict=True)), strict=False)
+    return {name: HU_PER_UNIT * (values - 1) for name, values in images}
 
 
-def _sample_rows(pairs: PairSet) -> list[int]:
-    """Return the rows of the dataset's sample slices.
+def sample_rows(pairs: PairSet) -> list[int]:
+    """Return the rows of the test slices that are kept for the report, each once, the most telling first.
 
-    The rule: the test slices sorted by name, at 1/6, 3/6 and 5/6 of the list; the same for every network.
+    The median, the worst and the best by the PSNR of the untreated input, which is the same for every network; and, if
+    none of them shows a known lesion, the slice with the most. Of equals, the first by name. Before any slice is
+    predicted: batches are not kept, and a slice predicted again beside others may come out otherwise.
     """
-    test = sorted(pairs.parts["test"], key=lambda row: pairs.names[row])
-    places = sorted({len(test) * (2 * k + 1) // (2 * SAMPLES) for k in range(SAMPLES)})
-    return [int(test[place]) for place in places]
+    values = {}
+    for row in pairs.parts["test"].tolist():
+        with _naming(pairs, row):
+            pair = relative(pairs.reference[row]), relative(pairs.degraded[row])
+            values[row] = metrics.score(*pair, [metrics.PSNR])[metrics.PSNR]
+    ranked = sorted(values, key=lambda row: (-values[row], pairs.names[row]))
+    chosen = list(dict.fromkeys([ranked[(len(ranked) - 1) // 2], ranked[-1], ranked[0]]))
+    counts = {row: len(lesions_in(pairs, row)) for row in sorted(ranked, key=lambda row: pairs.names[row])}
+    if any(counts.values()) and not any(counts[row] for row in chosen):
+        chosen.append(max(counts, key=lambda row: counts[row]))
+    return chosen
+
+
+def lesions_in(pairs: PairSet, row: int) -> list[dict[str, str | float]]:
+    """Return the known lesions of a slice as the manifest has them, each with its radius in pixels there."""
+    return [
+        lesion | {"radius_px": float(lesion["slice_diameter_mm"]) / (20.0 * float(pairs.pixel_cm[row]))}
+        for lesion in pairs.lesions
+        if (lesion["patient"], lesion["slice"]) == pairs.names[row]
+    ]

@@ -55,7 +55,8 @@ def test_samples_are_kept_to_a_twentieth_of_a_hounsfield_unit(tmp_path: Path) ->
     store.write_samples(["P/1", "P/2"], {"input": image, "output": image + 0.04, "reference": -image})
     samples = store.read_samples()
     assert samples is not None
-    found, images = samples
+    found, images, lesions = samples
+    assert lesions == [[], []]
     assert found == ["P/1", "P/2"]
     assert set(images) == {"input", "output", "reference"}
     assert images["input"].dtype == np.float32

@@ -12,7 +12,7 @@ from bench import report
 from bench.metrics import RMSE
 from bench.report import table
 from bench.report.board import Scoreboard
-from bench.report.values import Drawing, Figure, Gallery, Grid, Panel, Sample, Window, label
+from bench.report.values import Drawing, Figure, Gallery, Grid, HuImage, Panel, Sample, Window, label
 
 
 def worst(board: Scoreboard) -> Grid:
@@ -26,15 +26,16 @@ def worst(board: Scoreboard) -> Grid:
 
 def square(board: Scoreboard) -> Figure:
     """A drawing, and two images to switch between."""
-    windows = tuple(Window(key, key, 0.0, 1.0, 1.0) for key in ("wide", "narrow"))
-    uris = {window.key: f"data:image/png;base64,{window.key}" for window in windows}
-    samples = (Sample(1, "p1/a", "60 views", (Panel("Input", "as given", uris, {}),)),)
+    windows = tuple(Window(key, key, 0.0, 1.0) for key in ("wide", "narrow"))
+    panels = (Panel("Input", "as given", 0, "data:image/png;base64,small"), Panel("Reference", "", 0))
+    samples = (Sample("worst of 2", "p1/a", "60 views", panels),)
+    images = (HuImage(1, 1, "eJxjYAAAAAIAAQ=="),)
     return Figure(
         name="square",
         title="A square",
         lead="Drawn by hand.",
         drawings=(Drawing("Square", '<svg viewBox="0 0 1 1"></svg>', "One by one."),),
-        gallery=Gallery(samples, windows, board.credit, crisp=True),
+        gallery=Gallery(samples, images, windows, "by hand", 100.0, board.credit, crisp=True),
     )
 
 
@@ -58,8 +59,8 @@ def test_a_section_and_a_figure_are_a_function_and_a_line(
         assert page.index(f'<a href="#{name}">') < page.index(f'<section id="{name}">')
     assert page.index('<section id="images">') < page.index('<section id="square">')
     assert '<svg viewBox="0 0 1 1"></svg>' in page
-    assert "#square-wide:checked ~ .stage .in-wide { display: block; }" in page
-    assert page.count('name="square-window"') == 2
+    assert page.count('<script type="text/plain" class="hu" data-rows="1" data-columns="1">eJxj') == 1
+    assert '"label": "wide"' in page and 'src="data:image/png;base64,small"' in page
 
 
 def test_names_with_line_ends_stand_on_one_line_of_the_csv(

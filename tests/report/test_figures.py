@@ -1,4 +1,4 @@
-"""Images through a window, coloured differences and training curves, against values done by hand."""
+"""Small images through a window, coloured differences and training curves, against values done by hand."""
 
 from __future__ import annotations
 
@@ -10,20 +10,30 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.report.figures import curves
+from bench.report.figures import curves, viewer
 from bench.report.render import png
+from bench.report.values import Window
 
 
 def test_image_window_and_difference_colours() -> None:
-    lung = png.WINDOWS[0]
+    lung = viewer.WINDOWS[0]
     ramp = np.array([[-2000.0, -1350.0, -600.0, 150.0, 3000.0]], np.float32)
     assert np.asarray(decode(png.slice_png(ramp, lung)))[0].tolist() == [0, 0, 128, 255, 255]
     colours = np.asarray(
-        decode(png.difference_png(ramp * 0 + [[-300, 0, 300, 0, 0]], ramp * 0, lung)).convert("RGB")
+        decode(png.difference_png(ramp * 0 + [[-300, 0, 300, 0, 0]], ramp * 0, 300.0)).convert("RGB")
     )
     low, zero, high = colours[0, :3].tolist()
     assert max(zero) <= 4
     assert low[2] == 255 and low[2] > low[0] and high[0] == 255 and high[0] > high[2]
+
+
+def test_a_preview_is_averaged_not_sampled() -> None:
+    checks = np.indices((64, 48)).sum(0) % 2 * 100.0  # mean 50 in every 2 x 2
+    small = np.asarray(decode(png.slice_png(checks, Window("w", "w", 50, 100), side=32)))
+    assert small.shape == (32, 24)
+    assert set(small.ravel().tolist()) == {130}  # 32 of 63 steps of grey
+    zero = np.asarray(decode(png.difference_png(checks, checks * 0 + 50, 100.0, side=32)).convert("RGB"))
+    assert zero.max() <= 4
 
 
 def decode(uri: str) -> Image.Image:

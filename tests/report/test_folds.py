@@ -174,9 +174,9 @@ def test_the_page_says_that_its_images_are_of_the_first_fold(
             folded.run.cell(f"{model}-sv60-f{fold}-s1-0").write_samples([name], image)
     report.write(folded.save(), tmp_path)
     page = (tmp_path / "results.html").read_text(encoding="utf-8")
-    assert "Test slices of the first fold fixed by rule" in page
-    assert "Slice p1/a." in page
-    assert "Slice p3/d." not in page
+    assert "Test slices of the first fold chosen by the PSNR of the untreated input" in page
+    assert "Slice p1/a, " in page
+    assert "p3/d" not in page.split('<section id="images">')[1].split("</section>")[0]
 
 
 def test_a_clean_split_says_nothing_of_leaks(filled: Any) -> None:

@@ -1,4 +1,4 @@
-"""Scores belong to names, whatever the order and the batch; the sample rule."""
+"""Scores belong to names, whatever the order and the batch; which slices are kept for the report."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_slice_has_the_score_it_has_alone(
 ) -> None:
     monkeypatch.setattr(evaluate, "PIXELS_PER_BATCH", batch * 16 * 16 + 7)
     blur = Blur()
-    rows, timings, *_ = evaluate.score(pairs, blur, nothing)
+    rows, timings, _ = evaluate.score(pairs, blur, nothing)
     assert [(row["patient"], row["slice"]) for row in rows] == pairs.part_names("test")
     for row, place in zip(rows, pairs.parts["test"], strict=True):
         assert {key: row[key] for key in metrics.METRICS} == one_by_one(pairs, place)
@@ -114,7 +114,11 @@ def test_scores_and_samples_read_each_test_slice_once(
 ) -> None:
     monkeypatch.setattr(evaluate, "PIXELS_PER_BATCH", batch * 16 * 16)
     watched, reads = counted(pairs)
-    evaluate.score(watched, Blur(), nothing)
+    evaluate.score(watched, Blur(), nothing, evaluate.sample_rows(pairs))
+    assert reads == [once(pairs.parts["test"])] * 2
+    for array in reads:
+        array.clear()
+    evaluate.sample_rows(watched)  # one pass before any prediction
     assert reads == [once(pairs.parts["test"])] * 2
 
 
@@ -164,26 +168,69 @@ def test_one_nan_in_one_output_is_a_nan_mean(pairs: PairSet) -> None:
     assert math.isnan(evaluate.Validation(pairs, pairs.parts["validation"]).mean_psnr(broken))
 
 
+def kept(pairs: PairSet) -> list[str]:
+    return ["/".join(pairs.names[row]) for row in evaluate.sample_rows(pairs)]
+
+
+def ranked(pair_set: Make, folder: Path, order: list[tuple[str, str]], **asked: object) -> PairSet:
+    """Pairs whose test slices have a better input the earlier they stand in ``order``."""
+
+    def change(degraded: dict, reference: dict) -> None:
+        for place, name in enumerate(order):
+            degraded[name][:] = reference[name] + np.float32(0.001 * (1 + place))
+
+    return pair_set(folder, parts={"test": sorted(order)}, change=change, **asked)
+
+
 @pytest.mark.parametrize(
-    ("count", "places"),
-    [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (5, [0, 2, 4]), (6, [1, 3, 5]), (8, [1, 4, 6])],
+    ("count", "places"), [(1, [0]), (2, [0, 1]), (3, [1, 2, 0]), (5, [2, 4, 0]), (6, [2, 5, 0])]
 )
-def test_samples_lie_at_a_sixth_a_half_and_five_sixths(
+def test_samples_are_median_worst_and_best_of_the_input(
     pair_set: Make, tmp_path: Path, count: int, places: list[int]
 ) -> None:
-    everyone = [(p, f"{i}") for p in "AB" for i in range(4)][:count]
-    pairs = pair_set(
-        tmp_path, parts={"test": everyone[::-1]}
-    )  # the rule goes by name, not by the order of the part
-    _, _, names, images = evaluate.score(pairs, Blur(), nothing)
-    assert names == ["/".join(sorted(everyone)[i]) for i in places]
-    assert {key: value.shape for key, value in images.items()} == dict.fromkeys(
-        ("input", "output", "reference"), (len(places), 16, 16)
-    )
-    rows = [pairs.names.index(tuple(name.split("/"))) for name in names]
+    order = [("B", "2"), ("A", "1"), ("B", "0"), ("A", "3"), ("A", "0"), ("B", "1")][:count]
+    pairs = ranked(pair_set, tmp_path, order)
+    assert kept(pairs) == ["/".join(order[place]) for place in places]
+    rows = evaluate.sample_rows(pairs)
+    images = evaluate.score(pairs, Blur(), nothing, rows).samples
+    assert list(images) == ["input", "output", "reference"]
     for key, array in (("input", pairs.degraded), ("reference", pairs.reference)):
         assert np.allclose(images[key], 1000 * (np.asarray(array[rows]) / WATER - 1), atol=1e-3)
     assert np.allclose(images["output"], 1000 * (Blur()(pairs.degraded[rows] / WATER) - 1), atol=1e-3)
+
+
+def test_of_inputs_of_equal_psnr_the_first_by_name_is_the_better(pair_set: Make, tmp_path: Path) -> None:
+    def exact(degraded: dict, reference: dict) -> None:
+        for name in degraded:
+            degraded[name][:] = reference[name]
+
+    names = [("B", "0"), ("A", "1"), ("A", "0"), ("C", "0")]
+    pairs = pair_set(tmp_path, parts={"test": names}, change=exact)
+    assert kept(pairs) == ["A/1", "C/0", "A/0"]
+
+
+def test_a_slice_with_the_most_lesions_is_kept_where_no_other_shows_one(
+    pair_set: Make, tmp_path: Path
+) -> None:
+    pairs = ranked(pair_set, tmp_path, [("A", str(place)) for place in range(4)] + [("B", "0"), ("B", "1")])
+    assert kept(pairs) == ["A/2", "B/1", "A/0"]
+
+    def known(*names: str) -> PairSet:
+        rows = [{"patient": n[0], "slice": n[2:], "slice_diameter_mm": 8.0, "kind": n} for n in names]
+        return replace(pairs, lesions=tuple(rows), pixel_cm=np.full(len(pairs.names), 0.1))
+
+    assert kept(known("A/1", "B/0", "B/0", "A/3", "A/3")) == ["A/2", "B/1", "A/0", "A/3"]
+    assert kept(known("A/1", "A/1", "A/0")) == [
+        "A/2",
+        "B/1",
+        "A/0",
+    ]  # one of the three shows a lesion already
+    assert kept(known("Z/1")) == ["A/2", "B/1", "A/0"]  # of a slice that is not tested
+    row = pairs.names.index(("A", "3"))
+    found = evaluate.lesions_in(known("A/1", "A/3"), row)
+    assert [(lesion["kind"], lesion["radius_px"]) for lesion in found] == [
+        ("A/3", 4.0)
+    ]  # 8 mm at 1 mm a pixel
 
 
 def test_a_slice_that_cannot_be_scored_is_named(pair_set: Make, pairs: PairSet, tmp_path: Path) -> None:

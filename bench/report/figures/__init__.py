@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.figures import curves, images, spectra
+from bench.report.figures import curves, spectra, viewer
 from bench.report.values import Figure
 
 FIGURES: tuple[Callable[[Scoreboard], Figure | None], ...] = (
-    images.figure,
+    viewer.figure,
     curves.figure,
     spectra.figure,
 )  # None: nothing to show

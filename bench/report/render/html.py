@@ -1,4 +1,4 @@
-"""The table as one self-contained HTML page: styles, images and curves inline, no script, no request."""
+"""The table as one self-contained HTML page: styles, images, curves and one script inline, no request."""
 
 from __future__ import annotations
 
