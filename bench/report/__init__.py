@@ -26,7 +26,7 @@ def write(run: RunStore, reports: Path) -> list[Path]:
     tables = table.build(plan, run.read_all(plan), run.others(plan), forecasts.read(run.root).cells)
     texts = {
         "results.md": markdown.render(tables),
-        "results.html": html.render(tables),
+        "results.html": html.render(tables, reports),
         "results.csv": csv.render(tables),
         "results.tex": latex.render(tables),
     }

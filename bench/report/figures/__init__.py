@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.figures import curves, images
+from bench.report.figures import cost, curves, dose, images, patients
 from bench.report.values import Figure
 
 FIGURES: tuple[Callable[[Scoreboard], Figure | None], ...] = (
+    patients.figure,
     images.figure,
+    dose.figure,
+    cost.figure,
     curves.figure,
 )  # None: nothing to show

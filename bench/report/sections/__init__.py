@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bench.report.board import Scoreboard
-from bench.report.sections import cost, gain, leads, provenance, published, scores, spread, unscored
+from bench.report.sections import cost, gain, leads, provenance, published, scores, settings, spread, unscored
 from bench.report.values import Grid
 
 Section = Callable[[Scoreboard], Grid | None]  # None: nothing to show in this run
@@ -19,6 +19,7 @@ SECTIONS: tuple[Section, ...] = (
     published.grid,
 )
 PROVENANCE: tuple[Section, ...] = (
+    settings.grid,
     provenance.environment,
     provenance.recipes,
     provenance.slices,
