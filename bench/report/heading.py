@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench import words
-from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
 from bench.metrics import PSNR

@@ -34,9 +34,7 @@ def build(
         facts=tuple(heading.facts(board)),
         conventions=tuple(heading.conventions(board)),
         notices=tuple(heading.notices(board)),
-        grids=tuple(
-            _with_notes(plan, choices.with_choices(board, grid)) for grid in _grids(board, SECTIONS)
-        ),
+        grids=tuple(_with_notes(plan, choices.with_choices(board, grid)) for grid in _grids(board, SECTIONS)),
         figures=tuple(figure for draw in FIGURES if (figure := draw(board)) is not None),
         provenance=tuple(_grids(board, PROVENANCE)),
         scores=tuple(long_form(board)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from bench.config.schema import INPUT
@@ -9,7 +10,7 @@ from bench.metrics import PSNR
 from bench.records.store import Result
 from bench.report import statistics
 from bench.report.board import Scoreboard
-from bench.report.render import svg
+from bench.report.render import plot, svg
 from bench.report.values import Drawing, Figure
 from bench.report.winners import gain
 
@@ -31,7 +32,7 @@ def figure(board: Scoreboard) -> Figure | None:
         costs = {model: cost for model in gains if (cost := _cost(board, rows, model, name)) is not None}
         if len(costs) > 1:
             caption = f"Mean gain in {board.label(PSNR)} over the untreated input against {axis.lower()}."
-            drawings.append(Drawing(title, _svg(board, name, axis, costs, gains), caption))
+            drawings.append(Drawing(title, _svg(board, axis, costs, gains), caption))
     if not drawings:
         return None
     return Figure(
@@ -72,39 +73,30 @@ def _of_cell(result: Result, name: str) -> float | None:
     return (float(total) if total else None) if name == "parameters" else result.record.timings.get(name)
 
 
-def _svg(
-    board: Scoreboard, name: str, axis: str, costs: Mapping[str, float], gains: Mapping[str, float]
-) -> str:
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    with svg.canvas(f"cost-{name}", 4.4, 2.9) as figure:
-        axes = figure.add_subplot()
-        axes.set_xscale("log")
-        low, high = min(costs.values()), max(costs.values())
-        room = max(high / low, 3.0)
-        axes.set_xlim(low / room**0.15, high * room**0.55)  # labels stand right of their points
-        ends = min(gains[m] for m in costs), max(gains[m] for m in costs)
-        span = max(ends[1] - ends[0], 0.5)
-        axes.set_ylim(ends[0] - 0.2 * span, ends[1] + 0.2 * span)
-        heights = apart([gains[model] for model in costs], 0.11 * 1.4 * span)
-        for (model, cost), height in zip(costs.items(), heights, strict=True):
-            at = list(board.plan.models).index(model)
-            paint = svg.PALETTE[at % len(svg.PALETTE)]
-            axes.plot(cost, gains[model], color=paint, marker=svg.MARKERS[at % len(svg.MARKERS)], markersize=7)
-            axes.annotate(board.names[model], (cost, height), xytext=(8, 0), textcoords="offset points",
-                          va="center", color=svg.INK)  # fmt: skip
-        svg.dress(axes, axis, f"Mean gain ({board.definition(PSNR).get('unit', '')})", grid="both")
-        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0,) if high / low > 30 else (1.0, 2.0, 5.0)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
-        return svg.text(figure)
+def _svg(board: Scoreboard, axis: str, costs: Mapping[str, float], gains: Mapping[str, float]) -> str:
+    heights = [gains[model] for model in costs]
+    across = plot.logarithmic(costs.values(), axis, right=0.5)  # names stand right of their points
+    drawing = plot.Plot(
+        300,
+        205,
+        across,
+        plot.linear(heights, f"Mean gain ({board.definition(PSNR).get('unit', '')})", span=0.5),
+        "xy",
+    )
+    places = [drawing.at((cost, gains[model])) for model, cost in costs.items()]
+    bases = apart([down for _, down in places], plot.SIZE + 2)
+    for (model, cost), (right, _), base in zip(costs.items(), places, bases, strict=True):
+        at = list(board.plan.models).index(model)
+        drawing.marker((cost, gains[model]), svg.colour(at), plot.MARKERS[at % len(plot.MARKERS)], 4.2)
+        drawing.text((right + 8, base + plot.SIZE / 3), board.names[model])
+    return drawing.svg()
 
 
 def apart(values: Sequence[float], gap: float) -> list[float]:
     """Return ``values`` moved as little as one pass can so that no two are closer than ``gap``, in their order."""
     order = sorted(range(len(values)), key=lambda at: values[at])
     moved = list(values)
-    for below, above in zip(order, order[1:], strict=False):
+    for below, above in itertools.pairwise(order):
         moved[above] = max(moved[above], moved[below] + gap)
     shift = statistics.mean(moved) - statistics.mean(values) if moved else 0.0
     return [value - shift for value in moved]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.report import entries, statistics
 from bench.report.board import Scoreboard
 from bench.report.cells import Group, describe
-from bench.report.render import svg
+from bench.report.render import plot, svg
 from bench.report.rows import Row
 from bench.report.values import Drawing, Figure
 
@@ -28,7 +27,7 @@ def figure(board: Scoreboard) -> Figure | None:
         lead="PSNR on validation patients after each epoch. Every curve starts at epoch 0 with the untreated input; "
         "the ring marks the epoch that was chosen on these patients and tested.",
         drawings=drawings,
-        legend=(*svg.legend(board.plan.models, board.names), ("untreated input", "")),
+        legend=(*plot.legend(board.plan.models, board.names), ("untreated input", "")),
         dashed=True,
     )
 
@@ -63,9 +62,7 @@ def of_group(board: Scoreboard, group: Group) -> Iterator[Curve]:
         level = float(history[0]["psnr_input"]) if "psnr_input" in history[0] else None
         ended = ""
         if result.record is not None and result.record.status != "finished":
-            ended = " ".join(
-                filter(None, (board.names[group.model], entries.fold(result), describe(result)))
-            )
+            ended = " ".join(filter(None, (board.names[group.model], entries.fold(result), describe(result))))
         best = result.record.best_epoch if result.record is not None else None
         yield Curve(epochs, psnr, list(board.plan.models).index(group.model), best, level, ended)
 
@@ -75,44 +72,40 @@ def _of_row(board: Scoreboard, row: Row) -> Drawing | None:
     if not curves:
         return None
     levels = [curve.level for curve in curves if curve.level is not None]
-    drawing = curves_svg(row.condition, curves, statistics.mean(levels) if levels else None)
+    drawing = curves_svg(curves, statistics.mean(levels) if levels else None)
     ended = [curve.ended for curve in curves if curve.ended]
     crosses = f" Cross: {'; '.join(ended)}." if ended else ""
     name = board.condition(row)
     return Drawing(name, drawing, f"Validation PSNR against epoch, {name}.{crosses}", anchor(row))
 
 
-def curves_svg(name: str, curves: Sequence[Curve], level: float | None) -> str:
-    """Return the training curves of one condition as inline SVG, the untreated input as a dotted line.
-
-    ``name`` keeps the ids inside the drawing apart from those of other drawings on the page.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    with svg.canvas(f"curves-{name}", 4.4, 2.7) as figure:
-        axes = figure.add_subplot()
-        if level is not None and math.isfinite(level):
-            axes.axhline(level, color=svg.INK, linewidth=1.0, linestyle=svg.LEVEL, alpha=0.65)
-        for curve in curves:
-            _draw(axes, curve)
-        svg.dress(axes, "Epoch", "Validation PSNR (dB)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
-        axes.margins(x=0.03, y=0.08)
-        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
-        low, high = axes.get_ylim()
-        axes.set_ylim(low - max(0.0, MIN_SPAN_DB - (high - low)), high)
-        return svg.text(figure)
+def curves_svg(curves: Sequence[Curve], level: float | None) -> str:
+    """Return the training curves of one condition as inline SVG, the untreated input as a dotted line."""
+    levels = [level] if level is not None and math.isfinite(level) else []
+    starts = [curve.level for curve in curves if curve.level is not None]
+    heights = [*levels, *starts, *(psnr for curve in curves for psnr in curve.psnr)]
+    epochs = [*(0.0 for _ in starts[:1]), *(epoch for curve in curves for epoch in curve.epochs)]
+    if not any(map(math.isfinite, heights)):
+        heights = [0.0]
+    across = plot.linear(epochs, "Epoch", span=1.0, whole=True)
+    drawing = plot.Plot(300, 190, across, plot.linear(heights, "Validation PSNR (dB)", span=MIN_SPAN_DB))
+    for height in levels:
+        ends = ((across.low, height), (across.high, height))
+        drawing.line(ends, plot.INK, 1.0, plot.LEVEL)
+    for curve in curves:
+        _draw(drawing, curve)
+    return drawing.svg()
 
 
-def _draw(axes: Any, curve: Curve) -> None:
-    style = svg.line(curve.series)
-    started = curve.level is not None and math.isfinite(curve.level)
-    epochs = (0.0, *curve.epochs) if started else curve.epochs
-    psnr = (curve.level, *curve.psnr) if started else curve.psnr
-    axes.plot(epochs, psnr, linewidth=1.8, marker="o" if len(epochs) == 1 else "", markersize=4, **style)
-    finite = {x: y for x, y in zip(curve.epochs, curve.psnr, strict=True) if math.isfinite(y)}
+def _draw(drawing: plot.Plot, curve: Curve) -> None:
+    paint = svg.colour(curve.series)
+    points = list(zip(curve.epochs, curve.psnr, strict=True))
+    start = [] if curve.level is None else [(0.0, curve.level)]
+    drawing.line([*start, *points], paint, 1.8, plot.dash(curve.series))
+    finite = [point for point in points if math.isfinite(point[1])]
     if curve.ended and finite:
-        axes.plot(*list(finite.items())[-1], color=style["color"], marker="x", markersize=8, markeredgewidth=2)
-    elif curve.best in finite:
-        ring = {"marker": "o", "markersize": 7, "markeredgewidth": 1.6, "markerfacecolor": "none"}
-        axes.plot(curve.best, finite[curve.best], color=style["color"], zorder=5, **ring)
+        drawing.marker(finite[-1], paint, "x", 4.0)
+    elif chosen := [point for point in finite if point[0] == curve.best]:
+        drawing.marker(chosen[0], paint, "O", 4.0)
+    elif len(points) == 1 and finite:
+        drawing.marker(finite[0], paint)

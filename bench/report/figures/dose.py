@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from bench.config.schema import INPUT
+from bench.ct.noise import Noiseless
 from bench.metrics import PSNR
 from bench.report.board import Scoreboard
-from bench.report.render import svg
-from bench.report.rows import Row
+from bench.report.render import plot, svg
 from bench.report.values import Drawing, Figure
 
 FEWEST = 2  # doses that make a curve
@@ -28,7 +27,7 @@ class Series:
 
 def figure(board: Scoreboard) -> Figure | None:
     """Return PSNR against dose; None where no two conditions differ in their photons, or in their views, alone."""
-    drawings = tuple(_drawing(board, at, series) for at, series in enumerate(_series(board)))
+    drawings = tuple(_drawing(board, series) for series in _series(board))
     if not drawings:
         return None
     return Figure(
@@ -37,7 +36,7 @@ def figure(board: Scoreboard) -> Figure | None:
         lead=f"Mean {board.label(PSNR)} over the test slices against what the dose comes from; the axis is "
         "logarithmic. Each point is a network that was trained at that dose.",
         drawings=drawings,
-        legend=(*svg.legend(board.plan.models, board.names), ("untreated input", "")),
+        legend=(*plot.legend(board.plan.models, board.names), ("untreated input", "")),
         dashed=True,
     )
 
@@ -58,7 +57,7 @@ def _series(board: Scoreboard) -> Iterator[Series]:
             kept = ", ".join(filter(None, (sparse, other)))
             photons.setdefault(kept, []).append((dose.photons, means))
         if dose.views is not None:
-            noise = dose.noise_model.words(lambda number: f"{number:,.0f}")
+            noise = "" if isinstance(dose.noise_model, Noiseless) else dose.noise_model.words(_count)
             views.setdefault(noise, []).append((float(dose.views), means))
     for axis, families in (("Photons per ray", photons), ("Views", views)):
         for kept, points in families.items():
@@ -66,30 +65,28 @@ def _series(board: Scoreboard) -> Iterator[Series]:
                 yield Series(axis, kept, tuple(sorted(points, key=lambda point: point[0])))
 
 
-def _drawing(board: Scoreboard, at: int, series: Series) -> Drawing:
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _drawing(board: Scoreboard, series: Series) -> Drawing:
     title = f"{series.axis}, {series.kept}" if series.kept else series.axis
-    return Drawing(title, _svg(board, f"dose-{at}", series), f"{board.label(PSNR)} against {title.lower()}.")
+    return Drawing(title, _svg(board, series), f"{board.label(PSNR)} against {title.lower()}.")
 
 
-def _svg(board: Scoreboard, name: str, series: Series) -> str:
-    with svg.canvas(name, 4.4, 2.9) as figure:
-        axes = figure.add_subplot()
-        axes.set_xscale("log")
-        for model in (INPUT, *board.plan.models):
-            points = [(dose, means[model]) for dose, means in series.points if model in means]
-            if points:
-                axes.plot(*zip(*points, strict=True), **_style(board, model))
-        svg.dress(axes, series.axis, board.named(PSNR), grid="both")
-        doses = sorted({dose for dose, _ in series.points})
-        axes.set_xticks(doses, [f"{dose:,.0f}" for dose in doses], minor=False)
-        axes.set_xticks([], minor=True)
-        axes.margins(x=0.06, y=0.08)
-        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
-        return svg.text(figure)
-
-
-def _style(board: Scoreboard, model: str) -> dict[str, Any]:
-    if model == INPUT:
-        return {"color": svg.INK, "linestyle": svg.LEVEL, "linewidth": 1.2, "alpha": 0.75, "marker": ".", "markersize": 4}
-    at = list(board.plan.models).index(model)
-    return {**svg.line(at), "linewidth": 1.8, "marker": svg.MARKERS[at % len(svg.MARKERS)], "markersize": 5}
+def _svg(board: Scoreboard, series: Series) -> str:
+    doses = sorted({dose for dose, _ in series.points})
+    heights = [mean for _, means in series.points for mean in means.values()]
+    across = replace(
+        plot.logarithmic(doses, series.axis), ticks=tuple((dose, _count(dose)) for dose in doses)
+    )
+    drawing = plot.Plot(300, 205, across, plot.linear(heights, board.named(PSNR), span=0.5), grid="xy")
+    for at, model in enumerate((INPUT, *board.plan.models), -1):
+        points = [(dose, means[model]) for dose, means in series.points if model in means]
+        if model == INPUT:
+            drawing.line(points, plot.INK, 1.4, plot.LEVEL)
+            continue
+        drawing.line(points, svg.colour(at), 1.8, plot.dash(at))
+        for point in points:
+            drawing.marker(point, svg.colour(at), plot.MARKERS[at % len(plot.MARKERS)])
+    return drawing.svg()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -11,14 +10,14 @@ from bench.config.schema import INPUT
 from bench.metrics import PSNR
 from bench.report import statistics
 from bench.report.board import Scoreboard
-from bench.report.render import svg
+from bench.report.render import plot, svg
 from bench.report.rows import Row
 from bench.report.values import Drawing, Figure
 from bench.report.winners import sign
 
 Gains = Mapping[str, Mapping[str, float]]  # model -> patient -> gain
-STEP = 0.15  # inches between two networks of one row
-GAP = 0.22  # inches between two rows
+STEP = 11.0  # points between two networks of one row
+GAP = 14.0  # points between two rows
 
 
 def figure(board: Scoreboard) -> Figure | None:
@@ -43,9 +42,7 @@ def figure(board: Scoreboard) -> Figure | None:
                 wide=True,
             ),
         ),
-        legend=tuple(
-            pair for pair in svg.legend(board.plan.models, board.names) if pair[0] in names
-        ),
+        legend=tuple(pair for pair in plot.legend(board.plan.models, board.names) if pair[0] in names),
     )
 
 
@@ -64,36 +61,60 @@ def _gains(board: Scoreboard, row: Row) -> Gains:
 
 
 def _svg(board: Scoreboard, rows: list[tuple[Row, Gains]]) -> str:
-    models = list(board.plan.models)
-    heights = [max(2, len(gains)) * STEP for _, gains in rows]
-    height = sum(heights) + GAP * len(rows)
+    unit = board.definition(PSNR).get("unit", "")
     better = "higher" if sign(board.definition(PSNR)) > 0 else "lower"
-    with svg.canvas("patients", 7.4, height + 0.55) as figure:
-        axes = figure.add_subplot()
-        ticks, top = [], 0.0
-        for (row, gains), tall in zip(rows, heights, strict=True):
-            if top:
-                axes.axhline(top, color=svg.GRID, linewidth=0.8)
-            ticks.append((top + (tall + GAP) / 2, board.condition(row)))
-            for at, (model, patients) in enumerate(gains.items()):
-                y = top + (tall + GAP) / 2 + (at - (len(gains) - 1) / 2) * STEP
-                _network(axes, y, models.index(model), np.array(list(patients.values())))
-            top += tall + GAP
-        axes.axvline(0.0, color=svg.INK, linewidth=1.0, linestyle=svg.LEVEL, alpha=0.65)
-        unit = board.definition(PSNR).get("unit", "")
-        svg.dress(axes, f"Gain in {board.label(PSNR)} over the input ({unit}), {better} is better", "", grid="x")
-        axes.set_yticks([y for y, _ in ticks], [name for _, name in ticks])
-        axes.set_ylim(top, 0.0)
-        return svg.text(figure)
+    middles, top = [], 0.0
+    for _, gains in rows:
+        tall = max(2, len(gains)) * STEP + GAP
+        middles.append(top + tall / 2)
+        top += tall
+    names = [board.condition(row) for row, _ in rows]
+    everyone = [list(patients.values()) for _, gains in rows for patients in gains.values()]
+    across = plot.linear(
+        _extent(everyone),
+        f"Gain in {board.label(PSNR)} over the input ({unit}), {better} is better",
+        span=0.5,
+    )
+    down = plot.Axis(top, 0.0, tuple(zip(middles, names, strict=True)))
+    drawing = plot.Plot(600, top + 40, across, down, grid="x")
+    drawing.line(((0.0, 0.0), (0.0, top)), plot.INK, 1.0, plot.LEVEL)
+    models = list(board.plan.models)
+    for middle, (_, gains) in zip(middles, rows, strict=True):
+        if middle != middles[0]:
+            edge = middle - (max(2, len(gains)) * STEP + GAP) / 2
+            drawing.line(((across.low, edge), (across.high, edge)), plot.GRID, 0.8)
+        for at, (model, patients) in enumerate(gains.items()):
+            y = middle + (at - (len(gains) - 1) / 2) * STEP
+            _network(drawing, y, models.index(model), list(patients.values()))
+    return drawing.svg()
 
 
-def _network(axes: Any, y: float, series: int, gains: np.ndarray) -> None:
-    paint = svg.PALETTE[series % len(svg.PALETTE)]
-    marker = svg.MARKERS[series % len(svg.MARKERS)]
-    axes.plot(gains, np.full(len(gains), y), linestyle="", marker=marker, markersize=3.4, color=paint, alpha=0.5,
-              markeredgewidth=0)  # fmt: skip
-    if len(gains) > 1:
-        interval = statistics.t_interval(gains)
-        axes.plot((interval.low, interval.high), (y, y), color=paint, linewidth=1.6, solid_capstyle="butt")
-    mean = statistics.mean(gains.tolist())
-    axes.plot((mean, mean), (y - STEP / 2.6, y + STEP / 2.6), color=paint, linewidth=2.6, solid_capstyle="butt")
+def _extent(everyone: list[list[float]]) -> list[float]:
+    """Return what the axis has to show: no gain, every patient, and intervals up to one span of the patients beyond."""
+    gains = [0.0, *(gain for gains in everyone for gain in gains)]
+    span = max(gains) - min(gains)
+    ends = [end for gains in everyone for end in _interval(gains)]
+    return [
+        *gains,
+        max(min(ends, default=0.0), min(gains) - span),
+        min(max(ends, default=0.0), max(gains) + span),
+    ]
+
+
+def _interval(gains: list[float]) -> tuple[float, ...]:
+    """Return both ends of the interval of the mean; nothing where there is none."""
+    if len(gains) < 2:
+        return ()
+    interval = statistics.t_interval(np.array(gains))
+    return interval.low, interval.high
+
+
+def _network(drawing: plot.Plot, y: float, series: int, gains: list[float]) -> None:
+    paint, shape = svg.colour(series), plot.MARKERS[series % len(plot.MARKERS)]
+    if ends := _interval(gains):
+        low, high = max(ends[0], drawing.x.low), min(ends[1], drawing.x.high)
+        drawing.line(((low, y), (high, y)), paint, 1.2, opacity=0.7)
+    for gain in gains:
+        drawing.marker((gain, y), paint, shape, 2.5, 0.8)
+    mean = statistics.mean(gains)
+    drawing.line(((mean, y - STEP / 2.4), (mean, y + STEP / 2.4)), paint, 2.4)

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from bench.report.render import svg
+from bench.report.render import plot
 from bench.report.values import Table
 
 if TYPE_CHECKING:
     import jinja2
-
-LEGEND_WIDTH = 2.0  # pixels, of the lines in a legend
 
 
 def render(table: Table, folder: Path | None = None) -> str:
@@ -26,7 +24,7 @@ def render(table: Table, folder: Path | None = None) -> str:
         return _relative(path, folder.absolute()) if folder is not None else ""
 
     page = environment().get_template("page.html.j2")
-    return page.render(table=table, dashes=svg.dashes(LEGEND_WIDTH), link=link)
+    return page.render(table=table, dashes=plot.dashes(), link=link)
 
 
 def _relative(path: Path, folder: Path) -> str:

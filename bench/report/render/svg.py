@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 # Stand-ins that become CSS colours of the page, so that one drawing serves the light and the dark scheme.
 INK, GRID = "#010203", "#040506"
 PALETTE = ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06", "#0a0b07", "#0a0b08")
-# A dash and a marker for each colour: what a print without colour and eyes that do not tell two apart go by.
-DASHES = ((), (6, 2), (2, 1.6), (8, 2, 2, 2), (10, 4), (4, 1.5, 1, 1.5), (1, 1.2), (8, 2, 1.5, 2, 1.5, 2))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
-LEVEL = (0, (1, 2.5))  # the untreated input
 
 
 def colour(index: int) -> str:
     """Return the CSS colour of the series at ``index``."""
     return f"var(--series-{index % len(PALETTE) + 1})"
-
-
-def line(index: int) -> dict[str, Any]:
-    """Return colour, dash and caps of the line of the series at ``index``, for ``axes.plot``."""
-    dash = DASHES[index % len(DASHES)]
-    style: Any = (0, dash) if dash else "-"
-    return {"color": PALETTE[index % len(PALETTE)], "linestyle": style, "solid_capstyle": "round"}
-
-
-def legend(models: Iterable[str], names: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the printed name and the CSS colour of each network, in the order in which they are drawn."""
-    return [(names[model], colour(at)) for at, model in enumerate(models)]
-
-
-def dashes(width: float) -> dict[str, str]:
-    """Return the dash array of lines of ``width`` by the CSS colour of their series; empty: a solid line."""
-    return {
-        colour(at): " ".join(f"{part * width:g}" for part in dash) for at, dash in enumerate(DASHES)
-    }
 
 
 @contextmanager

@@ -37,7 +37,9 @@ def grid(board: Scoreboard) -> Grid | None:
         name="settings",
         title="Settings",
         headings=("Setting", *(board.names[model] for model in columns)),
-        rows=tuple((label(name), *(table.get(name, state(format.DASH)) for table in tables)) for name in order),
+        rows=tuple(
+            (label(name), *(table.get(name, state(format.DASH)) for table in tables)) for name in order
+        ),
         lead="Second line: the published value, where it is another one.",
         notes=tuple(files),
         texts=tuple(range(len(columns) + 1)),
@@ -72,7 +74,9 @@ def _settings(cells: list[PlannedCell]) -> Iterator[tuple[str, Entry]]:
 def _trained(cell: PlannedCell) -> Mapping[str, Any]:
     """Return the settings of a training and the parameters of its network, by key."""
     training = cell.spec.training
-    settings = {} if training is None else {key: getattr(training, key) for key in type(training).model_fields}
+    settings = (
+        {} if training is None else {key: getattr(training, key) for key in type(training).model_fields}
+    )
     return settings | {f"parameter {key}": value for key, value in cell.spec.params.items()}
 
 
