@@ -63,7 +63,7 @@ EXTENSIONS = {
         "from bench.report.sections import worst",
     ),
     "figure": Extension(
-        {"square.py": FIGURES}, f"{FIGURES}/__init__.py", "    images.figure,\n", "    square.figure,\n",
+        {"square.py": FIGURES}, f"{FIGURES}/__init__.py", "    viewer.figure,\n", "    square.figure,\n",
         "from bench.report.figures import square",
     ),
 }  # fmt: skip

@@ -81,15 +81,20 @@ def of_training(
     after |= _named({key: setting.value for key, setting in effective.params.items()})
     for key, value in after.items():
         if key not in before:
-            points.append(f"{_words(key)} {show(value)} instead of the default")
+            points.append(f"{deviation(key, value)}the default")
         elif value != before[key]:
-            points.append(f"{_words(key)} {show(value)} instead of {show(before[key])}")
+            points.append(deviation(key, value) + show(before[key]))
     return tuple(points)
 
 
 def _named(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return build parameters under names that no recipe key has."""
     return {f"parameter {key}": value for key, value in params.items()}
+
+
+def deviation(key: str, value: Any) -> str:
+    """Return how a point of a training setting begins, up to the published value: ``batch 1 instead of ``."""
+    return f"{_words(key)} {show(value)} instead of "
 
 
 def _words(key: str) -> str:

@@ -63,6 +63,11 @@ class Group:
     scores: pd.DataFrame
     means: Means
 
+    @property
+    def anchor(self) -> str:
+        """The place of this cell on the page."""
+        return f"cell-{self.condition}--{self.model}"
+
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """The results seed by seed."""

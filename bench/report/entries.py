@@ -106,14 +106,14 @@ def across_networks(
             continue
         marks = foot.mark(mismatch(board, row)) if model in row.flagged else ()
         if not group.finished:
-            entries.append(state(group.state))
+            entries.append(replace(state(group.state), link=group.anchor if group.results else ""))
             continue
         if not group.complete:
             marks += foot.mark(_partial(group))
         for text in attempts.marks(group):
             marks += foot.mark(text)
         entry = draw(group, marks)
-        entries.append(replace(entry, detail=identity.mark(row, group) or entry.detail))
+        entries.append(replace(entry, detail=identity.mark(row, group) or entry.detail, link=group.anchor))
     return tuple(entries)
 
 

@@ -25,7 +25,7 @@ def write(table: Table, reports: Path) -> list[Path]:
     """
     texts = {
         "results.md": markdown.render(table),
-        "results.html": html.render(table),
+        "results.html": html.render(table, reports),
         "results.csv": csv.render(table),
         "results.tex": latex.render(table),
         "slices.csv": csv.slices(table),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench import words
-from bench.config.schema import INPUT
 from bench.ct import views
 from bench.ct.units import starved
 from bench.metrics import METRICS, PSNR
@@ -13,20 +12,21 @@ from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
 from bench.report import clinical, not_finite
 from bench.report.board import Scoreboard
+from bench.report.sections import settings
 from bench.report.winners import gain
 
 Facts = Iterator[tuple[str, str]]
 
 
 def facts(board: Scoreboard) -> Facts:
-    """Yield name and text of each fact: profile, source, slices, scan, split, settings, seeds, claims."""
+    """Yield name and text of each fact: profile, source, slices, scan, split, time, settings, seeds, claims."""
     plan = board.plan
     yield "Profile", f"{plan.profile}: {plan.description}" if plan.description else plan.profile
     yield "Source", str(plan.source.get("title") or plan.source.get("kind", "unknown"))
     if plan.cells:
         yield from _data(board)
+    yield from _made(board)
     yield "Settings", _deviations(board)
-    yield from ((name, file.words) for name, file in plan.configuration.items())
     if len(plan.seeds) > 1:
         yield "Seeds", ", ".join(str(seed) for seed in plan.seeds)
     yield "Claims", _claims(board)
@@ -49,19 +49,29 @@ def _data(board: Scoreboard) -> Facts:
 
 
 def _deviations(board: Scoreboard) -> str:
-    """Return ``as published``, or in which points the cells are not, each with its networks where not all."""
-    plan = board.plan
-    cells = [cell for cell in plan.cells if cell.spec.model != INPUT] or list(plan.cells)
-    trained = dict.fromkeys(cell.spec.model for cell in cells)
-    points: dict[str, dict[str, None]] = {}
-    for cell in cells:
-        for point in cell.scaled:
-            points.setdefault(point, {})[cell.spec.model] = None
-    texts = [
-        point if len(models) == len(trained) else f"{point} ({', '.join(board.names[m] for m in models)})"
-        for point, models in points.items()
-    ]
-    return "scaled: " + "; ".join(texts) if texts else "as published"
+    """Return ``as published``, or in how many points the cells are not; the table of settings names them."""
+    points = settings.deviations(board)
+    if not points:
+        return "as published"
+    return f"scaled in {words.count(len(points), 'point')}"
+
+
+def _made(board: Scoreboard) -> Facts:
+    """Yield when, by which version and in what time the cells were made, as far as their records say so."""
+    records = [result.record for result in board.results() if result.record is not None]
+    starts, ends, programs = (
+        sorted({str(text) for record in records if (text := getattr(record, key, None))})
+        for key in ("started", "ended", "program")
+    )
+    if starts and ends:
+        first, last = (text[:16].replace("T", " ") for text in (starts[0], ends[-1]))
+        last = last.removeprefix(first[:11])
+        yield "Made", f"{first} to {last} UTC"
+    if programs:
+        yield "Program", f"bench {', '.join(programs)}"
+    seconds = sum(record.timings.get(key, 0.0) for record in records for key in ("train_s", "score_s"))
+    if seconds:
+        yield "Computing time", f"{words.duration(seconds)} of training and scoring"
 
 
 def _claims(board: Scoreboard) -> str:

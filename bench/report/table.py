@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bench.plan.cells import Plan
 from bench.records.store import Result
-from bench.report import heading, identity
+from bench.report import cards, choices, heading, identity, verdicts
 from bench.report.board import Forecasts, Scoreboard, scoreboard
 from bench.report.figures import FIGURES
 from bench.report.long_form import long_form, per_slice
@@ -35,13 +35,15 @@ def build(
         facts=tuple(heading.facts(board)),
         conventions=tuple(heading.conventions(board)),
         notices=tuple(heading.notices(board)),
-        grids=tuple(_with_notes(plan, grid) for grid in _grids(board, SECTIONS)),
+        grids=tuple(_with_notes(plan, choices.with_choices(board, grid)) for grid in _grids(board, SECTIONS)),
         figures=tuple(figure for draw in FIGURES if (figure := draw(board)) is not None),
         provenance=tuple(_grids(board, PROVENANCE)),
         scores=tuple(long_form(board)),
         slices=per_slice(board),
         numbers=tuple(numbers(board)),
         credit=board.credit,
+        verdict=verdicts.sentence(board),
+        cards=tuple(cards.cards(board)),
     )
 
 

@@ -7,6 +7,7 @@ escapes; ``csv`` writes the raw ``scores`` and ``slices``, ``macros`` the ``numb
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 Kind = Literal["label", "value", "state", "missing"]  # state: why there is no value; missing: not there yet
@@ -31,17 +32,37 @@ class Part:
 
 @dataclass(frozen=True)
 class Entry:
-    """One printed cell. ``detail`` is a second, quieter text; ``marks`` are footnote numbers from 1."""
+    """One printed cell. ``detail`` is a second, quieter text; ``marks`` are footnote numbers from 1.
+
+    ``link`` is the anchor of what it is a number of, ``order`` what it is sorted by where that is not its text.
+    """
 
     parts: tuple[Part, ...]
     kind: Kind = "value"
     marks: tuple[int, ...] = ()
     detail: str = ""
+    link: str = ""
+    order: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a table shows instead where the reader chooses another metric: its rows, and what they mean."""
+
+    metric: str
+    label: str
+    family: str  # metrics of one family differ in their convention only
+    meaning: str
+    rows: tuple[tuple[Entry, ...], ...]
+    footnotes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """One titled table: ``lead`` stands above it, ``notes`` and numbered ``footnotes`` below."""
+    """One titled table: ``lead`` stands above it, ``notes`` and numbered ``footnotes`` below.
+
+    ``folded``: the page shows its title only until it is opened. ``choices`` are for the page alone.
+    """
 
     name: str
     title: str
@@ -52,15 +73,18 @@ class Grid:
     footnotes: tuple[str, ...] = ()
     texts: tuple[int, ...] = (0,)  # columns that hold text and are aligned left
     folded: bool = False  # shown on request only, where the format can
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One inline SVG with its heading and caption."""
+    """One inline SVG with its heading and caption; ``anchor`` is what links lead to, ``wide`` takes the whole line."""
 
     title: str
     svg: str
     caption: str
+    anchor: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +194,10 @@ class Gallery:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One titled figure: ``drawings`` with a ``legend`` (text and CSS colour; no colour: a dashed line), or images."""
+    """One titled figure: ``drawings`` with a ``legend`` (text and CSS colour; no colour: a dashed line), or images.
+
+    ``dashed``: each colour has its own dash too, for eyes and printers that do not tell colours apart.
+    """
 
     name: str
     title: str
@@ -178,6 +205,32 @@ class Figure:
     drawings: tuple[Drawing, ...] = ()
     legend: tuple[tuple[str, str], ...] = ()
     gallery: Gallery | None = None
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """One planned cell: its id, how it ended, and those of its files that a reader may open."""
+
+    cell: str
+    status: str
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """All there is of one network on one condition: what a number of the tables leads to.
+
+    ``curve`` is the anchor of its training curve, empty where there is none; ``patients`` its value of each patient.
+    """
+
+    anchor: str
+    condition: str
+    network: str
+    score: str
+    curve: str
+    folders: tuple[CellFolder, ...]
+    patients: Grid | None
 
 
 @dataclass(frozen=True)
@@ -242,6 +295,8 @@ class Table:
     slices: SliceTable
     numbers: tuple[tuple[str, str], ...]  # single numbers for a text: key and what is printed
     credit: str
+    verdict: str = ""  # in one sentence: which network is best, and how sure that is
+    cards: tuple[Card, ...] = ()
 
 
 def label(text: str, detail: str = "") -> Entry:

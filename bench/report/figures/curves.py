@@ -1,15 +1,15 @@
-"""Training curves: validation PSNR against the epoch, a drawing for each condition."""
+"""Training curves: validation PSNR against the epoch, from the untreated input on, a drawing for each condition."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.report import entries, statistics
 from bench.report.board import Scoreboard
-from bench.report.cells import describe
-from bench.report.render import svg
+from bench.report.cells import Group, describe
+from bench.report.render import plot, svg
 from bench.report.rows import Row
 from bench.report.values import Drawing, Figure
 
@@ -21,83 +21,91 @@ def figure(board: Scoreboard) -> Figure | None:
     drawings = tuple(drawing for row in board.rows if (drawing := _of_row(board, row)) is not None)
     if not drawings:
         return None
-    legend = [(board.names[model], svg.colour(at)) for at, model in enumerate(board.plan.models)]
     return Figure(
         name="curves",
         title="Training curves",
-        lead="PSNR on validation patients after each epoch; the best epoch is the one that was tested.",
+        lead="PSNR on validation patients after each epoch. Every curve starts at epoch 0 with the untreated input; "
+        "the ring marks the epoch that was chosen on these patients and tested.",
         drawings=drawings,
-        legend=(*legend, ("untreated input", "")),
+        legend=(*plot.legend(board.plan.models, board.names), ("untreated input", "")),
+        dashed=True,
     )
 
 
-def _of_row(board: Scoreboard, row: Row) -> Drawing | None:
-    lines: list[Curve] = []
-    levels: list[float] = []
-    ended: list[str] = []
-    for at, model in enumerate(board.plan.models):
-        for result in row.groups[model].results:
-            history = [epoch for epoch in result.history if "epoch" in epoch and "psnr" in epoch]
-            if not history:
-                continue
-            stopped = result.record is not None and result.record.status != "finished"
-            epochs, psnr = (tuple(float(epoch[key]) for epoch in history) for key in ("epoch", "psnr"))
-            lines.append(Curve(epochs, psnr, at, stopped))
-            levels += [float(epoch["psnr_input"]) for epoch in history[:1] if "psnr_input" in epoch]
-            name = " ".join(filter(None, (board.names[model], entries.fold(result))))
-            ended += [f"{name} {describe(result)}"] if stopped else []
-    if not lines:
-        return None
-    drawing = curves_svg(row.condition, lines, statistics.mean(levels) if levels else None)
-    crosses = f" Cross: {'; '.join(ended)}." if ended else ""
-    name = board.condition(row)
-    return Drawing(name, drawing, f"Validation PSNR against epoch, {name}.{crosses}")
+def anchor(row: Row) -> str:
+    """Return the place of the training curves of a condition on the page."""
+    return f"curve-{row.condition}"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Validation PSNR in dB against the epoch; ``stopped`` marks a cell that was given up."""
+    """Validation PSNR in dB against the epoch; ``best`` is the epoch that was chosen, ``level`` the untreated input.
+
+    ``ended`` says how a cell was given up; empty where it was not.
+    """
 
     epochs: tuple[float, ...]
     psnr: tuple[float, ...]
-    colour: int
-    stopped: bool
+    series: int
+    best: int | None = None
+    level: float | None = None
+    ended: str = ""
 
 
-def curves_svg(name: str, curves: Sequence[Curve], level: float | None) -> str:
-    """Return the training curves of one condition as inline SVG, the untreated input as a dashed line.
-
-    ``name`` keeps the ids inside the drawing apart from those of other drawings on the page.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    with svg.canvas(name, 4.4, 2.7) as figure:
-        axes = figure.add_subplot()
-        for curve in curves:
-            _draw(axes, curve)
-        if level is not None and math.isfinite(level):
-            axes.axhline(level, color=svg.INK, linewidth=1.0, linestyle=(0, (4, 3)), alpha=0.65)
-        svg.dress(axes, "Epoch", "Validation PSNR (dB)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
-        axes.margins(x=0.03, y=0.08)
-        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
-        low, high = axes.get_ylim()
-        axes.set_ylim(low - max(0.0, MIN_SPAN_DB - (high - low)), high)
-        return svg.text(figure)
+def of_group(board: Scoreboard, group: Group) -> Iterator[Curve]:
+    """Yield the curve of each seed and fold of a network that has been trained on a condition."""
+    for result in group.results:
+        history = [epoch for epoch in result.history if "epoch" in epoch and "psnr" in epoch]
+        if not history:
+            continue
+        epochs, psnr = (tuple(float(epoch[key]) for epoch in history) for key in ("epoch", "psnr"))
+        level = float(history[0]["psnr_input"]) if "psnr_input" in history[0] else None
+        ended = ""
+        if result.record is not None and result.record.status != "finished":
+            ended = " ".join(filter(None, (board.names[group.model], entries.fold(result), describe(result))))
+        best = result.record.best_epoch if result.record is not None else None
+        yield Curve(epochs, psnr, list(board.plan.models).index(group.model), best, level, ended)
 
 
-def _draw(axes: object, curve: Curve) -> None:
-    paint = svg.PALETTE[curve.colour % len(svg.PALETTE)]
-    marker = "o" if len(curve.epochs) == 1 else ""
-    axes.plot(  # type: ignore[attr-defined]
-        curve.epochs,
-        curve.psnr,
-        color=paint,
-        linewidth=1.8,
-        marker=marker,
-        markersize=4,
-        solid_capstyle="round",
-    )
-    finite = [(x, y) for x, y in zip(curve.epochs, curve.psnr, strict=True) if math.isfinite(y)]
-    if curve.stopped and finite:
-        axes.plot(*finite[-1], color=paint, marker="x", markersize=8, markeredgewidth=2)  # type: ignore[attr-defined]
+def _of_row(board: Scoreboard, row: Row) -> Drawing | None:
+    curves = [curve for model in board.plan.models for curve in of_group(board, row.groups[model])]
+    if not curves:
+        return None
+    levels = [curve.level for curve in curves if curve.level is not None]
+    drawing = curves_svg(curves, statistics.mean(levels) if levels else None)
+    ended = [curve.ended for curve in curves if curve.ended]
+    crosses = f" Cross: {'; '.join(ended)}." if ended else ""
+    name = board.condition(row)
+    return Drawing(name, drawing, f"Validation PSNR against epoch, {name}.{crosses}", anchor(row))
+
+
+def curves_svg(curves: Sequence[Curve], level: float | None) -> str:
+    """Return the training curves of one condition as inline SVG, the untreated input as a dotted line."""
+    levels = [level] if level is not None and math.isfinite(level) else []
+    starts = [curve.level for curve in curves if curve.level is not None]
+    heights = [*levels, *starts, *(psnr for curve in curves for psnr in curve.psnr)]
+    epochs = [*(0.0 for _ in starts[:1]), *(epoch for curve in curves for epoch in curve.epochs)]
+    if not any(map(math.isfinite, heights)):
+        heights = [0.0]
+    across = plot.linear(epochs, "Epoch", span=1.0, whole=True)
+    drawing = plot.Plot(300, 190, across, plot.linear(heights, "Validation PSNR (dB)", span=MIN_SPAN_DB))
+    for height in levels:
+        ends = ((across.low, height), (across.high, height))
+        drawing.line(ends, plot.INK, 1.0, plot.LEVEL)
+    for curve in curves:
+        _draw(drawing, curve)
+    return drawing.svg()
+
+
+def _draw(drawing: plot.Plot, curve: Curve) -> None:
+    paint = svg.colour(curve.series)
+    points = list(zip(curve.epochs, curve.psnr, strict=True))
+    start = [] if curve.level is None else [(0.0, curve.level)]
+    drawing.line([*start, *points], paint, 1.8, plot.dash(curve.series))
+    finite = [point for point in points if math.isfinite(point[1])]
+    if curve.ended and finite:
+        drawing.marker(finite[-1], paint, "x", 4.0)
+    elif chosen := [point for point in finite if point[0] == curve.best]:
+        drawing.marker(chosen[0], paint, "O", 4.0)
+    elif len(points) == 1 and finite:
+        drawing.marker(finite[0], paint)

@@ -10,7 +10,7 @@ from typing import Any
 
 # Stand-ins that become CSS colours of the page, so that one drawing serves the light and the dark scheme.
 INK, GRID = "#010203", "#040506"
-PALETTE = ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06")
+PALETTE = ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06", "#0a0b07", "#0a0b08")
 
 
 def colour(index: int) -> str:

@@ -12,6 +12,7 @@ from bench.report.sections import (
     provenance,
     published,
     scores,
+    settings,
     spread,
     ties,
     unscored,
@@ -37,6 +38,7 @@ SECTIONS: tuple[Section, ...] = (
     published.further,
 )
 PROVENANCE: tuple[Section, ...] = (
+    settings.grid,
     provenance.environment,
     provenance.recipes,
     provenance.slices,

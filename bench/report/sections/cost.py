@@ -10,7 +10,7 @@ from bench.records.store import Result
 from bench.report import entries, format, identity
 from bench.report.board import Scoreboard
 from bench.report.cells import describe
-from bench.report.values import Entry, Grid, label, state, value
+from bench.report.values import Entry, Grid, Part, label, state, value
 
 
 def grid(board: Scoreboard) -> Grid:
@@ -69,9 +69,15 @@ def _cells(result: Result) -> tuple[Entry, ...]:
         parameters,
         value(f"{last.updates:,}"),
         value(format.whole(last.updates * area)),
-        value(words.duration(times["train_s"])) if "train_s" in times else state(format.DASH),
+        _ordered(words.duration(times["train_s"]), times["train_s"])
+        if "train_s" in times
+        else state(format.DASH),
         value(f"{times['ms_per_slice']:.3g}") if "ms_per_slice" in times else state(format.DASH),
         value(best),
         value(str(spec.params.get("batch_norm", "default"))),
         value(str(record.environment.get("device", format.DASH))),
     )
+
+
+def _ordered(text: str, number: float) -> Entry:
+    return Entry((Part(text),), order=number)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bench import words
-from bench.plan.cells import Training
 from bench.records.store import Result
 from bench.report import format
 from bench.report.board import Scoreboard
@@ -44,47 +43,24 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str
 
 
 def recipes(board: Scoreboard) -> Grid:
-    """Return the training settings of each network and which of them its source does not state."""
+    """Return where the recipe of each network comes from and which of its settings that source does not state."""
     rows = []
     for model in board.plan.models:
-        alike: dict[tuple[str, str, tuple[str, ...]], list[Training]] = {}
-        for cell in board.plan.cells:
-            if cell.spec.model == model and (training := cell.spec.training) is not None:
-                key = (_settings(training, ""), cell.recipe_source, cell.chosen)
-                alike.setdefault(key, []).append(training)
-        for (_, source, chosen), trainings in alike.items():
-            counts = [training.updates_per_epoch for training in trainings]
-            span = " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts))))
-            texts = (_settings(trainings[0], span), source or format.DASH, ", ".join(chosen) or "none")
+        alike = dict.fromkeys(
+            (cell.spec.training.recipe, cell.recipe_source, cell.chosen)
+            for cell in board.plan.cells
+            if cell.spec.model == model and cell.spec.training is not None
+        )
+        for recipe, source, chosen in alike:
+            texts = (recipe, source or format.DASH, ", ".join(chosen) or "none")
             rows.append(tuple(map(label, (board.names[model], *texts))))
     return Grid(
         name="recipes",
         title="Recipes",
-        headings=("Network", "Settings", "Source", "Unknown, chosen"),
+        headings=("Network", "Recipe", "Source", "Unknown, chosen"),
         rows=tuple(rows),
         texts=(0, 1, 2, 3),
     )
-
-
-def _settings(training: Training, updates: str) -> str:
-    """Return the settings in words; folds of unlike size differ in their ``updates`` only."""
-    rate = training.learning_rate
-    parts = [
-        f"recipe {training.recipe}",
-        training.optimizer,
-        f"learning rate {rate:g}" if isinstance(rate, float) else _rate(rate.model_dump(by_alias=True)),
-        f"batch {training.batch}",
-        f"crops of {training.patch}" if training.patch else "whole slices",
-        f"{training.epochs} × {updates} updates",  # noqa: RUF001
-        f"loss {training.loss}",
-        training.augmentation.replace("_", " and "),
-        training.precision,
-    ]
-    return ", ".join(parts)
-
-
-def _rate(values: Mapping[str, Any]) -> str:
-    return "learning rate " + " ".join(f"{key.replace('_', ' ')} {item}" for key, item in values.items())
 
 
 def slices(board: Scoreboard) -> Grid | None:

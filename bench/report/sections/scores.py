@@ -31,6 +31,11 @@ def scores(board: Scoreboard) -> Grid:
     )
 
 
+def of_metric(board: Scoreboard, metric: str) -> Grid:
+    """Return the scores of one metric under its own id, for a reader who chooses it."""
+    return replace(_scored(board, (metric,), entries.dose), name=metric, title=board.named(metric))
+
+
 def rmse(board: Scoreboard) -> Grid:
     """Return the root mean squared error of the input and of each network in HU."""
     return replace(
