@@ -2,8 +2,9 @@
 
 ``PYTHONPATH=. python benchmarks/scoring.py [metrics | inference]`` (both unless said; about a minute each). One thread,
 processor-seconds, so that other work on the machine counts little; compiling is left out and stated apart.
-Metrics: those of the study and the clipped PSNR over phantom slices of 512 x 512 with noise; scikit-image is called once for
-each number (its SSIM of the column vector is that of the padded vector). Inference: the three published networks.
+Metrics: those of the study and the clipped PSNR over phantom slices of 512 x 512 with noise; scikit-image is called
+once for each number (its SSIM of the column vector is that of the padded vector). Inference: the three published
+networks.
 """
 
 from __future__ import annotations
