@@ -187,9 +187,9 @@ def _trainings(groups: Sequence[Group], metric: str) -> tuple[Floats | None, sta
     seeds = {tuple(run.seed for run in group.finished) for group in groups}
     if len(seeds) > 1:
         return None, statistics.t_test, "the networks have other seeds"
-    by_fold, count = _paired([_fold_means(group, metric) for group in groups]), len(next(iter(seeds)))
-    if by_fold.shape[1] >= FEWEST_TRAININGS:
-        return by_fold, statistics.t_test, ""
+    count = len(next(iter(seeds)))
+    if min(len(run.results) for group in groups for run in group.finished) >= FEWEST_TRAININGS:
+        return _paired([_fold_means(group, metric) for group in groups]), statistics.t_test, ""
     if count < FEWEST_TRAININGS:
         return None, statistics.t_test, f"{words.count(count, 'seed')}, fewer than three"
     by_seed = _paired([means(group.of_metric(metric), "seed", "patient") for group in groups])
