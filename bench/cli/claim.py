@@ -54,7 +54,13 @@ class Case:
 @click.option("--sd-b", type=float, help="Of the other.")
 @click.option("--correlation", type=float, help="Of the two networks over patients.")
 @click.option("--from", "profile", metavar="PROFILE", help="Measure these in the run of a profile.")
-@click.option("--metric", type=click.Choice(tuple(PLAUSIBLE_SD)), default="psnr", show_default=True)
+@click.option(
+    "--metric",
+    type=click.Choice(tuple(PLAUSIBLE_SD)),
+    default="psnr",
+    show_default=True,
+    help="That is measured or assumed.",
+)
 @runs_option
 @json_option
 def claim(

@@ -187,8 +187,8 @@ def _trainings(groups: Sequence[Group], metric: str) -> tuple[Floats | None, sta
     seeds = {tuple(run.seed for run in group.finished) for group in groups}
     if len(seeds) > 1:
         return None, statistics.t_test, "the networks have other seeds"
-    count, folds = len(next(iter(seeds))), min(len(run.results) for group in groups for run in group.finished)
-    if folds >= FEWEST_TRAININGS:
+    count = len(next(iter(seeds)))
+    if min(len(run.results) for group in groups for run in group.finished) >= FEWEST_TRAININGS:
         return _paired([_fold_means(group, metric) for group in groups]), statistics.t_test, ""
     if count < FEWEST_TRAININGS:
         return None, statistics.t_test, f"{words.count(count, 'seed')}, fewer than three"
