@@ -147,6 +147,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         deviation_factor=task.deviation_factor,
         configuration=task.configuration,
     )
+    record = task.store.with_files(record)
     task.store.write_record(record)
     return record
 
