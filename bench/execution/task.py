@@ -161,6 +161,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         started=task.started,
         ended=_now(),
     )
+    record = task.store.with_files(record)
     task.store.write_record(record)
     return record
 

@@ -106,10 +106,10 @@ class CellStore:
 
     def write_record(self, value: Record) -> None:
         """Write the record, sealed together with scores, history and spectra: from here on the cell has ended."""
-        atomic.write_text(self.folder / "record.json", record.dumps(self._with_files(value)))
+        atomic.write_text(self.folder / "record.json", record.dumps(self.with_files(value)))
         atomic.remove(self._attempts)
 
-    def _with_files(self, value: Record) -> Record:
+    def with_files(self, value: Record) -> Record:
         """Return the record of a finished cell with the SHA-256 of its scores, history and spectra."""
         files = {
             "scores.csv": self.scores_path(value),
@@ -178,7 +178,7 @@ class CellStore:
         """
         atomic.write_text(self._coming, to_csv(rows, (*TEXT_COLUMNS, *value.metrics)))
         note = note.model_copy(update={"scores_sha256": sha256_of(self._coming)})
-        value = self._with_files(value.model_copy(update={"rescored": (*value.rescored, note)}))
+        value = self.with_files(value.model_copy(update={"rescored": (*value.rescored, note)}))
         self.write_record(value)
         self.settle(value)
         return value
