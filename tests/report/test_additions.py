@@ -68,4 +68,4 @@ def test_names_with_line_ends_stand_on_one_line_of_the_csv(
     report.write(filled(leaky="cut\rby\r\n hand").save(), tmp_path)
     lines = (tmp_path / "results.csv").read_bytes().split(b"\n")
     assert len(lines) == 1 + 6 * 4 + 1  # heading, cells and metrics, end
-    assert all(line.endswith(b",cut by hand") for line in lines[1:-1])
+    assert all(b",cut by hand," in line for line in lines[1:-1])
