@@ -62,6 +62,7 @@ FREE = {
     "skipped",
     "source",
     "folds",
+    "means",
 }  # their keys are names
 
 

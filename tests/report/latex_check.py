@@ -1,29 +1,30 @@
 """What LaTeX would stop at, found without LaTeX: commands of no named package, braces, environments, columns of rows.
 
-It is not LaTeX: it knows the packages of ``latex.PACKAGES``, that the text is for T1 fonts, and nothing of what fits a page.
+It is not LaTeX: it knows the packages of ``latex.PACKAGES`` and the letters of T1 fonts, and not what fits a page.
 """
 
 from __future__ import annotations
 
 import re
 
-KERNEL = set(
+_KERNEL = (
     "begin end caption label centering textbf emph textsuperscript textsubscript par smallskip footnotesize width"
     " linewidth ifdim else fi ifdefined providecommand DeclareRobustCommand csname endcsname ifcsname expandafter def"
-    " GenericWarning ensuremath ldct ldctletter ldctmissing Umathchar ldots S".split()
+    " GenericWarning ensuremath ldct ldctletter ldctmissing Umathchar ldots S"
 )
 T1 = {"textquotedbl", "textquotesingle", "textasciigrave"}  # the first of fontenc, the others of textcomp too
-TEXT = set(
+_TEXT = (
     "textbackslash textasciitilde textasciicircum textless textgreater textbar textendash textemdash textquoteleft"
     " textquoteright textquotedblleft textquotedblright textdegree textcopyright textregistered texttrademark"
-    " textbullet".split()
+    " textbullet quotedblbase quotesinglbase guillemotleft guillemotright"
 )
-MATHS = set(
+_MATHS = (
     "times pm mu leq geq div approx neq rightarrow leftarrow infty cdot alpha beta gamma delta epsilon zeta eta theta"
     " iota kappa lambda nu xi pi rho sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon"
-    " Phi Psi Omega".split()
+    " Phi Psi Omega"
 )
 PACKAGES = {"toprule", "midrule", "bottomrule", "resizebox"}  # booktabs, graphicx
+KERNEL, TEXT, MATHS = (set(names.split()) for names in (_KERNEL, _TEXT, _MATHS))
 KNOWN = KERNEL | T1 | TEXT | MATHS | PACKAGES
 
 

@@ -49,7 +49,7 @@ def test_a_section_and_a_figure_are_a_function_and_a_line(
     monkeypatch.setattr(table, "SECTIONS", (*table.SECTIONS, nothing, worst))
     monkeypatch.setattr(table, "FIGURES", (*table.FIGURES, nothing, square))
     run = filled(leaky="cut by hand").save()
-    texts = {path.suffix: path.read_text(encoding="utf-8") for path in report.write(run, tmp_path)}
+    texts = {path.suffix: path.read_text(encoding="utf-8") for path in report.write(run, tmp_path)[:4]}
     markdown = texts[".md"].split("## Worst error\n\n", 1)[1]
     assert markdown.splitlines()[2:4] == ["| 60 views    |   50.0 |", "| Low dose    |   50.0 |"]
     assert markdown.split("\n\n")[1] == "Leaky split split: cut by hand."  # under every table, this one too
@@ -69,4 +69,4 @@ def test_names_with_line_ends_stand_on_one_line_of_the_csv(
     report.write(filled(leaky="cut\rby\r\n hand").save(), tmp_path)
     lines = (tmp_path / "results.csv").read_bytes().split(b"\n")
     assert len(lines) == 1 + 6 * 4 + 1  # heading, cells and metrics, end
-    assert all(line.endswith(b",cut by hand") for line in lines[1:-1])
+    assert all(b",cut by hand," in line for line in lines[1:-1])

@@ -155,7 +155,9 @@ def test_cells_are_compared_fold_by_fold(folded: Any, scores: Any) -> None:
 
 def test_every_table_of_a_leaky_split_says_so(filled: Any, tmp_path: Path) -> None:
     bench = filled(leaky=LEAK)
-    written = {path.suffix: path.read_text(encoding="utf-8") for path in report.write(bench.save(), tmp_path)}
+    written = {
+        path.suffix: path.read_text(encoding="utf-8") for path in report.write(bench.save(), tmp_path)[:4]
+    }
     grids = len(built(bench).grids)
     for suffix in (".html", ".md"):  # under each table, and once above all
         assert written[suffix].count(f"Leaky split split: {LEAK}.") == grids + 1

@@ -25,6 +25,9 @@ _SPECIAL = {
     "\N{LEFT DOUBLE QUOTATION MARK}": r"\textquotedblleft{}", "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
     "\N{RIGHT DOUBLE QUOTATION MARK}": r"\textquotedblright{}", "\N{DEGREE SIGN}": r"\textdegree{}",
     "\N{SECTION SIGN}": r"\S{}", "\N{COPYRIGHT SIGN}": r"\textcopyright{}", "\N{BULLET}": r"\textbullet{}",
+    "\N{DOUBLE LOW-9 QUOTATION MARK}": r"\quotedblbase{}", "\N{SINGLE LOW-9 QUOTATION MARK}": r"\quotesinglbase{}",
+    "\N{LEFT-POINTING DOUBLE ANGLE QUOTATION MARK}": r"\guillemotleft{}",
+    "\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}": r"\guillemotright{}",
     "\N{REGISTERED SIGN}": r"\textregistered{}", "\N{TRADE MARK SIGN}": r"\texttrademark{}",
 }  # fmt: skip
 _MATHS = {

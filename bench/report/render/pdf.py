@@ -121,6 +121,8 @@ class _Page:
         from matplotlib.textpath import TextPath, text_to_path
         from matplotlib.transforms import Affine2D
 
+        if len(element):
+            raise ValueError("a text of several pieces cannot be put into a PDF")
         text, size = "".join(element.itertext()).strip(), float(style["font-size"].removesuffix("px"))
         if not text:
             return

@@ -11,7 +11,7 @@ from bench.report.render.latex import OURS
 #: The page's variables in its light scheme, on the white of paper (``templates/style.css.j2``).
 COLOURS = {
     "line": "#e6e3dc", "series-1": "#2a6fbb", "series-2": "#cf6a1b", "series-3": "#3c8d5f", "series-4": "#8a5fc0",
-    "series-5": "#b8396b", "series-6": "#74705f",
+    "series-5": "#b8396b", "series-6": "#74705f", "series-7": "#14848f", "series-8": "#5b5fa8",
 }  # fmt: skip
 INK = "#1f2328"
 FONT = "DejaVu Sans, Arial, Helvetica, sans-serif"
