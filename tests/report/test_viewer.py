@@ -85,7 +85,8 @@ def run_in_browser(text: str, script: str, folder: Path) -> Any:
         f"try {{ answer = await (async () => {{ {script} }})(); }} catch (error) {{ answer = String(error); }}"
         "const out = document.createElement('pre'); out.id = 'answer';"
         "out.textContent = JSON.stringify({answer, refused, requests: performance.getEntriesByType('resource')"
-        ".map((entry) => entry.name).filter((name) => !name.startsWith('data:'))}); document.body.append(out); held.contentDocument.close(); })();"
+        ".map((entry) => entry.name).filter((name) => !name.startsWith('data:'))}); document.body.append(out);"
+        " held.contentDocument.close(); })();"
     )
     head, body = text.split("<style>", 1)
     file = folder / "page.html"
