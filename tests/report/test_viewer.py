@@ -23,8 +23,7 @@ from bench.report.render import pixels
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--virtual-time-budget=10000", "--window-size=800,900",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=800,900",
 ]  # fmt: skip
 HOSTILE = "p1/</script><script>alert(1)</script>&\"'"
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -80,11 +79,14 @@ def run_in_browser(text: str, script: str, folder: Path) -> Any:
         "window.refused = []; addEventListener('securitypolicyviolation', (e) => refused.push(e.blockedURI));"
     )
     ask = (
+        "const held = document.body.appendChild(document.createElement('iframe'));"
+        "held.contentDocument.open();"  # holds the load event until it is closed
         "(async () => { const viewer = document.querySelector('.gallery').viewer; let answer;"
         f"try {{ answer = await (async () => {{ {script} }})(); }} catch (error) {{ answer = String(error); }}"
         "const out = document.createElement('pre'); out.id = 'answer';"
         "out.textContent = JSON.stringify({answer, refused, requests: performance.getEntriesByType('resource')"
-        ".map((entry) => entry.name).filter((name) => !name.startsWith('data:'))}); document.body.append(out); })();"
+        ".map((entry) => entry.name).filter((name) => !name.startsWith('data:'))}); document.body.append(out);"
+        " held.contentDocument.close(); })();"
     )
     head, body = text.split("<style>", 1)
     file = folder / "page.html"
@@ -146,7 +148,8 @@ def test_pixels_in_the_browser_are_the_hu_of_the_file(bench: Any, scores: Any, t
 def test_keys_presets_and_readings_in_the_browser(bench: Any, scores: Any, tmp_path: Path) -> None:
     text = page(fill(bench, scores, ["p1/a", "p1/b", "p2/c"]), tmp_path)
     script = """
-      const wait = () => new Promise((done) => setTimeout(done, 200)), said = {};
+      const frame = () => new Promise(requestAnimationFrame), said = {};
+      const wait = async () => { await viewer.build(); await frame(); await frame(); };
       const press = async (key) => {
         viewer.tiles.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
         await wait();
@@ -165,7 +168,26 @@ def test_keys_presets_and_readings_in_the_browser(bench: Any, scores: Any, tmp_p
       await press("2"); said.soft = [viewer.state.centre, viewer.state.width];
       await press("d"); said.difference = colours(2);
       viewer.read([1, 0]); said.read = viewer.shown.map((tile) => tile.readout.textContent);
+      const point = (type, x, y, more) => {
+        const { canvas } = viewer.shown[0], box = canvas.getBoundingClientRect();
+        canvas.setPointerCapture = () => {};  // there is no real pointer
+        const at = { clientX: box.left + x * box.width, clientY: box.top + y * box.height, bubbles: true, ...more };
+        canvas.dispatchEvent(type === "wheel" ? new WheelEvent(type, at) : new PointerEvent(type, at));
+        return box;
+      };
+      const drag = (from, to, more) => {
+        point("pointerdown", ...from, more); point("pointermove", ...to, more); return point("pointerup", ...to, more);
+      };
+      const wider = drag([0.2, 0.5], [0.6, 0.5]).width;
+      said.scaled = viewer.state.scale / Math.exp(wider * 0.4 / 200);
+      await press("d");
+      const box = drag([0.2, 0.5], [0.6, 0.5]);
+      said.wide = viewer.state.width / Math.exp(box.width * 0.4 / 200);
+      point("wheel", 0.25, 0.5, { deltaY: -300 * Math.log(2) }); said.wheel = [viewer.state.zoom, viewer.state.x];
+      drag([0.5, 0.5], [0.3, 0.5], { shiftKey: true }); said.moved = viewer.state.x;
+      await press("0");
       await press("s"); said.swipe = viewer.shown.length;
+      drag([0.5, 0.5], [0.8, 0.5]); said.split = viewer.state.split;
       await press("+"); said.zoom = viewer.state.zoom;
       await press("0"); said.reset = viewer.state.zoom;
       return said;
@@ -177,6 +199,12 @@ def test_keys_presets_and_readings_in_the_browser(bench: Any, scores: Any, tmp_p
     # the lung window runs from -1350 to 150 HU: 3276.7 HU is white, -1024.4 HU is 21.7 % grey
     assert said["reference"] == [[255, 255, 255], [55, 55, 55]]
     assert (said["soft"], said["swipe"], said["zoom"], said["reset"]) == ([40, 400], 1, 1.5, 1)
+    # dragged by 0.4 of the image: scale and width before; twice as large about x = 0.25, then moved by a fifth
+    assert (said["scaled"], said["wide"]) == (pytest.approx(100), pytest.approx(400))
+    places = [*said["wheel"], said["moved"], said["split"]]
+    assert places == pytest.approx(
+        [2, 0.375, 0.375 + 0.2 / 2, 0.8], abs=0.01
+    )  # a pointer stands on whole pixels
     hu = [
         np.rint(stored(["p1/a", "p1/b", "p2/c"], noise=30.0, error=e)[1]["output"][2, 0, 1])
         for e in (0, 4, -9)

@@ -6,7 +6,7 @@
 
   async function decode(holder) {
     const packed = Uint8Array.from(atob(holder.textContent), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const stream = new Response(packed).body.pipeThrough(new DecompressionStream("deflate"));
     const planes = new Uint8Array(await new Response(stream).arrayBuffer());
     const rows = Number(holder.dataset.rows), columns = Number(holder.dataset.columns);
     const size = rows * columns, hu = new Int16Array(size);
