@@ -115,7 +115,7 @@ def test_page_is_well_formed_and_asks_no_server(varied: Any, tmp_path: Path) -> 
     text = drawn(varied, tmp_path)[".html"]
     page = Page(text)
     assert page.open == []
-    assert "script" not in page.tags and "iframe" not in page.tags
+    assert page.tags.count("script") == 1 and "iframe" not in page.tags  # its own, without src
     assert page.requests and all(value.startswith(("data:", "#")) for value in page.requests)
     assert not re.search(r"url\(\s*['\"]?(?!#|['\"]?data:)", text) and "@import" not in text
     assert len(page.ids) == len(set(page.ids))
@@ -146,7 +146,7 @@ def test_hostile_names_stay_text(filled: Callable[..., Any], tmp_path: Path) -> 
         filled(models={"unet": HOSTILE, "ddnet": "DD"}, conditions={"sv60": HOSTILE}, source=source), tmp_path
     )
     page = Page(made[".html"])
-    assert "script" not in page.tags and page.open == [] and "alert(1)" in page.text
+    assert page.tags.count("script") == 1 and page.open == [] and "alert(1)" in page.text
     table = [line for line in made[".md"].splitlines() if line.startswith("|")]
     cells = [len(re.findall(r"(?<!\\)\|", line)) for line in table[:3]]
     assert cells == [5, 5, 5]
@@ -231,7 +231,8 @@ def test_a_network_that_returns_its_input_is_marked_in_every_format(
         (".tex", "(output = input)"),
         (".html", '<span class="detail">output = input</span>'),
     ):
-        assert sum(mark in line for line in texts[ending].splitlines()) == len(marked), ending
+        shown = re.sub(r"<tbody hidden.*?</tbody>", "", texts[ending], flags=re.DOTALL)
+        assert sum(mark in line for line in shown.splitlines()) == len(marked), ending
         assert texts[ending].count("has not learned to change its input") == len(marked), ending
     rows = list(csv.DictReader(io.StringIO(texts[".csv"])))
     assert {(row["model"], row["output_is_input"]) for row in rows} == {
