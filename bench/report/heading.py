@@ -53,7 +53,7 @@ def _deviations(board: Scoreboard) -> str:
     points = settings.deviations(board)
     if not points:
         return "as published"
-    return f"scaled in {words.count(len(points), 'point')}"
+    return f"scaled in {words.count(len(points), 'point')}, listed under Settings"
 
 
 def _made(board: Scoreboard) -> Facts:
