@@ -3,7 +3,8 @@
 ``PYTHONPATH=. python benchmarks/scoring.py [metrics | inference]`` (both unless said; about a minute each). One thread,
 processor-seconds, so that other work on the machine counts little; compiling is left out and stated apart.
 Metrics: all of ``bench.metrics.METRICS`` over phantom slices of 512 x 512 with noise; scikit-image is called once for
-each of the four numbers it has (its SSIM of the column vector is that of the padded vector). Inference: the three published networks.
+each of the four numbers it has (its SSIM of the column vector is that of the padded vector). Inference: the three
+published networks.
 """
 
 from __future__ import annotations
