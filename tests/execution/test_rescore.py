@@ -133,7 +133,7 @@ def test_a_metric_added_later_reaches_the_record_and_every_table(
     for store in cells(folder).values():
         assert record_of(store).metrics["mae.hu"] == MAE.definition
         rows = store.read_scores(record_of(store))
-        assert list(rows[0]) == ["patient", "slice", *METRICS]
+        assert store.score_columns(record_of(store)) == ("patient", "slice", *METRICS)
         assert all(0 < float(row["mae.hu"]) <= float(row["rmse.hu"]) for row in rows)
     page = (folder / "reports" / "tiny" / "results.md").read_text(encoding="utf-8")
     mean = np.mean([float(row["mae.hu"]) for row in cells(folder)["input"].read_scores()])

@@ -136,7 +136,7 @@ EXACT: list[tuple[str, Callable[[Record], Record], str]] = [
     ("reference ranges", with_fields(ranges={"test": [0.0, 1.0]}), '{"test": [0.0, 1.0]}'),
     (
         "metric definitions",
-        with_fields(metrics={**definitions(tiny.FOUR), "psnr.slice_max": {**RANGE, "range": "1.0"}}),
+        with_fields(metrics={**definitions(), "psnr.slice_max": {**RANGE, "range": "1.0"}}),
         '"range": "1.0"',
     ),
 ]
@@ -144,7 +144,7 @@ EXACT: list[tuple[str, Callable[[Record], Record], str]] = [
 
 def test_a_metric_added_later_is_no_difference_and_enters_the_next_golden_file(plan: Plan) -> None:
     definition = {**RANGE, "unit": "%", "label": "MAPE", "decimals": 1}
-    added = with_fields(metrics={**definitions(tiny.FOUR), "mape": definition})
+    added = with_fields(metrics={**definitions(), "mape": definition})
     results = []
     for r in run(plan):
         assert r.record is not None
@@ -159,7 +159,7 @@ def test_a_metric_added_later_is_no_difference_and_enters_the_next_golden_file(p
 
 def test_labels_and_decimals_are_no_facts(plan: Plan) -> None:
     bare = {name: {k: v for k, v in one.items() if k not in ("label", "decimals")}
-            for name, one in definitions(tiny.FOUR).items()}  # fmt: skip
+            for name, one in definitions().items()}  # fmt: skip
     old = [result(cell, 30.0 if cell.spec.model == "unet" else 25.0, metrics=bare) for cell in plan.cells]
     assert verify.compare(golden(plan), old) == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -207,3 +208,17 @@ def test_weights_of_earlier_versions_are_read_in_their_order(tmp_path: Path) -> 
     store.weights.write_bytes(store.weights.read_bytes()[:50])
     with pytest.raises(BenchError, match=r"weights\.npz: broken .*--force"):
         store.read_weights()
+
+
+def test_a_score_that_a_slice_lacks_is_an_empty_field(tmp_path: Path) -> None:
+    store = CellStore(tmp_path)
+    rows: list[dict[str, str | float]] = [
+        {"patient": "a", "slice": "1", "psnr": 30.0},
+        {"patient": "a", "slice": "2", "psnr": math.nan, "lung": 2.5},  # no number is another matter
+    ]
+    store.write_scores(rows, ("psnr", "lung", "nodule"))
+    text = (tmp_path / "scores.csv").read_text(encoding="utf-8")
+    assert text == "patient,slice,psnr,lung,nodule\na,1,30.0,,\na,2,nan,2.5,\n"
+    back = store.read_scores()
+    assert list(back[0]) == ["patient", "slice", "psnr"]
+    assert math.isnan(float(back[1]["psnr"])) and back[1]["lung"] == 2.5
