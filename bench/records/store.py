@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -49,6 +49,8 @@ class Samples(NamedTuple):
 @dataclass(frozen=True)
 class CellStore:
     """The folder of one cell."""
+
+    names_are_masked: ClassVar[bool] = False  # a report may lead to its files, in which patients have their names
 
     folder: Path
 

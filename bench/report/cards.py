@@ -44,7 +44,8 @@ def _card(board: Scoreboard, row: Row, group: Group) -> Card:
 def _folder(result: Result) -> CellFolder:
     last = result.record.attempts[-1] if result.record is not None and result.record.attempts else None
     status = ": ".join(filter(None, (describe(result), last.message if last else "")))
-    files = tuple(path for path in (result.folder.folder / name for name in FILES) if path.exists())
+    names = () if result.folder.names_are_masked else FILES
+    files = tuple(path for path in (result.folder.folder / name for name in names) if path.exists())
     return CellFolder(result.planned.id, status, tuple(map(Path.absolute, files)))
 
 

@@ -13,13 +13,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-
-import numpy as np
+from typing import ClassVar
 
 from bench import csvtext
 from bench.plan.cells import Plan
 from bench.records.record import Record
-from bench.records.store import CellStore, Result, Row, RunStore
+from bench.records.store import CellStore, Lesions, Result, Row, RunStore, Samples
 
 WITHHELD = "withheld, as it names a file: see the log of the cell"
 _PATH = re.compile(r"[/\\]|\.\w{2,4}\b")
@@ -133,6 +132,8 @@ def _message(message: str, mask: Mask) -> str:
 class MaskedStore(CellStore):
     """The folder of a cell whose scores and samples are read under masks."""
 
+    names_are_masked: ClassVar[bool] = True
+
     mask: Mask
 
     def read_record(self) -> Record | None:
@@ -144,7 +145,10 @@ class MaskedStore(CellStore):
         """Return the rows of ``scores.csv`` under masks."""
         return [self.mask.row(row) for row in super().read_scores(of)]
 
-    def read_samples(self) -> tuple[list[str], dict[str, np.ndarray]] | None:
-        """Return the images and the masks of their slices."""
-        samples = super().read_samples()
-        return None if samples is None else ([self.mask.sample(name) for name in samples[0]], samples[1])
+    def read_samples(self, keys: Iterable[str] | None = None) -> Samples | None:
+        """Return the images, and under masks their slices and the slices' lesions."""
+        samples = super().read_samples(keys)
+        if samples is None:
+            return None
+        lesions: list[Lesions] = [[self.mask.row(lesion) for lesion in one] for one in samples.lesions]
+        return Samples([self.mask.sample(name) for name in samples.names], samples.images, lesions)

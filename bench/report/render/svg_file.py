@@ -54,7 +54,7 @@ def _legend(inline: str, legend: Legend, x: float, y: float, width: float) -> tu
         wide = SAMPLE + GAP + LETTER * len(text) + 2 * GAP
         if left > x + GAP and left + wide > x + width:
             left, base = x + GAP, base + LINE
-        dash = _dash(inline, colour) if colour else "4,3"
+        dash = _dash(inline, colour) if colour else "1.5,3"
         style = f"stroke: {colour or 'currentColor'}; stroke-width: 1.8" + (
             f"; stroke-dasharray: {dash}" if dash else ""
         )
