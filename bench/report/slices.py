@@ -68,15 +68,16 @@ def slice_scores(results: Iterable[Result]) -> pd.DataFrame:
 
 
 def _of_cell(result: Result, complete: bool) -> pd.DataFrame:
-    """Return one row for each metric and test slice of a cell, metric by metric."""
+    """Return one row for each metric and test slice of a cell that has a value of it, metric by metric."""
     (condition, model, seed), rows = _seed(result), result.scores
-    metrics = [name for name in rows[0] if name not in TEXT_COLUMNS]
+    metrics = dict.fromkeys(name for row in rows for name in row if name not in TEXT_COLUMNS)
+    scored = [(metric, row) for metric in metrics for row in rows if metric in row]
     return pd.DataFrame({
         "cell": result.planned.id, "condition": condition, "model": model, "seed": seed,
         "fold": result.planned.fold or 0,
-        **{name: [str(row[name]) for row in rows] * len(metrics) for name in TEXT_COLUMNS},
-        "metric": [metric for metric in metrics for _ in rows],
-        "value": [row[metric] for metric in metrics for row in rows],
+        **{name: [str(row[name]) for _, row in scored] for name in TEXT_COLUMNS},
+        "metric": [metric for metric, _ in scored],
+        "value": [row[metric] for metric, row in scored],
         "complete": complete,
     })  # fmt: skip
 
