@@ -50,7 +50,9 @@ class Samples(NamedTuple):
 class CellStore:
     """The folder of one cell."""
 
-    names_are_masked: ClassVar[bool] = False  # a report may lead to its files, in which patients have their names
+    names_are_masked: ClassVar[bool] = (
+        False  # a report may lead to its files, in which patients have their names
+    )
 
     folder: Path
 

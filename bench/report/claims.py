@@ -61,6 +61,10 @@ class Claim:
         """What is said of the best network against ``model``; None of the best itself and outside of the ranking."""
         return next((one.outcome for one in self.against if one.model == model), None)
 
+    def tested(self, model: str) -> bool:
+        """Whether the best network was tested against ``model``; not below four patients."""
+        return any(one.p is not None for one in self.against if one.model == model)
+
 
 Claims = Mapping[str, Mapping[str, Claim]]  # metric -> condition -> claim
 

@@ -18,7 +18,7 @@ def sentence(board: Scoreboard) -> str:
     """Return who leads in how many rows by PSNR, where that is more than chance, and where it cannot be told.
 
     ``DnCNN leads in 5 of 6 rows by PSNR and is significantly better than every other network in 2; UNet leads in 1;
-    4 rows cannot be told with 4 patients.``
+    in 4 rows the lead may be chance, with 4 patients.``
     """
     decided = [claim for claim in board.claims[PSNR].values() if len(claim.ranked) > 1]
     if not decided:
@@ -44,7 +44,7 @@ def _not_told(board: Scoreboard, decided: list[Claim]) -> Iterator[str]:
         yield f"in {words.count(len(same), 'row')} the first are the same within {margin}"
     reasons = Counter(_reason(board, claim) for claim in rest if claim not in same)
     for reason, count in reasons.items():
-        yield f"{words.count(count, 'row')} cannot be told {reason}"
+        yield f"in {words.count(count, 'row')} the lead may be chance, {reason}"
     if missing := len(board.rows) - len(decided):
         yield f"{words.count(missing, 'row')} {'has' if missing == 1 else 'have'} no winner"
 
@@ -61,5 +61,7 @@ def marked(board: Scoreboard, row: Row, model: str, metric: str, text: str) -> P
     if model in board.winners(row, metric):
         claimed = claim is not None and claim.weights.claimed and model == claim.ranked[0]
         return Part(text, best=True, claimed=claimed)
-    outcome = claim.outcome(model) if claim is not None else None
+    if claim is None or not claim.tested(model):  # a mark behind every number would say nothing
+        return Part(text)
+    outcome = claim.outcome(model)
     return Part(text, tied=outcome if outcome in ("same", "open") else "")

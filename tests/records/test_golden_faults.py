@@ -130,7 +130,7 @@ def test_shuffled_pairs_are_red(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_wrong_range_is_red_in_the_metrics_that_have_one(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "slice_max", lambda reference: 1.0)
+    monkeypatch.setattr(metrics.pair, "slice_max", lambda reference: 1.0)
     found = reds("simulation")
     assert {cell: found[cell] for cell in INPUTS} == {cell: {PSNR, SSIM, COLUMN} for cell in INPUTS}
     assert all(PSNR in found[cell] for cell in NETWORKS)

@@ -63,7 +63,9 @@ def test_two_halves_are_the_whole_run(runs: Runs, tmp_path: Path) -> None:
     assert contents(runs["a"]) == contents(runs["whole"])
     tables = {name: write(runs[name], tmp_path / "reports" / name) for name in ("a", "whole")}
     for a, b in zip(tables["a"], tables["whole"], strict=True):
-        assert a.is_dir() == b.is_dir() and (a.is_dir() or a.read_bytes() == b.read_bytes())
+        assert a.is_dir() == b.is_dir()
+        texts = [b"" if one.is_dir() else re.sub(rb'href="\.\./[^"]*"', b"", one.read_bytes()) for one in (a, b)]
+        assert texts[0] == texts[1]  # but for the page's links to the files of its own run
 
 
 def test_into_a_third_folder_the_first_two_stay(runs: Runs, tmp_path: Path) -> None:

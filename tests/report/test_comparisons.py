@@ -141,7 +141,7 @@ def test_the_three_outcomes_in_a_table(bench: Any, scores: Any) -> None:
     assert [entry.detail for entry in ties.rows[0][2:6]] == ["", "within the margin", "", ""]
     assert dict(claim.letters) == {"best": "a", "twin": "b", "near": "ab", "far": "c"}
     assert verdicts.sentence(board) == (
-        "best leads in 1 of 1 row by PSNR; 1 row cannot be told with 4 patients."
+        "best leads in 1 of 1 row by PSNR; in 1 row the lead may be chance, with 4 patients."
     )
 
 
@@ -199,7 +199,7 @@ def test_too_few_patients_are_open_and_say_so(bench: Any, scores: Any) -> None:
     assert not claim.letters and not claim.first
     ties = next(grid for grid in table.build(plan, run.read_all(plan)).grids if grid.name == "ties")
     assert ties.rows[0][-1].parts[0].text == "3 patients, fewer than four"
-    assert verdicts.sentence(board).endswith("1 row cannot be told with 3 patients.")
+    assert verdicts.sentence(board).endswith("in 1 row the lead may be chance, with 3 patients.")
 
 
 def test_the_sentence_counts_every_row_and_says_what_hinders(bench: Any, scores: Any) -> None:
@@ -218,7 +218,7 @@ def test_the_sentence_counts_every_row_and_says_what_hinders(bench: Any, scores:
     run = bench.save()
     plan = run.read_plan()
     assert verdicts.sentence(scoreboard(plan, run.read_all(plan))) == (
-        "X leads in 2 of 4 rows by PSNR; Y leads in 1; 3 rows cannot be told with a leaky split; 1 row has no winner."
+        "X leads in 2 of 4 rows by PSNR; Y leads in 1; in 3 rows the lead may be chance, with a leaky split; 1 row has no winner."
     )
 
 

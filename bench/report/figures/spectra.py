@@ -8,7 +8,7 @@ from bench.config.schema import INPUT
 from bench.metrics.tissues import NAMES
 from bench.report import statistics
 from bench.report.board import Scoreboard
-from bench.report.render import svg
+from bench.report.render import plot, svg
 from bench.report.rows import Row
 from bench.report.values import Drawing, Figure
 
@@ -25,15 +25,15 @@ def figure(board: Scoreboard) -> Figure | None:
     )
     if not drawings:
         return None
-    legend = [(board.names[model], svg.colour(at)) for at, model in enumerate(board.plan.models)]
     return Figure(
         name="spectra",
         title="Noise removed",
-        lead="Noise power against frequency in patches of soft tissue: dashed, the noise of the input (input less "
+        lead="Noise power against frequency in patches of soft tissue: dotted, the noise of the input (input less "
         "reference); in colour, what each network removed (input less output). A network that removes noise alone "
-        "stays on or below the dashed line and keeps its shape; above it, anatomy was removed.",
+        "stays on or below the dotted line and keeps its shape; above it, anatomy was removed.",
         drawings=drawings,
-        legend=(*legend, ("noise of the input", "")),
+        legend=(*plot.legend(board.plan.models, board.names), ("noise of the input", "")),
+        dashed=True,
     )
 
 
@@ -44,21 +44,19 @@ def _drawing(board: Scoreboard, row: Row, region: str) -> Drawing | None:
     )
     if not noise or not any(removed.values()):
         return None
-    with svg.canvas(f"spectra-{row.condition}-{region}", 4.4, 2.7) as drawn:
-        axes = drawn.add_subplot()
-        for at, spectrum in enumerate(removed.values()):
-            axes.plot(
-                list(spectrum),
-                list(spectrum.values()),
-                color=svg.PALETTE[at % len(svg.PALETTE)],
-                linewidth=1.8,
-            )
-        axes.plot(
-            list(noise), list(noise.values()), color=svg.INK, linewidth=1.0, linestyle=(0, (4, 3)), alpha=0.65
-        )
-        svg.dress(axes, "Cycles per pixel", "Power (HU² pixels²)")
-        axes.set_ylim(bottom=0.0)
-        text = svg.text(drawn)
+    frequencies, powers = zip(
+        *((f, p) for one in (noise, *removed.values()) for f, p in one.items()), strict=True
+    )
+    drawn = plot.Plot(
+        300,
+        205,
+        plot.linear(frequencies, "Cycles per pixel"),
+        plot.linear((0.0, *powers), "Power (HU² pixels²)"),
+    )
+    for at, spectrum in enumerate(removed.values()):
+        drawn.line(list(spectrum.items()), svg.colour(at), 1.8, plot.dash(at))
+    drawn.line(list(noise.items()), plot.INK, 1.4, plot.LEVEL)
+    text = drawn.svg()
     name = f"{board.condition(row)}, {NAMES[region]}"
     return Drawing(name, text, f"Noise power spectrum of the noise and of what was removed, {name}.")
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from bench.report.format import one_line
 from bench.report.render.latex import OURS
 
 NAMES = "{http://www.w3.org/2000/svg}"
@@ -123,15 +125,16 @@ class _Page:
 
         if len(element):
             raise ValueError("a text of several pieces cannot be put into a PDF")
-        text, size = "".join(element.itertext()).strip(), float(style["font-size"].removesuffix("px"))
+        text, size = one_line("".join(element.itertext())), float(style["font-size"].removesuffix("px"))
         if not text:
             return
         font = FontProperties(family="DejaVu Sans", size=size)
-        width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
         turned = re.match(r"rotate\((-?[\d.]+)", element.get("transform", ""))
-        letters = TextPath(
-            (-_ANCHORS[style.get("text-anchor", "start")] * width, 0), text.replace("$", r"\$"), prop=font
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is a box on the page
+            width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+            before = _ANCHORS[style.get("text-anchor", "start")] * width
+            letters = TextPath((-before, 0), text.replace("$", r"\$"), prop=font)
         place = Affine2D().scale(1, -1).rotate_deg(float(turned.group(1)) if turned else 0.0)
         place = place.translate(float(element.get("x", 0)), float(element.get("y", 0)))
         self._add(letters, place, style, "none", 0.0)
