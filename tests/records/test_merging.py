@@ -64,7 +64,9 @@ def test_two_halves_are_the_whole_run(runs: Runs, tmp_path: Path) -> None:
     tables = {name: write(runs[name], tmp_path / "reports" / name) for name in ("a", "whole")}
     for a, b in zip(tables["a"], tables["whole"], strict=True):
         assert a.is_dir() == b.is_dir()
-        texts = [b"" if one.is_dir() else re.sub(rb'href="\.\./[^"]*"', b"", one.read_bytes()) for one in (a, b)]
+        texts = [
+            b"" if one.is_dir() else re.sub(rb'href="\.\./[^"]*"', b"", one.read_bytes()) for one in (a, b)
+        ]
         assert texts[0] == texts[1]  # but for the page's links to the files of its own run
 
 

@@ -218,7 +218,8 @@ def test_the_sentence_counts_every_row_and_says_what_hinders(bench: Any, scores:
     run = bench.save()
     plan = run.read_plan()
     assert verdicts.sentence(scoreboard(plan, run.read_all(plan))) == (
-        "X leads in 2 of 4 rows by PSNR; Y leads in 1; in 3 rows the lead may be chance, with a leaky split; 1 row has no winner."
+        "X leads in 2 of 4 rows by PSNR; Y leads in 1; in 3 rows the lead may be chance, with a leaky split; 1 row has "
+        "no winner."
     )
 
 
