@@ -63,9 +63,17 @@ HEAD = """\
 """
 
 
+#: What a table that is read without the page must say of its run; of the facts at the page's head.
+IN_CAPTION = ("Profile", "Source", "Tested on", "Scan", "Split", "Settings", "Seeds")
+
+
 def render(table: Table) -> str:
-    """Return all tables but the provenance as LaTeX floats, to be included in the body of a document."""
-    return _head(table, "Tables") + "\n".join(_floats(table).values())
+    """Return the tables as LaTeX floats, to be included in the body of a document.
+
+    Without the provenance, and without what the page folds away: more lines than a page has.
+    """
+    floats = _floats(table)
+    return _head(table, "Tables") + "\n".join(floats[grid.name] for grid in table.grids if not grid.folded)
 
 
 def grids(table: Table) -> dict[str, str]:
@@ -79,7 +87,7 @@ def _head(table: Table, what: str) -> str:
 
 
 def _floats(table: Table) -> dict[str, str]:
-    facts = "; ".join(f"{key}: {text}" for key, text in table.facts)
+    facts = "; ".join(f"{key}: {text}" for key, text in table.facts if key in IN_CAPTION)
     return {grid.name: _grid(grid, "" if at else facts) for at, grid in enumerate(table.grids)}
 
 

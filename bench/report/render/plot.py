@@ -14,7 +14,7 @@ from html import escape
 from bench.report.render.svg import colour
 
 INK, GRID = "currentColor", "var(--line)"
-DASHES = ("", "6 3", "1.8 2.6", "9 3 2 3", "12 4", "5 2 1 2", "1 2.4", "9 2 1.5 2 1.5 2")
+DASHES = ("", "6 3", "9 3 2 3", "12 4", "5 2 1 2", "1.8 2.6", "1 2.4", "9 2 1.5 2 1.5 2")
 LEVEL = "1.5 3"  # of the untreated input
 MARKERS = "osdtvpxh"  # circle, square, diamond, triangle, the same on its head, plus, cross, hexagon
 SIZE, LETTER = 10.0, 5.7  # of text: its height, and the mean width of a letter
