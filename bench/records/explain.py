@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from bench import environment
 from bench.records.record import Record
-from bench.records.store import CellStore
+from bench.records.store import TEXT_COLUMNS, CellStore
 
 Group = Literal["code", "data", "split", "setting", "seed", "library", "device", "convention"]
 #: ``rounding``: the last bits, which a training makes larger; ``perhaps``: a commit says nothing of what it changed.
@@ -61,8 +61,12 @@ def outcomes(first: CellStore, other: CellStore) -> list[Outcome]:
     ]
     common = [name for name in sides[0] if name in sides[1]]
     rows = [(sides[0][name], sides[1][name]) for name in common]
-    metrics = [name for name in rows[0][0] if name in rows[0][1]][2:] if rows else []
-    return [_outcome(metric, [(float(a[metric]), float(b[metric])) for a, b in rows]) for metric in metrics]
+    metrics = dict.fromkeys(name for row, _ in rows for name in row if name not in TEXT_COLUMNS)
+    scored = {
+        metric: [(float(a[metric]), float(b[metric])) for a, b in rows if metric in a and metric in b]
+        for metric in metrics
+    }
+    return [_outcome(metric, values) for metric, values in scored.items() if values]
 
 
 def _outcome(metric: str, pairs: list[tuple[float, float]]) -> Outcome:

@@ -140,6 +140,8 @@ def scored_in(record: Record, metric: str) -> dict[str, Any]:
 def _others(record: Record, metric: str, present: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what of the present environment may move the last bits of a score, in words; empty: nothing."""
     then, now = environment.deciding(scored_in(record, metric)), environment.deciding(present)
+    if record.spec.build is None:  # no network: the backend is not loaded, and has no part in it
+        then = {key: value for key, value in then.items() if key in now}
     words = [
         f"{key} {then.get(key, 'not stated')}, now {now.get(key, 'not stated')}"
         for key in dict.fromkeys((*then, *now))
