@@ -114,8 +114,13 @@ class Group:
 
     def of_metric(self, metric: str) -> pd.DataFrame:
         """The scores of one metric of the finished seeds."""
-        scores = self.scores[self.scores["complete"] & (self.scores["metric"] == metric)]
-        return scores[(scores["condition"] == self.condition) & (scores["model"] == self.model)]
+        return self._by_metric.get(metric, self.scores.iloc[:0])
+
+    @cached_property
+    def _by_metric(self) -> dict[str, pd.DataFrame]:
+        scores = self.scores
+        here = (scores["condition"] == self.condition) & (scores["model"] == self.model)
+        return dict(iter(scores[here & scores["complete"]].groupby("metric", observed=True)))
 
     def not_finite(self, metric: str) -> list[SliceScore]:
         """The scores of this cell that are no finite number, where others of the row have one."""

@@ -41,9 +41,10 @@ def flags(board: Scoreboard, row: Row, group: Group) -> dict[str, str]:
 def _beyond(group: Group, metric: str, mean: float, untreated: float | None) -> bool:
     if metric in BIASES:
         return abs(mean) > max(BIAS_LIMIT, abs(untreated or 0.0))
-    slices = group.of_metric(metric)[["patient", "slice"]].drop_duplicates()
     least = CONTRAST_LIMIT if untreated is None else min(CONTRAST_LIMIT, untreated)
-    return mean < least and len(slices) >= FEWEST_SLICES
+    if mean >= least:
+        return False
+    return len(group.of_metric(metric)[["patient", "slice"]].drop_duplicates()) >= FEWEST_SLICES
 
 
 def _text(board: Scoreboard, metric: str, mean: float) -> str:
