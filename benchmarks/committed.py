@@ -2,8 +2,8 @@
 
 ``python benchmarks/committed.py`` writes each table anew between its markers ``<!-- table:PROFILE -->`` and
 ``<!-- /table -->``. ``--check`` only says whether one is stale (exit 1). ``--keep RUNS/PROFILE`` first replaces the
-committed records of that profile by those of a run: its plan and split, and of each cell record, scores and history,
-without weights or samples.
+committed records of that profile by those of a run: its plan and split, and of each cell record, scores, spectra and
+history, without weights or samples.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def keep(run: RunStore, into: Path) -> None:
             (temporary / cell.id).mkdir()
             shutil.copyfile(store.folder / "record.json", temporary / cell.id / "record.json")
             shutil.copyfile(store.scores_path(seen.record), temporary / cell.id / "scores.csv")
-            if store.history.exists():
-                shutil.copyfile(store.history, temporary / cell.id / "history.csv")
+            for name in seen.record.files.keys() - {"scores.csv"}:
+                shutil.copyfile(store.folder / name, temporary / cell.id / name)
         for path in sorted(temporary.rglob("*.json")):
             refuse_places(path)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from bench.records.record import Record
-from bench.records.store import CellStore
+from bench.records.store import CellStore, Row
 
 
 @dataclass(frozen=True)
@@ -17,10 +16,10 @@ class PlantedStore(CellStore):
     before: str = ""
     after: str = ""
 
-    def write_scores(self, rows: Sequence[Any]) -> None:  # type: ignore[override]
+    def write_scores(self, rows: Iterable[Row], metrics: Iterable[str] = ()) -> None:
         """Write the scores, unless something is planted."""
         exec(self.before)
-        super().write_scores(rows)  # type: ignore[arg-type]
+        super().write_scores(rows, metrics)
 
     def write_record(self, record: Record) -> None:
         """Write the record, then do what is planted."""

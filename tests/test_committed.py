@@ -42,7 +42,7 @@ def test_every_committed_cell_has_finished_and_its_bytes_are_whole() -> None:
         assert (seen.record.id, seen.record.status) == (cell.id, "finished")
         assert [fault for fault in seen.faults if "weights.npz: absent" not in fault] == []
     assert {path.name for path in SMOKE.root.rglob("*") if path.is_file()} == {
-        "plan.json", "split.csv", "record.json", "scores.csv", "history.csv",
+        "plan.json", "split.csv", "record.json", "scores.csv", "history.csv", "spectra.csv",
     }  # fmt: skip
 
 

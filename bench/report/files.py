@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from bench import atomic
@@ -35,7 +36,9 @@ def write(table: Table, reports: Path) -> list[Path]:
         atomic.write_text(reports / name, text)
     single = {f"tex/{name}.tex": text.encode("utf-8") for name, text in latex.grids(table).items()}
     for name, svg in _figures(table):
-        single |= {f"figures/{name}.svg": svg.encode("utf-8"), f"figures/{name}.pdf": pdf.render(svg)}
+        single[f"figures/{name}.svg"] = svg.encode("utf-8")
+        with suppress(pdf.Unknown):
+            single[f"figures/{name}.pdf"] = pdf.render(svg)
     for name, content in single.items():
         atomic.write_bytes(reports / name, content)
     _remove_others(reports, {reports / name for name in single})

@@ -318,8 +318,11 @@ def timeless(result: Result) -> Result:
     if result.record is None:  # a cell that is not asked for
         return result
     record = result.record.model_copy(
-        update={"timings": {}, "files": {}, "environment": {}, "attempts": result.record.attempts[-1:]}
-    )
+        update={
+            "timings": {}, "files": {}, "environment": {}, "attempts": result.record.attempts[-1:],
+            "started": "", "ended": "",
+        }
+    )  # fmt: skip
     history = [{**row, "seconds": 0.0} for row in result.history]
     return Result(result.planned, record, result.scores, history, result.folder)
 

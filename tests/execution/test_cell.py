@@ -59,7 +59,7 @@ def whole(
 def test_a_finished_cell_holds_its_files_and_no_state(whole: tuple[Task, Record]) -> None:
     asked, record = whole
     assert sorted(path.name for path in asked.store.folder.iterdir()) == [
-        "history.csv", "log.txt", "record.json", "samples.npz", "scores.csv", "weights.npz",
+        "history.csv", "log.txt", "record.json", "samples.npz", "scores.csv", "spectra.csv", "weights.npz",
     ]  # fmt: skip
     assert asked.store.read_record() == record
     assert set(record.timings) == {"train_s", "check_s", "score_s", "ms_per_slice"}

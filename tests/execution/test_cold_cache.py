@@ -60,5 +60,5 @@ def test_jobs_that_share_a_cold_cache_wait_for_each_other(tmp_path: Path) -> Non
     assert (first.returncode, second.returncode) == (0, 0), said + "".join(lines)
     assert any("waiting for the pairs" in line for line in lines)
     assert not any("building phantom" in line for line in lines)  # the other has done it
-    tables = [(folder / f"{name}-reports" / "tiny" / "results.csv").read_bytes() for name in "ab"]
+    tables = [(folder / f"{name}-reports" / "tiny" / "slices.csv").read_bytes() for name in "ab"]
     assert tables[0] == tables[1]

@@ -149,5 +149,5 @@ def test_no_process_and_no_temporary_file_is_left(events: dict[int, list[Event]]
     }
     assert names <= {
         "plan.json", "split.csv", "log.txt", ".lock", "record.json", "scores.csv", "samples.npz",
-        "weights.npz", "history.csv",
+        "weights.npz", "history.csv", "spectra.csv",
     }  # fmt: skip

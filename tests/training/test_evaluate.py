@@ -58,7 +58,7 @@ def test_every_slice_has_the_score_it_has_alone(
 ) -> None:
     monkeypatch.setattr(evaluate, "PIXELS_PER_BATCH", batch * 16 * 16 + 7)
     blur = Blur()
-    rows, timings, _ = evaluate.score(pairs, blur, nothing)
+    rows, timings, _, _ = evaluate.score(pairs, blur, nothing)
     assert [(row["patient"], row["slice"]) for row in rows] == pairs.part_names("test")
     for row, place in zip(rows, pairs.parts["test"], strict=True):
         assert {key: row[key] for key in metrics.METRICS if key in row} == one_by_one(pairs, place)

@@ -5,7 +5,7 @@ took the rest. The text that can be searched and edited is in the SVG.
 
 It knows the part of SVG that the drawings of the page have: ``path`` (M, L, Q, C, z in absolute numbers), ``use`` of a
 path, ``rect`` as a clip, ``text``; presentation in ``style``, turned by ``rotate``. Anything else is an error: a figure
-of which something is missing would not be seen as such.
+of which something is missing would not be seen as such. The report then leaves the PDF of that drawing out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def render(svg: str) -> bytes:
     """Return an SVG file of ``svg_file`` as PDF of the same size; equal drawings give equal bytes.
 
     Raises:
-        ValueError: it holds something that is not drawn here.
+        Unknown: it holds something that is not drawn here.
     """
     from matplotlib.figure import Figure
 
@@ -46,6 +46,10 @@ def render(svg: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="pdf", metadata={**dates, "Creator": OURS})
     return buffer.getvalue()
+
+
+class Unknown(ValueError):
+    """A drawing holds something that is not drawn here."""
 
 
 class _Page:
@@ -68,6 +72,8 @@ class _Page:
                 self.draw(child, style)
         elif name == "path":
             self._path(element.get("d", ""), style, (0.0, 0.0))
+        elif name == "rect":
+            self._path(_rectangle(element), style, (0.0, 0.0))
         elif name == "use":
             path = self._known[element.get("href", "").lstrip("#")]
             at = float(element.get("x", 0)), float(element.get("y", 0))
@@ -75,7 +81,7 @@ class _Page:
         elif name == "text":
             self._text(element, style)
         elif name not in _SILENT:
-            raise ValueError(f"<{name}> of a drawing cannot be put into a PDF")
+            raise Unknown(f"<{name}> of a drawing cannot be put into a PDF")
 
     def _path(self, data: str, style: Mapping[str, str], at: tuple[float, float]) -> None:
         from matplotlib.path import Path
@@ -124,7 +130,7 @@ class _Page:
         from matplotlib.transforms import Affine2D
 
         if len(element):
-            raise ValueError("a text of several pieces cannot be put into a PDF")
+            raise Unknown("a text of several pieces cannot be put into a PDF")
         text, size = one_line("".join(element.itertext())), float(style["font-size"].removesuffix("px"))
         if not text:
             return
@@ -148,6 +154,15 @@ def _style(element: ElementTree.Element, above: Mapping[str, str]) -> Style:
     return {**{key: above[key] for key in _INHERITED if key in above}, **attributes, **own}
 
 
+def _rectangle(element: ElementTree.Element) -> str:
+    """Return a rectangle as the data of a path."""
+    try:
+        x, y, width, height = (float(element.get(key, 0)) for key in ("x", "y", "width", "height"))
+    except ValueError:
+        raise Unknown("a rectangle without numbers cannot be put into a PDF") from None
+    return f"M {x} {y} L {x + width} {y} L {x + width} {y + height} L {x} {y + height} z"
+
+
 def _points(data: str) -> tuple[list[tuple[float, float]], list[Any]]:
     """Return the points of a path and what each is to matplotlib."""
     from matplotlib.path import Path
@@ -161,7 +176,7 @@ def _points(data: str) -> tuple[list[tuple[float, float]], list[Any]]:
             codes.append(Path.CLOSEPOLY)
             continue
         if letter not in _POINTS or len(numbers) % (2 * _POINTS[letter]) or not numbers:
-            raise ValueError(f"{letter}{text.rstrip()} of a path cannot be put into a PDF")
+            raise Unknown(f"{letter}{text.rstrip()} of a path cannot be put into a PDF")
         here = list(zip(numbers[::2], numbers[1::2], strict=True))
         code = {"M": Path.MOVETO, "L": Path.LINETO, "Q": Path.CURVE3, "C": Path.CURVE4}[letter]
         points += here
