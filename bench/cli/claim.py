@@ -81,6 +81,7 @@ def claim(
     are over them. Give these, or a run to measure them in; else a table over plausible values follows.
     """
     _check(a, b, patients, sd_a, sd_b, correlation, profile)
+    _check_metric(a, b, metric)
     if profile is not None:
         pairs = _measured(runs / profile, metric)
         told = [pairs[at] for at in sorted({0, (len(pairs) - 1) // 2, len(pairs) - 1})]
@@ -134,12 +135,25 @@ def _check(
         raise BenchError(
             f"a correlation of {correlation:g}", key="--correlation", remedy="give one from -1 to 1"
         )
-    if correlation == 1 and sd_a == sd_b:
+    from bench.report.false_claims import difference_sd
+
+    one, other = (sd if sd is not None else 1.0 for sd in (sd_a, sd_b))  # assumed ones are equal
+    if correlation is not None and not difference_sd(one, other, correlation) > 1e-12:
         raise BenchError(
             "the difference would not vary at all", key="--correlation", remedy="give more digits than 1"
         )
     if profile is not None and (sd_a, correlation) != (None, None):
         raise BenchError("deviations are given and measured", key="--from", remedy="give one of the two")
+
+
+def _check_metric(a: float, b: float, metric: str) -> None:
+    """Raise a BenchError where the scores are not those of the metric."""
+    if metric == "ssim" and max(abs(a), abs(b)) > 1:
+        raise BenchError(
+            f"{max(a, b):g} is no SSIM", key="--metric", remedy="SSIM is at most 1; leave --metric out for dB"
+        )
+    if metric == "psnr" and max(abs(a), abs(b)) <= 1:
+        raise BenchError(f"{a:g} and {b:g} dB look like SSIM", key="--metric", remedy="give --metric ssim")
 
 
 def _measured(root: Path, metric: str) -> list[Pair]:

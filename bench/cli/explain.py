@@ -66,6 +66,8 @@ def _cell(text: str, runs: Path, profile: str) -> CellStore:
 
     if (Path(text) / "record.json").is_file():
         return CellStore(Path(text))
+    if Path(text).is_dir():
+        raise BenchError("not the folder of a cell: it has no record.json", file=Path(text))
     store = RunStore(runs / profile)
     return store.cell(store.find(text))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,12 +48,18 @@ def translate(
     of one cell by all conventions, nearest first. Without a value: the conventions with their sources.
     """
     if psnr is None and ssim is None:
+        if source or target or explain or cell:
+            raise click.UsageError("give --psnr or --ssim")
         say(_conventions())
         return
     if psnr is not None and ssim is not None:
         raise click.UsageError("give --psnr or --ssim, not both")
     score, number = ("psnr", psnr) if psnr is not None else ("ssim", ssim)
     assert number is not None
+    if not math.isfinite(number) or (score == "ssim" and abs(number) > 1):
+        raise BenchError(f"{number:g} is no {score.upper()}", key=f"--{score}")
+    if cell and explain is not None:
+        raise click.UsageError("--explain names the cell; leave --cell out")
     if explain is not None and source is None and target is None:
         say(_explained(number, score, explain, runs / profile))
     elif explain is None and source is not None and target is not None:
@@ -79,7 +87,9 @@ def _translated(number: float, source: Convention, target: Convention, cell: str
     here, there = (f"{one.id} ({one.label})" for one in (source, target))
     exact = closed_form(source, target)
     if exact is not None:
-        return f"{_text(number, source)} by {here} is {_text(number + exact, source)} by {there}, exactly."
+        return _folded(
+            f"{_text(number, source)} by {here} is {_text(number + exact, source)} by {there}, exactly."
+        )
     from bench import words
     from bench.records.store import RunStore
     from bench.report import translation
@@ -96,10 +106,10 @@ def _translated(number: float, source: Convention, target: Convention, cell: str
         for ends in ((found.mean_low, found.mean_high), (found.low, found.high))
     )
     cells = words.count(found.cells, "cell")
-    return (
+    return _folded(
         f"{_text(number, source)} by {here} is {means} by {there}, by the mean of {cells}, and {single} by single "
-        f"{found.unit}s: the shift depends on the images.\n"
-        f"Taken from {found.count} scores of {found.unit}s in {root}; other images and networks may lie outside."
+        f"{found.unit}s: the shift depends on the images.",
+        f"Taken from {found.count} scores of {found.unit}s in {root}; other images and networks may lie outside.",
     )
 
 
@@ -129,7 +139,7 @@ def _explained(number: float, score: str, cell: str, root: Path) -> str:
     )
     lacking = [one.id for one in CONVENTIONS.values() if one.score == score and one.id not in means]
     more = [f"Not scored: {', '.join(lacking)}; bench score --all adds them."] if lacking else []
-    return "\n".join([table, "", NO_PROOF, *more])
+    return "\n".join([table, "", _folded(NO_PROOF, *more)])
 
 
 def _conventions() -> str:
@@ -137,8 +147,17 @@ def _conventions() -> str:
     from bench.metrics import CONVENTIONS
 
     return "\n\n".join(
-        f"{one.id}: {one.label}\n  {one.words}\n  {one.source}" for one in CONVENTIONS.values()
+        f"{one.id}: {one.label}\n{_folded(one.words, one.source, indent='  ')}"
+        for one in CONVENTIONS.values()
     )
+
+
+def _folded(*texts: str, indent: str = "") -> str:
+    """Return each text on lines of at most 80 columns, but for a word that is longer, as a path."""
+    fold = textwrap.TextWrapper(
+        80, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+    return "\n".join(map(fold.fill, texts))
 
 
 def _text(number: float, convention: Convention) -> str:

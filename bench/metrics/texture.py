@@ -88,14 +88,16 @@ def patches(mask: Mask, side: int) -> list[tuple[int, int]]:
 def power(image: Image, places: list[tuple[int, int]], side: int) -> NDArray[np.float64]:
     """Return the power of the rings 1/side to 1/2 cycles per pixel, summed over patches; white noise has its variance.
 
-    A patch's spectrum is |DFT|^2 / sum(window^2) in units of the image squared times pixels squared. The window of Hann
-    keeps the power of one frequency out of the others: without it, ramp-shaped noise has 13 % too much at low ones.
+    A patch's spectrum is |DFT|^2 in units of the image squared times pixels squared, over what white noise of
+    variance 1 has there: sum(window^2), less what goes with the patch's mean at the lowest frequencies. The window of
+    Hann keeps the power of one frequency out of the others: without it ramp-shaped noise has 13 % too much at low ones.
     """
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(side) / side)
     window = np.outer(taper, taper)
     stack = np.stack([image[r : r + side, c : c + side] for r, c in places])
     stack = window * (stack - stack.mean(axis=(1, 2), keepdims=True))
-    squares = np.sum(np.abs(np.fft.fft2(stack)) ** 2, axis=0) / np.sum(window**2)
+    white = np.sum(window**2) - np.abs(np.fft.fft2(window)) ** 2 / window.size
+    squares = np.sum(np.abs(np.fft.fft2(stack)) ** 2, axis=0) / white
     steps = np.fft.fftfreq(side) * side
     ring = np.rint(np.hypot(steps[:, None], steps[None, :])).astype(np.intp).ravel()
     means = np.bincount(ring, squares.ravel()) / np.bincount(ring)

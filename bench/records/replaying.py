@@ -115,6 +115,8 @@ def compare(store: CellStore, record: Record, rows: Rows, present: Mapping[str, 
                     f"{path}: {'/'.join(_slice(row))} {metric}: recorded {then!r}, replayed {value!r}"
                 )
         words.append((metric, largest, others))
+    if not words and not faults:
+        faults.append(f"{path}: no score could be replayed, all are of other versions or programs")
     return Comparison(tuple(faults), _words(len(recorded), words), tuple(remarks))
 
 

@@ -2,8 +2,9 @@
 
 A pair is tested twice over the patients: by a paired t test for a difference, and by two one-sided t tests for none
 beyond a margin. Holm's correction counts all pairs of all rows of the table, once for each of the two, so that
-the chance of any false word in a table is at most 0.05 for either. Arrays are (..., rows, networks, networks), so
-that a simulation calls what the report calls.
+the chance of any false word of a pair in a table is at most 0.05 for either. A claimed winner (``claims``) is told
+from all others too; it has 0.05 of its own, so for both together the chance stays below 0.10. Arrays are
+(..., rows, networks, networks), so that a simulation calls what the report calls.
 """
 
 from __future__ import annotations

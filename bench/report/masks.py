@@ -21,7 +21,7 @@ from bench.records.record import Record
 from bench.records.store import CellStore, Lesions, Result, Row, RunStore, Samples
 
 WITHHELD = "withheld, as it names a file: see the log of the cell"
-_PATH = re.compile(r"[/\\]|\.\w{2,4}\b")
+_PATH = re.compile(r"[/\\]|\.[^\W\d_]\w{1,3}\b")
 Name = tuple[str, str]  # patient, slice
 
 
@@ -62,7 +62,7 @@ class Mask:
     @cached_property
     def _names(self) -> re.Pattern[str]:
         longest_first = sorted(self._words, key=len, reverse=True)
-        return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?!\w)")
+        return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?![^\W_])")
 
 
 def masked(run: RunStore, plan: Plan, results: Sequence[Result]) -> tuple[Plan, list[Result]]:

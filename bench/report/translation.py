@@ -40,20 +40,28 @@ def shifts(run: RunStore, source: Convention, target: Convention, cell: str = ""
         BenchError: there is no run or no such cell, or none of its cells has scores of both conventions.
     """
     unit = "patient" if "patients" in (source.order, target.order) else "slice"
-    of_cells = []
+    of_cells, means = [], []
     for _, scores in _cells(run, cell):
         one, other = values(scores, source), values(scores, target)
-        if one is not None and other is not None:
-            if unit == "patient":
-                one, other = (each.groupby(level="patient").mean() for each in (one, other))
-            of_cells.append((other - one).dropna())
-    of_cells = [shift for shift in of_cells if len(shift)]
+        if one is None or other is None:
+            continue
+        if one.index.nlevels == other.index.nlevels:
+            both = pd.concat((one, other), axis=1).dropna()  # slices, or patients, that have a value of each
+            one, other = both.iloc[:, 0], both.iloc[:, 1]
+        if one.empty or other.empty:
+            continue
+        means.append(
+            statistics.mean(other) - statistics.mean(one)
+        )  # each mean in the order of its own convention
+        if unit == "patient":
+            one, other = (each.groupby(level="patient").mean() for each in (one, other))
+        of_cells.append((other - one).dropna())
     if not of_cells:
         raise BenchError(
             f"no cell has scores of both {source.id} and {target.id}",
             file=run.root, remedy=f"run: bench score --all --profile {run.root.name}",
         )  # fmt: skip
-    every, means = pd.concat(of_cells), [statistics.mean(shift) for shift in of_cells]
+    every = pd.concat(of_cells)
     low, high = float(every.min()), float(every.max())
     return Shifts(low, high, min(means), max(means), len(every), unit, len(of_cells))
 

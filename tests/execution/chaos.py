@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import queue
 import random
@@ -280,7 +281,11 @@ class Chaos:
             assert [{**row, "seconds": 0} for row in ours.read_history()] == [
                 {**row, "seconds": 0} for row in theirs.read_history()
             ]
-        assert self.tables() == self.expected.tables()
+        for ours, theirs in zip(self.tables(), self.expected.tables(), strict=True):
+            others = difflib.unified_diff(
+                theirs.splitlines(), ours.splitlines(), "undisturbed", "ours", "", "", 0, ""
+            )
+            assert ours == theirs, "\n".join([*others, *self.log[-8:]])
 
     def files(self) -> list[str]:
         """Return all files by name, but for compiled Python."""

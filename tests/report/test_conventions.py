@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import log10
 from typing import Any
 
@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from bench.cli.translate import translate
 from bench.errors import BenchError
-from bench.metrics import definitions
-from bench.report import table
+from bench.metrics import CONVENTIONS, definitions
+from bench.report import table, translation
 from bench.report.values import Grid, Table
 from tests.report.conftest import SLICES
 
@@ -20,14 +20,16 @@ SOFT = "psnr.window_soft"
 HERE = definitions(["psnr.slice_max", "ssim.slice_max", "ssim.column", "rmse.hu", SOFT])
 
 
-def rows(peaks: list[float], rmse: list[float], soft: float) -> list[dict[str, Any]]:
+def rows(
+    peaks: list[float], rmse: list[float], soft: float, slices: Sequence[tuple[str, str]] = SLICES
+) -> list[dict[str, Any]]:
     """Return scores of slices whose references have these maxima in HU above air, with these errors."""
     return [
         {
             "patient": patient, "slice": name, "psnr.slice_max": 20 * log10(peak / error), "ssim.slice_max": 0.9,
             "ssim.column": 0.9, "rmse.hu": error, SOFT: soft,
         }
-        for (patient, name), peak, error in zip(SLICES, peaks, rmse, strict=True)
+        for (patient, name), peak, error in zip(slices, peaks, rmse, strict=True)
     ]  # fmt: skip
 
 
@@ -139,7 +141,8 @@ def ask(run: Any) -> Callable[..., str]:
         result = CliRunner().invoke(translate, [*arguments, *options])
         if isinstance(result.exception, BenchError):
             raise result.exception
-        return str(result.output).replace(str(root), "RUN")
+        assert max(map(len, result.output.replace(str(root), "RUN").splitlines()), default=0) <= 80
+        return " ".join(str(result.output).replace(str(root), "RUN").split())
 
     return call
 
@@ -148,8 +151,8 @@ def test_between_fixed_peaks_it_is_exact_and_needs_no_run() -> None:
     answer = CliRunner().invoke(
         translate, ["--psnr", "33.28", "--from", "fixed_4096", "--to", "psnr.attenuation"]
     )
-    assert answer.output == (
-        "33.28 dB by psnr.fixed_4096 (4096 HU) is 33.29 dB by psnr.attenuation (0.082 per mm), exactly.\n"
+    assert " ".join(answer.output.split()) == (
+        "33.28 dB by psnr.fixed_4096 (4096 HU) is 33.29 dB by psnr.attenuation (0.082 per mm), exactly."
     )
 
 
@@ -157,8 +160,8 @@ def test_else_it_is_a_range_over_the_slices_of_a_run(ask: Callable[..., str]) ->
     """To 4096 HU the shift is 20 log10(4096 / peak): 6.23, 12.25, 6.23, 0.21 dB; by either network's mean 6.23."""
     assert ask("--psnr", "30", "--from", "slice_max", "--to", "fixed_4096") == (
         "30.00 dB by psnr.slice_max (Maximum of the slice) is 36.23 dB by psnr.fixed_4096 (4096 HU), by the mean of 2 "
-        "cells, and 30.21 dB to 42.25 dB by single slices: the shift depends on the images.\n"
-        "Taken from 8 scores of slices in RUN; other images and networks may lie outside.\n"
+        "cells, and 30.21 dB to 42.25 dB by single slices: the shift depends on the images. "
+        "Taken from 8 scores of slices in RUN; other images and networks may lie outside."
     )
     assert "by the mean of 1 cell" in ask(
         "--psnr", "30", "--from", "slice_max", "--to", "volume_max", "--cell", "unet:sv60"
@@ -170,9 +173,29 @@ def test_no_ssim_is_above_one(ask: Callable[..., str]) -> None:
 
 
 def test_what_would_explain_a_number_stands_first(ask: Callable[..., str]) -> None:
-    told = ask("--psnr", "26.1", "--explain", "ddnet:sv60").splitlines()
-    assert told[2].split() == ["psnr.window_soft", "Soft-tissue", "window", "26.00", "-0.10"]
-    assert told[-1].startswith("Not scored: psnr.range_2924")
+    told = ask("--psnr", "26.1", "--explain", "ddnet:sv60")
+    assert told.index("psnr.window_soft Soft-tissue window 26.00 -0.10") < told.index("psnr.slice_max")
+    assert "Not scored: psnr.range_2924" in told
+
+
+def test_the_mean_of_a_cell_is_taken_in_the_order_of_each_convention(bench: Any) -> None:
+    """By hand: slices of 40, 40, 40 and 52.04 dB have a mean of 43.01, their patients' volumes one of 46.02."""
+    bench.conditions, bench.models = {"sv60": "60 views"}, {"unet": "UNet"}
+    slices = [("p1", "a"), ("p1", "b"), ("p1", "c"), ("p2", "a")]
+    scored = rows([1000.0, 1000.0, 1000.0, 4000.0], [10.0] * 4, 25.0, slices)
+    bench.add("unet", "sv60", scored, metrics=HERE)
+    one, other = (CONVENTIONS[f"psnr.{name}"] for name in ("slice_max", "volume_max"))
+    found = translation.shifts(bench.save(), one, other)
+    assert (found.mean_low, found.low, found.high) == pytest.approx((3.0103, 0.0, 0.0), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--psnr", "nan"), ("--psnr", "inf"), ("--ssim", "9")],
+)
+def test_what_is_no_score_is_refused(ask: Callable[..., str], arguments: tuple[str, str]) -> None:
+    with pytest.raises(BenchError, match=r"is no (PSNR|SSIM)"):
+        ask(*arguments, "--from", "slice_max", "--to", "column")
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,7 @@ def test_masks_in_texts() -> None:
     assert mask.text("p11/a.npy and p1/b.npy of p1, not p12 nor xp1") == (
         "patient 2, slice 1 and patient 1, slice 2 of patient 1, not p12 nor xp1"
     )
+    assert mask.text("see p1_x") == "see patient 1_x"
     assert mask.sample("p1/b.npy") == "patient 1/slice 2"
     assert (mask.sample("a.npy"), mask.sample("c")) == ("a slice", "slice 1")  # of two patients, of one
 
@@ -277,3 +278,5 @@ def test_why_a_cell_failed_stands_unless_it_holds_a_path(named: Any) -> None:
     assert [one.record.attempts[-1].message for one in again if one.record.status == "failed"] == [
         masks.WITHHELD
     ]
+    fell = "validation PSNR fell to 12.35 dB at epoch 5, below the input (28.00 dB)"  # decimals are no file
+    assert masks._message(fell, masks.mask_of([("p1", "a.npy")])) == fell

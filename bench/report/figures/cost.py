@@ -18,7 +18,7 @@ from bench.report.winners import gain
 COSTS = (
     ("parameters", "Size of the network", "Parameters"),
     ("ms_per_slice", "Time to denoise", "Milliseconds per slice"),
-    ("train_s", "Time to train", "Training, seconds per condition"),
+    ("train_s", "Time to train", "Seconds per training"),
 )
 
 

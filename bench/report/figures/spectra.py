@@ -30,7 +30,8 @@ def figure(board: Scoreboard) -> Figure | None:
         title="Noise removed",
         lead="Noise power against frequency in patches of soft tissue: dotted, the noise of the input (input less "
         "reference); in colour, what each network removed (input less output). A network that removes noise alone "
-        "stays on or below the dotted line and keeps its shape; above it, anatomy was removed.",
+        "stays on or below the dotted line and keeps its shape; above it, more than noise was removed, "
+        "or something was added.",
         drawings=drawings,
         legend=(*plot.legend(board.plan.models, board.names), ("noise of the input", "")),
         dashed=True,
