@@ -9,7 +9,7 @@ from bench.config.schema import INPUT
 from bench.metrics import PSNR, RMSE, SSIM
 from bench.records.store import Result
 from bench.report.board import Scoreboard
-from bench.report.cells import Group, describe
+from bench.report.cells import Group, describe, why
 from bench.report.figures.curves import anchor as curve_anchor
 from bench.report.figures.curves import of_group
 from bench.report.rows import Row
@@ -42,8 +42,7 @@ def _card(board: Scoreboard, row: Row, group: Group) -> Card:
 
 
 def _folder(result: Result) -> CellFolder:
-    last = result.record.attempts[-1] if result.record is not None and result.record.attempts else None
-    status = ": ".join(filter(None, (describe(result), last.message if last else "")))
+    status = ": ".join(filter(None, (describe(result), why(result))))
     names = () if result.folder.names_are_masked else FILES
     files = tuple(path for path in (result.folder.folder / name for name in names) if path.exists())
     return CellFolder(result.planned.id, status, tuple(map(Path.absolute, files)))

@@ -135,6 +135,17 @@ class Group:
         return "not scored" if self.of_metric(metric).empty else "no finite score"
 
 
+def why(result: Result) -> str:
+    """Return why one cell ended as it did; nothing of a try before that, as of a worker that was killed."""
+    last = result.record.attempts[-1] if result.record is not None and result.record.attempts else None
+    # An untreated input has no attempt of its own: the last one may be that which failed before it was scored.
+    return (
+        last.message
+        if last is not None and result.record is not None and last.ended == result.record.status
+        else ""
+    )
+
+
 def describe(result: Result) -> str:
     """Return the state of one cell in words: ``finished``, ``diverged (epoch 7)``."""
     if result.record is None:

@@ -60,3 +60,18 @@ def test_a_training_begun_again_is_marked_and_in_no_claim_about_the_method(
     assert claims[1] == ["no claim: ddnet diverged and was trained again"] * 2
     [note] = next(grid for grid in made.grids if grid.name == "scores").footnotes
     assert note == f"{how} after it diverged; in no claim about the method (seed 3)"
+
+
+def test_an_untreated_input_that_was_scored_at_last_does_not_say_why_it_was_not_before(
+    bench: Any, scores: Any
+) -> None:
+    """A worker was killed as it scored; the next run did it, and an input has no attempt of its own."""
+    bench.conditions = {"sv60": "60 views"}
+    cell = bench.add("input", "sv60", scores(25.0))
+    tried(bench, cell, {"ended": "failed", "message": "the worker was killed"})
+    made = build(bench)
+    (status,) = (
+        row[1] for grid in made.provenance if grid.name == "cells" for row in grid.rows if "input" in str(row)
+    )
+    assert (status.parts[0].text, status.detail) == ("finished", "")
+    assert [folder.status for card in made.cards for folder in card.folders] == ["finished"]

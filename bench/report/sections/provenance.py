@@ -9,7 +9,7 @@ from bench import words
 from bench.records.store import Result
 from bench.report import format
 from bench.report.board import Scoreboard
-from bench.report.cells import describe
+from bench.report.cells import describe, why
 from bench.report.values import Entry, Grid, label, state
 
 
@@ -100,10 +100,9 @@ def _ended(result: Result) -> Entry:
     record = result.record
     if record is None:
         return state("not run yet")
-    message = record.attempts[-1].message if record.attempts else ""
     tries = f", attempt {len(record.attempts)}" if len(record.attempts) > 1 else ""
     again = f", scored again {record.rescored[-1].at[:10]}" if record.rescored else ""
-    return label(describe(result) + tries + again, message)
+    return label(describe(result) + tries + again, why(result))
 
 
 def earlier(board: Scoreboard) -> Grid | None:
