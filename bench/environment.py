@@ -58,10 +58,17 @@ def program() -> str:
     return version(PROGRAM) or ""
 
 
-def _cpu() -> str:
+def _cpuinfo() -> list[str] | None:
+    """Return the lines that Linux says of the processor; None on another system."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
+        return None
+
+
+def _cpu() -> str:
+    lines = _cpuinfo()
+    if lines is None:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
@@ -69,11 +76,9 @@ def _cpu() -> str:
 
 def has_bfloat16() -> bool | None:
     """Return whether the processor has instructions for bfloat16; None where the system does not say."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    flags = next((line.split() for line in lines if line.lower().startswith(("flags", "features"))), None)
+    flags = next(
+        (line.split() for line in _cpuinfo() or () if line.lower().startswith(("flags", "features"))), None
+    )
     return None if flags is None else any("bf16" in flag for flag in flags)
 
 

@@ -23,7 +23,7 @@ from bench.metrics.study import PSNR, RMSE, SSIM, STUDY, column_ssim, psnr, rmse
 from bench.metrics.tissues import TISSUES
 
 __all__ = [
-    "CLINICAL", "CONVENTIONS", "METRICS", "PSNR", "RMSE", "SCORING_VERSION", "SSIM", "Convention", "Image", "Lesion",
+    "CONVENTIONS", "METRICS", "PSNR", "RMSE", "SCORING_VERSION", "SSIM", "Convention", "Image", "Lesion",
     "Metric", "Pair", "column_ssim", "definition", "definitions", "of_pair", "psnr", "rmse_hu", "score", "slice_max",
     "ssim",
 ]  # fmt: skip
@@ -42,10 +42,6 @@ METRICS: dict[str, Metric] = {
         *LESIONS,
     )
 }  # fmt: skip
-
-
-#: The ids whose meaning their own tables state.
-CLINICAL = tuple(metric.id for metric in (*TISSUES, *LESIONS))
 
 
 def score(reference: ArrayLike, image: ArrayLike, ids: Iterable[str] | None = None) -> dict[str, float]:

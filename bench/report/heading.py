@@ -59,10 +59,8 @@ def _deviations(board: Scoreboard) -> str:
 def _made(board: Scoreboard) -> Facts:
     """Yield when, by which version and in what time the cells were made, as far as their records say so."""
     records = [result.record for result in board.results() if result.record is not None]
-    starts, ends, programs = (
-        sorted({str(text) for record in records if (text := getattr(record, key, None))})
-        for key in ("started", "ended", "program")
-    )
+    told = [(record.started, record.ended, record.program) for record in records]
+    starts, ends, programs = (sorted({one[at] for one in told} - {""}) for at in range(3))
     if starts and ends:
         first, last = (text[:16].replace("T", " ") for text in (starts[0], ends[-1]))
         last = last.removeprefix(first[:11])

@@ -158,7 +158,7 @@ def score(
     chosen = pairs.parts["test"]
     rows: list[dict[str, str | float]] = []
     times: list[float] = []
-    spectra, lesions = Spectra(), _lesions(pairs)
+    spectra = Spectra()
     kept: dict[int, tuple[np.ndarray, ...]] = dict.fromkeys(shown, ())
     for batch in _batches(pairs, chosen):
         if not rows:
@@ -171,7 +171,7 @@ def score(
         ):
             patient, name = pairs.names[row]
             with _naming(pairs, row):
-                pair = metrics.Pair(reference, output, untreated=degraded, lesions=lesions.get(row, ()))
+                pair = metrics.Pair(reference, output, untreated=degraded, lesions=_lesions(pairs, row))
                 rows.append({"patient": patient, "slice": name, **metrics.of_pair(pair)})
                 spectra.add(pair, 10.0 * float(pairs.pixel_cm[row]))
             if row in kept:
@@ -181,17 +181,11 @@ def score(
     return Scores(rows, timings, _in_hu(list(kept.values())), spectra.rows())
 
 
-def _lesions(pairs: PairSet) -> dict[int, tuple[metrics.Lesion, ...]]:
-    """Return the known lesions of each row, in pixels; none where the source does not say how wide a pixel is."""
-    places = {name: row for row, name in enumerate(pairs.names)}
-    lesions: dict[int, tuple[metrics.Lesion, ...]] = {}
-    for known in pairs.lesions:
-        row = places[str(known["patient"]), str(known["slice"])]
-        diameter = float(known["slice_diameter_mm"]) / (10.0 * float(pairs.pixel_cm[row]))
-        if np.isfinite(diameter):
-            lesion = metrics.Lesion(str(known["kind"]), float(known["x_px"]), float(known["y_px"]), diameter)
-            lesions[row] = (*lesions.get(row, ()), lesion)
-    return lesions
+def _lesions(pairs: PairSet, row: int) -> tuple[metrics.Lesion, ...]:
+    """Return the known lesions of a slice, in pixels; none where the source does not say how wide a pixel is."""
+    known = [(str(one["kind"]), float(one["x_px"]), float(one["y_px"]), 2 * float(one["radius_px"]))
+             for one in lesions_in(pairs, row)]  # fmt: skip
+    return tuple(metrics.Lesion(*one) for one in known if np.isfinite(one[-1]))
 
 
 def _in_hu(samples: list[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from bench.cli import cli
 from bench.cli.replay import SHOWN, lines
 from bench.errors import BenchError
-from bench.execution import replay, runner
+from bench.execution import replay
 from bench.execution.replay import Replay
 from bench.metrics import METRICS
 from bench.records.store import CellStore, RunStore
@@ -26,13 +26,7 @@ SLICES = 4
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the cells of one condition, the input and a small network, have run in this process."""
-    folder = tiny.write(tmp_path_factory.mktemp("trained"))
-    with pytest.MonkeyPatch.context() as patch:
-        tiny.use_executor(patch, tiny.InProcess)
-        patch.setattr(runner, "_audited", tiny.unaudited)
-        for _ in runner.run(tiny.request(folder, only=BOTH)):
-            pass
-    return folder
+    return tiny.trained(tmp_path_factory.mktemp("trained"), BOTH)
 
 
 @pytest.fixture

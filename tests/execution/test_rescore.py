@@ -36,13 +36,7 @@ MAE = Metric("mae.hu", "MAE", "HU", "lower", "none; 1000 x MAE in mu/mu_water", 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the cells of one condition, the input and a small network, have run in this process."""
-    folder = tiny.write(tmp_path_factory.mktemp("trained"))
-    with pytest.MonkeyPatch.context() as patch:
-        tiny.use_executor(patch, tiny.InProcess)
-        patch.setattr(runner, "_audited", tiny.unaudited)
-        for _ in runner.run(tiny.request(folder, only=("unet:noisy", "input:noisy"))):
-            pass
-    return folder
+    return tiny.trained(tmp_path_factory.mktemp("trained"), ("unet:noisy", "input:noisy"))
 
 
 @pytest.fixture
