@@ -6,19 +6,24 @@ are lines of JSON. Each candidate imports only its own libraries.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import re
 import resource
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from children import Job
 
-Between = Callable[[], None]
-Run = Callable[[int, int, Between], None]  # updates a round, rounds, what happens after each round
+Between = Callable[..., None]  # what happens after each round; takes what is told of it beside its time
+Run = Callable[[int, int, Between], None]  # updates a round, rounds
 Said = dict[str, Any]  # what is told of a candidate beside its speed
 
 
@@ -32,12 +37,33 @@ def images(job: Job, batch: int | None = None) -> tuple[np.ndarray, np.ndarray]:
 def _looped(step: Callable[[], Any]) -> Run:
     def run(updates: int, rounds: int, between: Between) -> None:
         for _ in range(rounds):
-            for _ in range(updates):
-                last = step()
-            float(last)  # all updates are done when their last loss is known
+            _updates(step, updates)
             between()
 
     return run
+
+
+def _updates(step: Callable[[], Any], count: int) -> None:
+    for _ in range(count):
+        last = step()
+    float(last)  # all updates are done when their last loss is known
+
+
+def _kernels(step: Callable[[], Any], updates: int = 10) -> list[tuple[str, float]]:
+    """Return what took longest on the device, by XLA's names without numbers: (name, ms an update)."""
+    import jax
+
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder, create_perfetto_trace=True):
+            _updates(step, updates)
+        (trace,) = Path(folder).rglob("perfetto_trace.json.gz")
+        events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
+    devices = {e["pid"] for e in events if e.get("name") == "process_name" and "GPU" in e["args"]["name"]}
+    totals: Counter[str] = Counter()
+    for event in events:
+        if event.get("ph") == "X" and event["pid"] in devices:
+            totals[re.sub(r"[._]?\d+", "", event["name"])] += event["dur"] / 1e3 / updates
+    return totals.most_common(25)
 
 
 def _compiled(job: Job) -> Any:
@@ -122,7 +148,12 @@ def _bare_jax(model: Any, job: Job) -> tuple[Run, Callable[[], Said]]:
         state, value = step(state, *data)
         return value
 
-    return _looped(advance), lambda: {**said, **_memory()}
+    def run(updates: int, rounds: int, between: Between) -> None:
+        for left in reversed(range(rounds)):
+            _updates(advance, updates)
+            between(**({"kernels": _kernels(advance)} if rounds > job.rounds and not left else {}))
+
+    return run, lambda: {**said, **_memory()}
 
 
 def gather(job: Job) -> tuple[Run, Callable[[], Said]]:
@@ -250,7 +281,7 @@ class Clock:
 
 
 def main() -> None:
-    """Build, find out how many updates fill a round, and serve rounds until they are over."""
+    """Build, compile, and train a round whenever a line comes; the first also finds how many updates fill it."""
     name, job = sys.argv[1], Job(**json.loads(sys.argv[2]))
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no answer
@@ -259,27 +290,29 @@ def main() -> None:
             0, sorted(os.sched_getaffinity(0))[-job.threads :]
         )  # the first core is everybody's
     clock = Clock()
-    run, said = CANDIDATES[name](job)
-    trial: list[float] = []
 
-    def tried() -> None:
-        trial.append(clock.read()["wall"])
-        clock.start()
-
-    run(2, 3, tried)  # the first round compiles
-    updates = max(2, round(job.seconds / (trial[-1] / 2)))
-    started = False
-
-    def between() -> None:
-        """Answer with the round that is over and wait for the next; the first one only warms up."""
-        nonlocal started
-        answer = {"updates": updates, **clock.read()}
-        if not started:
-            answer |= {"compile": trial[0], **said()}
-        started = True
-        print(json.dumps(answer), file=answers)
+    def answer(**values: Any) -> None:
+        print(json.dumps(values), file=answers)
         if not sys.stdin.readline():
             raise SystemExit
+        clock.start()
+
+    run, said = CANDIDATES[name](job)
+    run(2, 1, lambda **more: None)
+    answer(compile=clock.read()["wall"], **said())
+    updates, took = 1, 0.0
+    rounds: list[float] = []
+    while took < 0.6 * job.seconds:  # alone on the device: while it compiled, others may have as well
+        updates = max(2, min(10 * updates, round(updates * job.seconds / took))) if took else 2
+        run(updates, 2, lambda **more: (rounds.append(clock.read()["wall"]), clock.start()))
+        took = rounds[-1]
+    warm = False
+
+    def between(**more: Any) -> None:
+        nonlocal warm
+        if warm:
+            answer(updates=updates, **clock.read(), **more)
+        warm = True
         clock.start()
 
     run(updates, job.rounds + 1, between)

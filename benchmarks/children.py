@@ -48,7 +48,7 @@ class Child:
     ) -> None:
         self.name, self.job = name, job
         self.first: dict[str, Any] | None = None
-        self.rounds: list[dict[str, float]] = []
+        self.rounds: list[dict[str, Any]] = []
         self._answers: queue.Queue[dict[str, Any] | str] = queue.Queue()
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         with open(log or os.devnull, "a", encoding="utf-8") as errors:
@@ -96,8 +96,7 @@ class Child:
 
     def speeds(self, clock: str) -> list[float]:
         """Return slices per second of a clock (``cpu`` or ``wall``), one number a round."""
-        assert self.first is not None
-        return [self.first["updates"] * self.job.area / each[clock] for each in self.rounds]
+        return [each["updates"] * self.job.area / each[clock] for each in self.rounds]
 
     def median(self, clock: str) -> float:
         """Return the median of ``speeds``."""

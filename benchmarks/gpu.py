@@ -2,7 +2,7 @@
 
 ``PYTHONPATH=. KERAS_BACKEND=jax python benchmarks/gpu.py [--seconds 540] [--size 512] [--slices FOLDER] [--out DIR]``
 
-Candidates (``candidate.py``) are processes that compile at the same time and are measured one after another, in
+Candidates (``candidate.py``) are processes that compile a few at the same time and are measured one after another, in
 rounds that alternate. After each part ``gpu.json`` and ``gpu.md`` are written, so what was measured is never lost;
 a candidate that has not compiled in its part's time is ended and has no figure.
 """
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from children import ROOT, Child, Deadline, Job, ratio
 from gpu_table import SmallTable
 from tabulate import tabulate
 
-from bench import devices, environment
+from bench import devices, environment, gpus
 
 BATCHES = {
     "unet": (30, None),
@@ -42,7 +43,9 @@ SHARES = {
     "bfloat16": 0.45,
     "float32": 0.72,
 }  # of all seconds, by which a precision's candidates must have compiled
+ONLY = 0.6  # the share where there is one precision
 ROUNDS, PAIRS = 3, 256
+AT_ONCE = 6  # candidates that compile: they choose their kernels by trying them on the device that all share
 TWICE = "unet, two at once"
 
 
@@ -72,7 +75,7 @@ def machine() -> dict[str, Any]:
         "gpu": platform == "gpu",
         **known,
         "jax": version,
-        "gpus": [str(g) for g in devices.gpus()],
+        "gpus": [str(g) for g in gpus.visible()],
     }
 
 
@@ -82,21 +85,26 @@ def candidates(options: argparse.Namespace, precision: str, gpu: bool) -> list[t
     first = precision == options.formats[0]
     names += ["bare", "gather"] if first else []
     names = [name for name in names if options.torch or name not in ("torch.compile", "PyTorch")]
-    chosen = [(label, name, label.split()[0]) for label in options.networks for name in names]
+    chosen = [
+        (label, name, label.split()[0])
+        for label in sorted(options.networks, key="ddnet".__ne__)  # takes longest
+        for name in names
+        if not (label == "dncnn crops" and name == "bare")
+    ]
     second = [(TWICE, "ours", "unet")] if "unet" in options.networks and first else []
     return chosen + second
 
 
 def start(options: argparse.Namespace, precision: str, gpu: bool, log: Path) -> dict[tuple[str, str], Child]:
-    """Return the processes of a precision, which have begun to compile, by label and candidate."""
+    """Return the processes of a precision that have compiled in time, by label and candidate."""
     variables = (
         os.environ | devices.environment_variables(options.threads, None) | devices.environment_at_start()
     )
     variables |= {"JAX_COMPILATION_CACHE_DIR": str(log.parent / "compiled")}
     if not gpu:
         variables |= {"JAX_PLATFORMS": "cpu"}
-    started = {}
-    for label, name, network in candidates(options, precision, gpu):
+
+    def one(label: str, name: str, network: str) -> Child | None:
         batch, patch = BATCHES["unet" if label == TWICE else label]
         batch = batch if gpu else max(1, batch // 8)
         job = Job(
@@ -104,8 +112,16 @@ def start(options: argparse.Namespace, precision: str, gpu: bool, log: Path) -> 
             PAIRS if gpu else 40, "cuda" if gpu else "cpu",
         )  # fmt: skip
         python = options.torch if name in ("torch.compile", "PyTorch") else sys.executable
-        started[label, name] = Child(name, python, job, variables, log)
-    return started
+        share = SHARES[precision] if len(options.formats) > 1 else ONLY
+        if options.deadline.left(share) <= 0:
+            return None
+        child = Child(name, python, job, variables, log)
+        return child if child.ready(options.deadline.left(share)) else None
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        chosen = candidates(options, precision, gpu)
+        done = zip(chosen, pool.map(one, *zip(*chosen, strict=True)), strict=True)
+        return {(label, name): child for (label, name, _), child in done if child is not None}
 
 
 def rounds(children: dict[tuple[str, str], Child], deadline: Deadline) -> None:
@@ -126,7 +142,9 @@ def together(children: dict[tuple[str, str], Child], deadline: Deadline) -> dict
     if None in pair or not pair[0].rounds:
         return {}
     alone = pair[0].median("wall")
-    pair[0].rounds.clear()
+    _round([pair[1]], deadline)  # finds its number of updates and warms up
+    for child in pair:
+        child.rounds.clear()
     _round(pair, deadline)
     both = [child.median("wall") for child in pair if child.rounds]
     return {"alone": alone, "two together": sum(both)} if len(both) == 2 else {}
@@ -179,12 +197,12 @@ def precision_part(
     deadline: Deadline = options.deadline
     children = start(options, precision, known["gpu"], results.folder / "log.txt")
     try:
-        for key, child in list(children.items()):
-            if not child.ready(deadline.left(SHARES[precision])):
-                children.pop(key)
         rounds(children, deadline)
         table = rows(children, precision, known["card"], options.size)
         results.add(f"{precision}, {options.size} x {options.size}", table, transposed(table))
+        for (label, name), child in children.items():
+            if name == "bare" and known["gpu"]:
+                _kernels(label, child, deadline, results)
         if two := together(children, deadline):
             two["ratio"] = two["two together"] / two["alone"]
             results.add("two UNets on one device", two, tabulate([two], "keys", "github", floatfmt=".3g"))
@@ -192,6 +210,14 @@ def precision_part(
         for child in children.values():
             child.close()
     return {row["network"]: row["ours, slices/s"] for row in table if "ours, slices/s" in row}
+
+
+def _kernels(label: str, child: Child, deadline: Deadline, results: Results) -> None:
+    """Let a bare step train its last round, of which it tells the kernels; its speed does not count."""
+    _round([child], deadline)
+    kernels = child.rounds[-1].get("kernels", [])
+    text = tabulate(kernels, ["kernel", "ms an update"], "github", floatfmt=".3g")
+    results.add(f"where {label} spends its time", kernels, text)
 
 
 def transposed(table: list[dict[str, Any]]) -> str:
