@@ -92,7 +92,7 @@ def _advance(step: TrainingStep, state: State, task: FitTask) -> None:
     per_epoch = task.training.updates_per_epoch
     epoch = state.updates // per_epoch
     draws = task.order.draws(state.updates, (epoch + 1) * per_epoch)
-    watch = _Watch(task, state, step)
+    watch = _Watch(task, state, step, len(draws))
     inputs = step.feed.inputs(draws.reshape(len(draws) * step.parts, -1, draws.shape[-1]))
     size = None if isinstance(inputs, keras.utils.PyDataset) else 1
     step.fit(inputs, batch_size=size, shuffle=False, verbose=0, callbacks=[watch])
@@ -151,9 +151,10 @@ def _optimizer(step: TrainingStep) -> list[Any]:
 class _Watch(keras.callbacks.Callback):
     """Between two checks: emit progress, end the call when something is due, stop when the loss is no number."""
 
-    def __init__(self, task: FitTask, state: State, step: TrainingStep) -> None:
+    def __init__(self, task: FitTask, state: State, step: TrainingStep, updates: int) -> None:
         super().__init__()
         self.task, self.state, self.parts = task, state, step.parts
+        self.end = state.updates + updates
         self.updates, self.loss = state.updates, math.nan
         self._began, self._reported = time.monotonic(), 0.0
 
@@ -170,7 +171,8 @@ class _Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look at what has been done since the last dispatch to the device."""
         first, before = self.updates == self.state.updates, self.updates
-        self.updates = self.state.updates + (batch + 1) // self.parts
+        # Keras counts the last dispatch of a call as full, whatever is left for it
+        self.updates = min(self.state.updates + (batch + 1) // self.parts, self.end)
         if first:
             self.model.loss.check(self.model.network)
         self._check_loss(before, (logs or {})["loss"])

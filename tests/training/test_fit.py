@@ -52,7 +52,7 @@ def fit(
     def run(
         training: Training, check: Callable[[Any], float], stop: Callable[[Event], bool] | None = None,
         folder: str = "", pairs: PairSet = pairs, parts: int = 1, params: dict[str, Any] = UNET,
-        due: dict[str, Any] | None = None,
+        due: dict[str, Any] | None = None, networks: NetworkCache = networks,
     ) -> tuple[Divergence | None, State, list[Event]]:  # fmt: skip
         step = networks.step(
             task(tmp_path, shared_files, training, params=params).planned.spec, pairs, parts=parts
@@ -191,6 +191,24 @@ def test_micro_batches_give_the_weights_of_the_whole_batch_and_may_change_in_the
         for row, undivided in zip(state.history, whole.history, strict=True):
             assert row["loss"] == pytest.approx(undivided["loss"], rel=1e-5)
             assert row["learning_rate"] == pytest.approx(undivided["learning_rate"], rel=1e-6)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_last_dispatch_of_an_epoch_may_be_short(
+    fit: Callable[..., Any], training: Callable[..., Training], parts: int
+) -> None:
+    """Three updates a dispatch and four an epoch, as on a GPU, where Keras counts each dispatch as full."""
+    several = NetworkCache(jit_compile=False, updates_per_dispatch=3)
+    verdict, state, events = fit(
+        training(), size_of_first_kernel, parts=parts, networks=several, folder="three"
+    )
+    _, one_by_one, _ = fit(training(), size_of_first_kernel, parts=parts, folder="one")
+    assert (verdict, state.updates) == (None, 12)
+    assert [row["updates"] for row in state.history] == [4, 8, 12]
+    assert without_seconds(state) == without_seconds(one_by_one)
+    assert max(event.done for event in events if isinstance(event, Progress)) == 12
+    for ours, theirs in zip(state.weights, one_by_one.weights, strict=True):
+        assert np.array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("parts", [1, 3, 75])
