@@ -15,7 +15,7 @@ from children import Deadline
 from tests import tiny
 
 CONDITIONS = ("sparseview_60", "ldct_7e4")
-START_S = 60.0  # for a network: imports, compiling of training and scoring
+START_S = 45.0  # for a network: imports, compiling of training and scoring
 AT_LEAST_S = 20.0  # of training for each cell
 CHANGED = {"params": {"momentum": 0.9, "initial": "normal_0.01"}}  # so few updates: as the profile smoke
 

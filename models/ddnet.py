@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import keras
 
+from models.convolution import Conv2D, Conv2DTranspose
 from models.initializers import initializer
 from models.normalization import normalization
 from models.output import output
@@ -100,14 +101,14 @@ class _Parts:
 
     def conv(self, x: keras.KerasTensor, maps: int, size: int, name: str) -> keras.KerasTensor:
         kernel = initializer(self._initial)
-        return keras.layers.Conv2D(maps, size, padding="same", kernel_initializer=kernel, name=name)(x)
+        return Conv2D(maps, size, padding="same", kernel_initializer=kernel, name=name)(x)
 
     def deconv_relu(self, x: keras.KerasTensor, maps: int, size: int, name: str) -> keras.KerasTensor:
         x = self.deconv(x, maps, size, name)
         return keras.layers.ReLU(name=f"{name}_relu")(x)
 
     def deconv(self, x: keras.KerasTensor, maps: int, size: int, name: str) -> keras.KerasTensor:
-        layer = keras.layers.Conv2DTranspose(
+        layer = Conv2DTranspose(
             maps, size, padding="same", kernel_initializer=initializer(self._initial), name=f"{name}_deconv"
         )
         return layer(x)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import keras
 
+from models.convolution import Conv2D
 from models.initializers import initializer
 from models.normalization import normalization
 from models.output import output
@@ -50,7 +51,7 @@ def build(
             raise ValueError(f"{key} must be a whole number, {least} or more, not {value!r}")
 
     def conv(x: keras.KerasTensor, maps: int, name: str, use_bias: bool) -> keras.KerasTensor:
-        layer = keras.layers.Conv2D(
+        layer = Conv2D(
             maps, 3, padding="same", use_bias=use_bias, kernel_initializer=initializer(initial), name=name
         )
         return layer(x)

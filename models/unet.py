@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import keras
 
+from models.convolution import Conv2D, Conv2DTranspose
 from models.initializers import initializer
 from models.normalization import normalization
 from models.output import output
@@ -50,7 +51,7 @@ def build(
 
     def conv(x: keras.KerasTensor, maps: int, name: str) -> keras.KerasTensor:
         kernel = initializer(initial)
-        layer = keras.layers.Conv2D(
+        layer = Conv2D(
             maps, 3, padding="same", use_bias=False, kernel_initializer=kernel, name=f"{name}_conv"
         )
         x = normalization(batch_norm, momentum, f"{name}_norm")(layer(x))
@@ -58,14 +59,12 @@ def build(
 
     def first(x: keras.KerasTensor) -> keras.KerasTensor:
         kernel = initializer(initial)
-        layer = keras.layers.Conv2D(
-            widths[0], 3, padding="same", kernel_initializer=kernel, name="down1_first_conv"
-        )
+        layer = Conv2D(widths[0], 3, padding="same", kernel_initializer=kernel, name="down1_first_conv")
         return keras.layers.ReLU(name="down1_first_relu")(layer(x))
 
     def up(x: keras.KerasTensor, maps: int, name: str) -> keras.KerasTensor:
         kernel = initializer(initial)
-        layer = keras.layers.Conv2DTranspose(maps, 2, strides=2, kernel_initializer=kernel, name=name)
+        layer = Conv2DTranspose(maps, 2, strides=2, kernel_initializer=kernel, name=name)
         return layer(x)
 
     image = keras.Input((None, None, 1), name="input")
@@ -82,7 +81,7 @@ def build(
         x = keras.layers.Concatenate(name=f"up{level}_join")([x, skips[level - 1]])
         x = conv(x, maps, f"up{level}_first")
         x = conv(x, maps, f"up{level}_second")
-    x = keras.layers.Conv2D(1, 1, kernel_initializer=initializer(initial), name="last_conv")(x)
+    x = Conv2D(1, 1, kernel_initializer=initializer(initial), name="last_conv")(x)
     return keras.Model(image, output(image, x, residual), name="unet")
 
 
