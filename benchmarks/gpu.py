@@ -89,6 +89,7 @@ def candidates(options: argparse.Namespace, precision: str, gpu: bool) -> list[t
         (label, "PyTorch" if label == "ddnet" and name == "torch.compile" else name, label.split()[0])
         for label in sorted(options.networks, key="ddnet".__ne__)  # takes longest
         for name in names
+        if f"{label}:{name}" not in options.skip
     ]
     second = [(TWICE, "ours", "unet")] if "unet" in options.networks and first else []
     return chosen + second
@@ -250,6 +251,7 @@ def arguments() -> argparse.Namespace:
         "--candidates", type=lambda text: text.split(","), default=["ours", "bare", "gather"],
         help="ours/bare/gather, beside PyTorch",
     )  # fmt: skip
+    parser.add_argument("--skip", type=lambda text: text.split(","), default=[], help="NETWORK:CANDIDATE,...")
     parser.add_argument(
         "--table",
         type=lambda text: text.split(","),
@@ -280,6 +282,7 @@ def main() -> None:
     try:
         for precision in options.formats:
             speeds = precision_part(options, precision, known, results) | speeds  # the first format's count
+        speeds |= {"dncnn": speeds["dncnn crops"]} if "dncnn crops" in speeds else {}  # as its recipe has it
         chosen = {name: speed for name, speed in speeds.items() if name in options.table}
         results.add("small table", *table.run(build, chosen, options.deadline))
     finally:
