@@ -94,6 +94,14 @@ class Message:
 
 
 @dataclass(frozen=True)
+class ReportWritten:
+    """The tables are written: the page's path, and the rows of the score table as words, its headings first."""
+
+    page: str
+    scores: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """The run is over and the tables are written; of the cells asked for, ``bad`` failed or diverged."""
 
@@ -101,4 +109,4 @@ class RunEnded:
     bad: int
 
 
-Event = Progress | CellsPlanned | CellStarted | EpochEnded | CellEnded | Message | RunEnded
+Event = Progress | CellsPlanned | CellStarted | EpochEnded | CellEnded | Message | ReportWritten | RunEnded

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import textwrap
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -18,34 +18,33 @@ from bench.cli.claim import claim
 from bench.cli.console import (
     BAD_INPUT,
     DONE,
-    INTERRUPTED,
     SOME_FAILED,
+    Interrupted,
     leave,
     mute,
-    result,
     say,
-    show,
 )
 from bench.cli.data import data
 from bench.cli.explain import explain
+from bench.cli.naming import profile_word
 from bench.cli.options import (
     File,
     budget,
-    executor,
     inputs,
     json_option,
-    machine,
     mask_option,
+    open_option,
     places,
     profile_option,
     reports_option,
     runs_option,
 )
 from bench.cli.replay import replay
+from bench.cli.run import run, score
 from bench.cli.speed import speed
 from bench.cli.translate import translate
 from bench.errors import BenchError
-from bench.execution.stopping import TO_BE_CONTINUED, Wish
+from bench.execution.stopping import Wish
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPING = "stopping: the cells at work save their state; press Ctrl-C again to stop at once\n"
@@ -53,8 +52,9 @@ STOPPING = "stopping: the cells at work save their state; press Ctrl-C again to 
 if TYPE_CHECKING:
     from bench.execution.resolve import Request
 
-
 WATCH_S = 10.0
+COMPLETION = "_BENCH_COMPLETE"  # in the environment: a shell asks what may follow
+WIDTH = 80
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -67,108 +67,16 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--all", "everything", is_flag=True, help="Every cell of the profile.")
-@click.option("--only", multiple=True, metavar="MODEL:CONDITION", help="These cells only; may be repeated.")
-@inputs
-@reports_option
-@mask_option
-@machine
-@executor
-@budget
-@click.option("--force", is_flag=True, help="Run the cells anew, also those that have ended.")
-@click.option(
-    "--save-every",
-    type=click.FloatRange(min=0),
-    default=600.0,
-    show_default=True,
-    envvar="BENCH_SAVE_EVERY",
-    help="Seconds between two saved states of a training, at most; each epoch saves one too.",
-)
-@click.option("--retry-failed", is_flag=True, help="Try failed and diverged cells once more.")
-@click.option("--tensorboard", type=File, help="Write training curves for TensorBoard to this folder.")
-@click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
-@click.pass_obj
-def run(
-    wish: Wish,
-    request: Request,
-    everything: bool,
-    only: tuple[str, ...],
-    more: tuple[str, ...],
-    reports: Path,
-    mask_patients: bool,
-    force: bool,
-    save_every: float,
-    retry_failed: bool,
-    tensorboard: Path | None,
-) -> None:
-    """Train and score what has not ended yet, then write the tables.
-
-    On a CPU several cells run side by side. Stop it with Ctrl-C at any time: the cells at work save their state and the
-    same command continues from there; a second Ctrl-C ends it at once.
-    """
-    cells = _cells(everything, only, more)
-    from bench.cli import curves
-    from bench.execution import runner
-
-    request = replace(
-        request,
-        only=cells,
-        reports=reports,
-        mask_patients=mask_patients,
-        force=force,
-        retry_failed=retry_failed,
-        save_every_s=save_every,
-    )
-    events = runner.run(request, wish)
-    bad = show(curves.written(events, tensorboard) if tensorboard else events)
-    if wish.asked:
-        raise Interrupted(wish.signal)
-    leave(SOME_FAILED if bad else DONE)
-
-
-@cli.command()
-@click.option("--all", "everything", is_flag=True, help="Every cell of the profile.")
-@click.option("--only", multiple=True, metavar="MODEL:CONDITION", help="These cells only; may be repeated.")
-@inputs
-@reports_option
-@mask_option
-@machine
-@executor
-@click.argument("more", nargs=-1, metavar="[MODEL:CONDITION ...]")
-def score(
-    request: Request,
-    everything: bool,
-    only: tuple[str, ...],
-    more: tuple[str, ...],
-    reports: Path,
-    mask_patients: bool,
-) -> None:
-    """Score finished cells by new metrics, without training.
-
-    The saved weights and the pairs are used; scores that are up to date stay. Exit 1 where a cell cannot be scored
-    again, with the reason. Then the tables are written.
-    """
-    cells = _cells(everything, only, more)
-    from bench.execution import rescore
-
-    request = replace(request, only=cells, reports=reports, mask_patients=mask_patients)
-    leave(SOME_FAILED if result(rescore.run(request)) else DONE)
-
-
-def _cells(everything: bool, only: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the cells that are named, none for all of them; one of the two must be said."""
-    if everything == bool(only or more) or (more and not only):
-        raise click.UsageError("give --all, or --only MODEL:CONDITION (several may follow)")
-    return (*only, *more)
-
-
-@cli.command()
+@profile_word
 @inputs
 @places
 @budget
 @json_option
 def plan(request: Request, as_json: bool) -> None:
-    """Show the cells of a profile and what each of them will do, with disk, memory and time. Nothing is trained."""
+    """Show what each cell of a profile will do.
+
+    With disk, memory, time and the end; nothing is trained.
+    """
     from bench.cli import documents, overview
     from bench.execution.resolve import resolve
 
@@ -177,6 +85,7 @@ def plan(request: Request, as_json: bool) -> None:
 
 
 @cli.command()
+@profile_word
 @profile_option
 @runs_option
 @click.option(
@@ -189,7 +98,10 @@ def plan(request: Request, as_json: bool) -> None:
 )
 @json_option
 def status(profile: str, runs: Path, watch: float | None, as_json: bool) -> None:
-    """Show how far the last run of a profile is, and how its forecast holds."""
+    """Show how far the last run of a profile is.
+
+    And how its forecast holds.
+    """
     from bench.cli import documents, overview
     from bench.records.store import RunStore
 
@@ -213,7 +125,9 @@ def status(profile: str, runs: Path, watch: float | None, as_json: bool) -> None
 @profile_option
 @runs_option
 def log(cell: str, profile: str, runs: Path) -> None:
-    """Print the log of a cell: its epochs, what the libraries said, why it failed.
+    """Print the log of a cell.
+
+    Its epochs, what the libraries said, why it failed.
 
     CELL is a part of its id that no other has, or MODEL:CONDITION.
     """
@@ -228,24 +142,31 @@ def log(cell: str, profile: str, runs: Path) -> None:
 
 
 @cli.command()
+@profile_word
 @profile_option
 @runs_option
 @reports_option
 @mask_option
+@open_option
 @json_option
-def report(profile: str, runs: Path, reports: Path, mask_patients: bool, as_json: bool) -> None:
+def report(
+    profile: str, runs: Path, reports: Path, mask_patients: bool, open_page: bool, as_json: bool
+) -> None:
     """Write the tables again, from the records alone."""
-    from bench.cli import documents
+    from bench.cli import closing
     from bench.records.store import RunStore
     from bench.report import publish
 
     store = RunStore(runs / profile)
     made = publish(store, reports / profile, mask_patients)
     if as_json:
+        from bench.cli import documents  # late: what it tells of other commands is much to import
+
         say(documents.text(documents.of_report(store, made)))
         return
     for path in made.paths:
         say(f"wrote {path}")
+    closing.show(made.scores, made.page, open_page)
 
 
 @cli.command()
@@ -270,11 +191,14 @@ def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
 
 
 @cli.command()
+@profile_word
 @click.option("--profile", default="smoke", show_default=True, help="Profile in experiments.yaml.")
 @runs_option
 @click.option("--golden", type=File, help="Instead of the golden file of this program.")
 def verify(profile: str, runs: Path, golden: Path | None) -> None:
-    """Compare the smoke run with the golden one; exit 1 on a difference.
+    """Compare the smoke run with the golden one.
+
+    Exit 1 on a difference.
 
     What differs is told by its likely cause: the run, the data, the scoring, the simulation or the training.
     """
@@ -293,16 +217,8 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     leave(SOME_FAILED if differences else DONE)
 
 
-for command in (claim, data, explain, replay, speed, translate):
+for command in (claim, data, explain, replay, run, score, speed, translate):
     cli.add_command(command)
-
-
-class Interrupted(BaseException):
-    """Ctrl-C, or a signal that asks this process to end; ``code`` is the exit code for it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.code = INTERRUPTED if number == signal.SIGINT else TO_BE_CONTINUED
 
 
 def _listen(wish: Wish) -> None:
@@ -325,6 +241,8 @@ def _listen(wish: Wish) -> None:
 
 def main() -> None:
     """Run ``bench``; every fault a user can cause ends in one line and exit code 2."""
+    if COMPLETION in os.environ:
+        cli(prog_name="bench", complete_var=COMPLETION)
     try:
         wish = Wish()
         _listen(wish)
@@ -359,5 +277,8 @@ def main() -> None:
 
 def _fail(text: str, code: int) -> int:
     for line in text.splitlines():
-        click.echo(f"bench: {line}", err=True)
+        whole = f"bench: {line}"
+        if sys.stderr.isatty():  # where a person reads; a program gets each fault as one line
+            whole = textwrap.fill(whole, WIDTH, break_long_words=False, break_on_hyphens=False)
+        click.secho(whole, err=True, fg="red" if code == BAD_INPUT else None)
     return code

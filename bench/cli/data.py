@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Fetch, build, check or audit the slices that the cells train on."""
+    """Fetch, build, check or audit the slices."""
 
 
 @data.command("fetch")
@@ -35,7 +35,10 @@ def data() -> None:
 @datasets_option
 @cache_option
 def data_fetch(source: str, into: Path | None, datasets: Path | None, cache: Path) -> None:
-    """Download the pinned series of a public collection; an interrupted fetch continues."""
+    """Download the pinned series of a public collection.
+
+    An interrupted fetch continues.
+    """
     from bench.cli import overview
     from bench.config import load
     from bench.data import fetch
@@ -56,7 +59,10 @@ def _on_threads(request: Request, threads: int) -> Request:
 @inputs
 @threads_option
 def data_build(request: Request, threads: int) -> None:
-    """Build the pairs of a profile into the cache; an interrupted build continues."""
+    """Build the pairs of a profile into the cache.
+
+    An interrupted build continues.
+    """
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
@@ -71,7 +77,7 @@ def data_build(request: Request, threads: int) -> None:
 @click.option("--layout", type=click.Choice(["study"]), default="study", show_default=True)
 @click.option("--fold", type=int, help="Which fold of a split with several, from 1.")
 def data_export(request: Request, into: Path, layout: str, fold: int | None, threads: int) -> None:
-    """Write the pairs of a profile as files in the published study's layout."""
+    """Write the pairs of a profile in the layout of the study."""
     from bench.data.pairs import export
     from bench.execution import runner
     from bench.execution.resolve import resolve
@@ -97,7 +103,9 @@ def data_export(request: Request, into: Path, layout: str, fold: int | None, thr
 )
 @json_option
 def data_check(request: Request, no_leaks: bool, threads: int, as_json: bool) -> None:
-    """Show which slices and patients a profile uses, what was refused, and what leaks.
+    """Show the slices and patients of a profile, and leaks.
+
+    What was refused is listed, too.
 
     Exit 1 where slices of one patient, or copies, are in two parts of a split that is not declared as leaky.
     """
@@ -124,7 +132,9 @@ def data_check(request: Request, no_leaks: bool, threads: int, as_json: bool) ->
 @inputs
 @reports_option
 def data_audit(request: Request, reports: Path) -> None:
-    """Hold the simulator of a profile against closed forms; exit 1 where one is missed.
+    """Hold the simulator of a profile against closed forms.
+
+    Exit 1 where one is missed.
 
     No slice is read, so the source need not be there. Writes audit.html with the verdicts and four pictures.
     """
@@ -156,7 +166,7 @@ def data_audit(request: Request, reports: Path) -> None:
 @inputs
 @click.option("--into", type=File, help="Write it to this file instead of showing it.")
 def data_split(request: Request, into: Path | None) -> None:
-    """Show the split of a profile as CSV: part, fold, patient and slice.
+    """Show the split of a profile as CSV.
 
     The file can be given back to a split with rule: list.
     """

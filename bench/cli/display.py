@@ -60,6 +60,16 @@ def text_of(event: Event) -> str | None:
     return None
 
 
+def is_bad(event: Event) -> bool:
+    """Return whether an event tells of a cell that did not finish."""
+    match event:
+        case CellEnded(_, status):
+            return status != "finished"
+        case RunEnded(_, bad):
+            return bad > 0
+    return False
+
+
 def short(cell: str) -> str:
     """Return the readable part of a cell's id: model, condition and seed without the hash."""
     return cell.rpartition("-")[0] or cell
@@ -103,6 +113,27 @@ class Lines:
             return None
         self._shown = step
         return f"{VERBS[event.stage]} {event.subject}: {event.done} of {event.total} slices"
+
+
+class Quiet:
+    """A line for each cell that does not finish, and nothing else."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        """Write the line of a failure."""
+        text = text_of(event)
+        if text is not None and is_bad(event):
+            self._write(text)
 
 
 @dataclass
@@ -173,7 +204,8 @@ class Bars:
         self._left.note(event)
         text = text_of(event)
         if text is not None:
-            self._console.print(text, markup=False, soft_wrap=True)
+            style = "red" if is_bad(event) else None
+            self._console.print(text, markup=False, soft_wrap=True, style=style)
         if isinstance(event, CellStarted):
             self._drop(None)
             if self._all is None:

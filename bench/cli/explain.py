@@ -43,7 +43,7 @@ UNRECORDED = (
 def explain(
     cell: str, other: str, profile: str, runs: Path, other_profile: str | None, other_runs: Path | None, as_json: bool
 ) -> None:  # fmt: skip
-    """Say in what two cells differ, and whether that may move their numbers.
+    """Say in what two cells differ, and what may move numbers.
 
     CELL and OTHER are a part of an id that no other has, MODEL:CONDITION, or the folder of a cell.
     """

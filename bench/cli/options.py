@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate
 import click
 
 from bench import words
+from bench.cli.console import QUIET, VERBOSE
 from bench.execution.machine import AUTO, GPU_FREE, STALL_LIMIT, Machine
 
 if TYPE_CHECKING:
@@ -169,6 +170,9 @@ mask_option = click.option(
     envvar="BENCH_MASK_PATIENTS",
     help="Patients and slices by numbers in all files of the report.",
 )
+open_option = click.option(
+    "--open", "open_page", is_flag=True, help="Open the page in the browser at the end."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document instead (docs/json.md)."
 )
@@ -192,3 +196,18 @@ def inputs(command: Command) -> Callable[..., None]:
         command(request, **options)
 
     return with_request
+
+
+def verbosity(command: Callable[..., Any]) -> Callable[..., None]:
+    """Give a command ``-q``: nothing but failures and the end of it; and ``-v``: the log of what failed, too."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="Only failures and the table at the end.")
+    @click.option(
+        "-v", "--verbose", is_flag=True, help="The last lines of the log of a cell that failed, too."
+    )
+    @functools.wraps(command)
+    def said(*args: Any, quiet: bool, verbose: bool, **options: Any) -> None:
+        click.get_current_context().meta.update({QUIET: quiet, VERBOSE: verbose})
+        command(*args, **options)
+
+    return said

@@ -23,7 +23,7 @@ SHOWN = 12  # lines of one cell's differences
 @inputs
 @machine
 def replay(request: Request, cells: tuple[str, ...], everything: bool) -> None:
-    """Score finished cells once more and hold them against their records.
+    """Score finished cells again, and compare with their records.
 
     CELL is a part of its id that no other has, or MODEL:CONDITION. Weights and pairs are those that its record names;
     pairs that are not there are built. Nothing is written into the results folder. Exit 1 on a changed byte, another

@@ -34,7 +34,7 @@ HEADS = ("network", "start", "updates/s", "slices/s", "ratio", "predict", "score
 @click.option("--only", multiple=True, metavar="MODEL", help="These networks only; may be repeated.")
 @places
 def speed(request: Request, seconds: float, only: Sequence[str]) -> None:
-    """Measure how fast this machine trains and scores, and forecast the run.
+    """Measure the speed of this machine, and forecast the run.
 
     Each network of the profile is trained for some seconds on random images, as
     many at once as in a run; its slices need not be there. The figures are kept

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from bench import atomic, report
+from bench import atomic
 from bench.data.pairs import pairs
 from bench.errors import BenchError
 from bench.events import CellEnded, Event, Message
@@ -36,8 +36,7 @@ def run(request: Request) -> Generator[Event, None, int]:
         todo = [cell for cell in todo if cell.id not in obstacles]
         tasks = [replace(runner.task_of(resolved, cell), rescore=True) for cell in todo]
         failed = (yield from score(request, tasks, resolved.store.log)) if tasks else 0
-        for path in report.write(resolved.store, request.reports / request.profile, request.mask_patients):
-            yield Message(f"wrote {path}")
+        yield from runner.tables(request, resolved)
     bad = len(obstacles) + failed
     counts = [f"{len(todo) - failed} cells scored again", f"{current} up to date"]
     yield Message(", ".join([*counts, f"{bad} could not be scored again"] if bad else counts))

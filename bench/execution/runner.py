@@ -15,7 +15,7 @@ from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
 from bench.errors import BenchError, BenchErrors
-from bench.events import CellCost, CellEnded, CellsPlanned, Event, Message, RunEnded
+from bench.events import CellCost, CellEnded, CellsPlanned, Event, Message, ReportWritten, RunEnded
 from bench.execution import cell_lock, places, threads
 from bench.execution.executor import executor_of
 from bench.execution.known_speeds import known
@@ -71,9 +71,16 @@ def run(request: Request, wish: Wish | None = None) -> Generator[Event, None, No
         else:
             resolved.store.write_plan(_remembered(resolved).plan)
             yield Message(f"nothing to do: all {len(resolved.chosen)} cells have ended")
-        for path in report.write(resolved.store, request.reports / request.profile, request.mask_patients):
-            yield Message(f"wrote {path}")
+        yield from tables(request, resolved)
     yield _summary(resolved)
+
+
+def tables(request: Request, resolved: ResolvedRun) -> Generator[Event, None, None]:
+    """Write the tables of a run."""
+    written = report.publish(resolved.store, request.reports / request.profile, request.mask_patients)
+    for path in written.paths:
+        yield Message(f"wrote {path}")
+    yield ReportWritten(str(written.page), written.scores)
 
 
 def build(resolved: ResolvedRun, conditions: set[str] | None = None) -> Generator[Event, None, None]:

@@ -28,6 +28,18 @@ class Report:
     table: Table
     paths: Sequence[Path]
 
+    @property
+    def page(self) -> Path:
+        """The page among the files."""
+        return next(path for path in self.paths if path.suffix == ".html")
+
+    @property
+    def scores(self) -> tuple[tuple[str, ...], ...]:
+        """The rows of the score table as words, headings first; an asterisk stands at the best of a row and metric."""
+        from bench.report.render import plain
+
+        return plain.rows(next(grid for grid in self.table.grids if grid.name == "scores"))
+
 
 def write(run: RunStore, reports: Path, mask_patients: bool = False) -> list[Path]:
     """Write the report of ``run`` into the folder ``reports`` and return the paths of its files and folders.

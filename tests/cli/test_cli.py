@@ -15,6 +15,7 @@ import pytest
 
 from bench import atomic, cli, gpus
 from bench.cli.display import text_of
+from bench.config.packaged import packaged
 from bench.execution import resolve, runner
 from bench.execution.machine import AUTO, Machine
 from bench.records import golden as golden_runs
@@ -23,10 +24,10 @@ from tests import tiny
 RUN = ("run", "--all", "--profile", "tiny")
 STOPPED = "bench: interrupted; the same command continues from what is finished\n"
 USAGE = """\
-Usage: bench run [OPTIONS] [MODEL:CONDITION ...]
+Usage: bench run [OPTIONS] [PROFILE] [MODEL:CONDITION ...]
 Try 'bench run --help' for help.
 
-Error: give --all, or --only MODEL:CONDITION (several may follow)
+Error: say what: --all, or MODEL:CONDITION (several may follow), or a profile
 """
 
 
@@ -95,12 +96,25 @@ def one_line(outcome: Outcome, text: str) -> None:
 # --- bad input ---
 
 
-@pytest.mark.parametrize("arguments", [(), ("--all", "--only", "unet:noisy"), ("unet:noisy",)])
-def test_run_without_all_or_only_is_a_usage_error(
-    here: Path, bench: Bench, arguments: tuple[str, ...]
-) -> None:
-    done = bench("run", *arguments)
+def test_run_without_a_word_is_a_usage_error(here: Path, bench: Bench) -> None:
+    done = bench("run")
     assert (done.code, done.out, done.err) == (2, "", USAGE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("run", "--all", "--only", "unet:noisy"), "--all and single cells were given: one of the two"),
+        (("run", "tiny", "small", "unet:noisy"), "one profile at a time, not tiny and small"),
+        (("run", "tiny", "--profile", "small"), "one profile at a time, not small and tiny"),
+        (("report", "tiny", "--profile", "small"), "one profile at a time, not small and tiny"),
+    ],
+)
+def test_words_that_contradict_are_a_usage_error(
+    here: Path, bench: Bench, arguments: tuple[str, ...], text: str
+) -> None:
+    done = bench(*arguments)
+    assert (done.code, done.out, done.err.splitlines()[-1]) == (2, "", f"Error: {text}")
 
 
 @pytest.mark.parametrize(
@@ -171,10 +185,18 @@ def test_default_profile_without_its_data_says_how_to_get_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCH_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     done = bench("run", "--all")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    for part in ("sources.qin-lung-ct.path: BENCH_DATA is not set", "idc-index", "try --profile smoke"):
+    for part in (
+        "home/bench-data/qin-lung-ct is no folder",
+        "bench data fetch qin-lung-ct",
+        "try --profile smoke",
+    ):
         assert part in done.err
+    assert (
+        len(done.err.replace(str(tmp_path), "").replace(str(packaged("datasets.yaml").parent), "")) <= 3 * 80
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -239,7 +261,8 @@ def test_second_run_does_nothing(finished: Path, bench: Bench, monkeypatch: pyte
     fake = tiny.use_fake_executor(monkeypatch)
     done = bench(*RUN)
     assert (done.code, done.err, fake.started) == (0, "", 0)
-    lines = [line[20:] for line in done.out.splitlines()]
+    dated, *end = done.out.split("\n\n")
+    lines = [line[20:] for line in dated.splitlines()]
     results = [f"results.{suffix}" for suffix in ("md", "html", "csv", "tex")]
     tables = [
         f"wrote reports/tiny/{name}" for name in (*results, "slices.csv", "numbers.tex", "tex", "figures")
@@ -250,6 +273,34 @@ def test_second_run_does_nothing(finished: Path, bench: Bench, monkeypatch: pyte
     ]
     assert lines[2:] == ["nothing to do: all 4 cells have ended", *tables, "4 cells finished"]
     assert all((finished / line.removeprefix("wrote ")).stat().st_size for line in tables)
+    table, page = end
+    assert [line.split()[0] for line in table.splitlines()[2:-1]] == ["sparse", "noisy"]
+    assert page == "page: reports/tiny/results.html\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("tiny",), ("--profile", "tiny", "unet:noisy"), ("tiny", "unet:noisy"), ("unet:noisy", "tiny")]
+)
+def test_profile_and_cells_may_be_plain_words(
+    finished: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    fake = tiny.use_fake_executor(monkeypatch)
+    assert bench("run", *words, "--force").code == 0
+    assert len(fake.ran) == (1 if "unet:noisy" in words else 4)
+
+
+def test_the_page_is_opened_where_asked(
+    finished: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert bench("report", "tiny", "--open").code == 0
+    assert opened == [(finished / "reports/tiny/results.html").as_uri()]
+
+
+def test_quiet_is_the_table_alone(finished: Path, bench: Bench) -> None:
+    loud, quiet = (bench("run", "tiny", *more).out for more in ((), ("-q",)))
+    assert quiet == "\n" + loud.partition("\n\n")[2]
 
 
 def test_force_runs_again(finished: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +316,7 @@ def test_failed_cell_ends_with_1_after_all_others(
     done = bench(*RUN, "--force")
     assert (done.code, done.err, len(fake.ran)) == (1, "", tiny.CELLS)
     assert "unet-sparse-s1 failed after 1.0 s: planted failure" in done.out
-    assert done.out.splitlines()[-1].endswith("3 cells finished, 1 did not; try --retry-failed")
+    assert "3 cells finished, 1 did not; try --retry-failed\n\n" in done.out
     assert bench(*RUN).code == 1  # it still has not finished
     assert bench("status", "--profile", "tiny").code == 0
     assert bench("report", "--profile", "tiny").code == 0

@@ -38,7 +38,7 @@ def test_the_packaged_profiles_networks_and_conditions() -> None:
     assert (paper.source, paper.split, paper.recipe, paper.size) == ("qin-lung-ct", "clean-354", "study", 512)
     assert (paper.budget, paper.training) == (None, {})
     source = found.datasets.sources["qin-lung-ct"]
-    assert "idc-index" in source.obtain
+    assert "bench data fetch qin-lung-ct" in source.obtain
     assert "\n" not in source.obtain.strip()
 
 

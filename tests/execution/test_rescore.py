@@ -29,7 +29,7 @@ def mae_hu(pair: Pair) -> float:
     return 1000.0 * float(np.mean(np.abs(pair.image - pair.reference)))
 
 
-WRITE = report.write
+PUBLISH = report.publish
 MAE = Metric("mae.hu", "MAE", "HU", "lower", "none; 1000 x MAE in mu/mu_water", 1, 2, mae_hu)
 
 
@@ -46,7 +46,7 @@ def folder(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Each copy stands in the same place: a network that is kept for its code, by path and hash, is not traced anew.
     """
     tiny.use_executor(monkeypatch, tiny.InProcess)
-    monkeypatch.setattr(report, "write", lambda *_: [])
+    monkeypatch.setattr(report, "publish", tiny.no_tables)
     place = trained.with_name("copy")
     shutil.rmtree(place, ignore_errors=True)
     return Path(shutil.copytree(trained, place))
@@ -121,7 +121,7 @@ def test_a_metric_added_later_reaches_the_record_and_every_table(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(METRICS, MAE.id, MAE)
-    monkeypatch.setattr(report, "write", WRITE)
+    monkeypatch.setattr(report, "publish", PUBLISH)
     bad, _, ended = score(folder)
     assert (bad, len(ended)) == (0, 2)
     for store in cells(folder).values():
@@ -289,7 +289,7 @@ def test_scores_of_other_slices_are_not_mixed(folder: Path) -> None:
 
 
 def test_a_metric_of_another_program_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "write", WRITE)
+    monkeypatch.setattr(report, "publish", PUBLISH)
     store = cells(folder)["input"]
     foreign = {"unit": "", "range": "r", "direction": "higher", "version": 3}
     found = record_of(store)

@@ -14,7 +14,16 @@ import pytest
 from bench import atomic, devices
 from bench.config.schema import YamlFile
 from bench.errors import BenchError, BenchErrors
-from bench.events import CellCost, CellEnded, CellsPlanned, CellStarted, Event, Message, RunEnded
+from bench.events import (
+    CellCost,
+    CellEnded,
+    CellsPlanned,
+    CellStarted,
+    Event,
+    Message,
+    ReportWritten,
+    RunEnded,
+)
 from bench.execution import resolve, runner
 from bench.plan.forecast import CellForecast
 from bench.records import forecasts
@@ -30,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with both files; pairs are not built nor audited, and no tables are drawn."""
     monkeypatch.setattr(runner, "build", lambda *_: iter(()))
     monkeypatch.setattr(runner, "_audited", tiny.unaudited)
-    monkeypatch.setattr(runner.report, "write", lambda *_: [Path("results.md")])
+    monkeypatch.setattr(runner.report, "publish", tiny.no_tables)
     monkeypatch.setattr(devices, "gpus", list)
     return tiny.write(tmp_path)
 
@@ -49,7 +58,7 @@ def test_all_cells_run_in_the_order_of_the_plan(folder: Path, monkeypatch: pytes
     assert names(fake.ran) == ORDER
     starts = [(event.number, event.count) for event in events if isinstance(event, CellStarted)]
     assert starts == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert events[-2:] == [Message("wrote results.md"), RunEnded(4, 0)]
+    assert events[-3:] == [Message("wrote results.html"), ReportWritten("results.html", ()), RunEnded(4, 0)]
     store = RunStore(folder / "runs" / "tiny")
     assert [r.record.status for r in store.read_all(store.read_plan()) if r.record] == ["finished"] * 4
 

@@ -63,7 +63,7 @@ def scans(folder: Path, leaky: str = "", twin: bool = True) -> Path:
 def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pairs are built, so the slices are read from the source, and no tables are drawn."""
     monkeypatch.setattr(runner, "build", lambda *_: iter(()))
-    monkeypatch.setattr(runner.report, "write", lambda *_: [])
+    monkeypatch.setattr(runner.report, "publish", tiny.no_tables)
     monkeypatch.setattr(gpus, "_read", lambda: ([], []))
 
 

@@ -61,7 +61,7 @@ Reds = Callable[..., dict[str, set[str]]]
 def bare() -> Iterator[pytest.MonkeyPatch]:
     """Runs without tables and leak audit, on a phantom that is drawn once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.report, "write", lambda *_: [])
+        patch.setattr(runner.report, "publish", tiny.no_tables)
         patch.setattr(runner, "_audited", tiny.unaudited)
         patch.setattr(phantom, "render", functools.cache(phantom.render))
         yield patch

@@ -158,8 +158,9 @@ def test_its_default_place_is_that_of_the_source(monkeypatch: pytest.MonkeyPatch
     asked = fetch.order(config.load(packaged("datasets.yaml")), "qin-lung-ct", None)
     assert (asked.folder, len(asked.pins)) == (tmp_path / "qin-lung-ct", 47)
     monkeypatch.delenv("BENCH_DATA")
-    with pytest.raises(BenchError, match=r"path: BENCH_DATA is not set; .*or name a folder with --into"):
-        fetch.order(config.load(packaged("datasets.yaml")), "qin-lung-ct", None)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked = fetch.order(config.load(packaged("datasets.yaml")), "qin-lung-ct", None)
+    assert asked.folder == tmp_path / "bench-data" / "qin-lung-ct"
 
 
 # --- whole, repeated, killed ---
