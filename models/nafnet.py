@@ -92,7 +92,9 @@ def _block(x: keras.KerasTensor, maps: int, initial: str, name: str) -> keras.Ke
     """Return what one block makes of ``maps`` maps: as many."""
 
     def conv(y: keras.KerasTensor, maps: int, part: str) -> keras.KerasTensor:
-        return Conv2D(maps, 1, padding="same", kernel_initializer=initializer(initial), name=f"{name}_{part}")(y)
+        return Conv2D(
+            maps, 1, padding="same", kernel_initializer=initializer(initial), name=f"{name}_{part}"
+        )(y)
 
     def norm(y: keras.KerasTensor, part: str) -> keras.KerasTensor:
         return keras.layers.LayerNormalization(axis=-1, epsilon=EPSILON, name=f"{name}_{part}")(y)
@@ -140,7 +142,8 @@ class MapScale(keras.layers.Layer):
 class PixelShuffle(keras.layers.Layer):
     """Squares of 2 x 2 pixels from four maps each: (B, h, w, 4 C) to (B, 2 h, 2 w, C).
 
-    Map ``4 c + 2 i + j`` is the pixel in row i and column j of the squares of map c (Shi et al. 2016, arXiv:1609.05158).
+    Map ``4 c + 2 i + j`` is the pixel in row i and column j of the squares of map c (Shi et al. 2016,
+    arXiv:1609.05158).
     """
 
     def call(self, inputs: Any) -> Any:
@@ -158,8 +161,12 @@ def _check(width: int, encoder: Sequence[int], middle: int, decoder: Sequence[in
         if type(value) is not int or value < 1:
             raise ValueError(f"{key} must be a whole number, 1 or more, not {value!r}")
     for key, counts in (("encoder", encoder), ("decoder", decoder)):
-        whole = isinstance(counts, (tuple, list)) and all(type(count) is int and count > 0 for count in counts)
+        whole = isinstance(counts, (tuple, list)) and all(
+            type(count) is int and count > 0 for count in counts
+        )
         if not whole or not 1 <= len(counts) <= 4:
             raise ValueError(f"{key} must be a list of 1 to 4 positive whole numbers, not {counts!r}")
     if len(encoder) != len(decoder):
-        raise ValueError(f"encoder and decoder must have as many levels, not {len(encoder)} and {len(decoder)}")
+        raise ValueError(
+            f"encoder and decoder must have as many levels, not {len(encoder)} and {len(decoder)}"
+        )

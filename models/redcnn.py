@@ -22,7 +22,7 @@ from models.initializers import initializer
 from models.output import output
 
 MULTIPLE = 1
-"""Height and width must be multiples of this: any size will do, from 21 pixels on, of which one is left in the middle."""
+"""Height and width must be multiples of this: any size from 21 pixels on, of which one is left."""
 
 LAYERS = 5  # of the encoder, and as many of the decoder
 KERNEL = 5

@@ -64,7 +64,9 @@ def run(net: keras.Model, x: np.ndarray, training: bool = False) -> np.ndarray:
 def test_any_multiple_keeps_its_shape(network: tuple[keras.Model, ModuleType]) -> None:
     net, module = network
     assert net.input_shape == net.output_shape == (None, None, None, 1)
-    least = 21 if module is redcnn else module.MULTIPLE  # 21: no padding, 4 pixels less at each of five layers
+    least = (
+        21 if module is redcnn else module.MULTIPLE
+    )  # 21: no padding, 4 pixels less at each of five layers
     for rows, columns in ((0, 0), (0, 2)):
         x = images(2, least + rows * module.MULTIPLE, least + columns * module.MULTIPLE)
         assert run(net, x).shape == x.shape

@@ -64,4 +64,6 @@ def test_a_pixel_depends_on_the_whole_image_through_the_attention() -> None:
     whole, crop = np.asarray(net(image)), np.asarray(net(image[:, :64]))
     assert np.abs(whole[:, 28:36, 60:68] - crop[:, 28:36, 60:68]).max() > 1e-3
     again = keras.ops.convert_to_numpy(net(np.roll(image, (8, 8), (1, 2))))  # as many of each: equal means
-    np.testing.assert_allclose(again[:, 40:44, 64:72], whole[:, 32:36, 56:64], atol=1e-4 * np.abs(whole).max())
+    np.testing.assert_allclose(
+        again[:, 40:44, 64:72], whole[:, 32:36, 56:64], atol=1e-4 * np.abs(whole).max()
+    )
