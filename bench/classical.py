@@ -1,9 +1,9 @@
 """Denoisers without a network and without a training: what a network has to beat.
 
 A method is a function of one slice and one strength, and one line in ``METHODS``. The strength is a single number for
-all slices of a condition, as the weights of a network are: it is the one of ``STRENGTHS`` with the best mean PSNR on slices
-of the validation patients, and no test slice has a part in it. The noise of a slice is not estimated: networks are not
-told it either, and under streaks an estimate means nothing.
+all slices of a condition, as the weights of a network are: it is that of ``STRENGTHS`` with the best mean PSNR on
+slices of the validation patients, and no test slice has a part in it. The noise of a slice is not estimated: networks
+are not told it either, and under streaks an estimate means nothing.
 """
 
 from __future__ import annotations

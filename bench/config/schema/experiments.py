@@ -71,7 +71,7 @@ class Settings(Frozen):
     ``target`` is what the network learns to give: the reference slice, or (Noise2Noise, Lehtinen et al. 2018,
     arXiv:1803.04189) a second draw of the noise of the same slice and condition. Then the checks on validation slices,
     which choose the epoch, are against a second draw too: no clean slice has a part in the training, and only the
-    scores on test slices are against the reference. Its default is in no dump, so the ids of cells that do not name it stay.
+    scores on test slices are against the reference. Its default is in no dump, so ids that do not name it stay.
     """
 
     learning_rate: LearningRate
