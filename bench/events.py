@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CELL_STAGES = ("train", "score")  # stages of one cell; the others are of a source
+CELL_STAGES = ("train", "tune", "score")  # stages of one cell; the others are of a source
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Progress:
     """``done`` of ``total`` units of one stage.
 
     ``fetch`` (slices), ``verify`` (arrays of the cache), ``build``, ``export``, ``audit`` (slices), ``train``
-    (updates), ``score`` (slices).
+    (updates), ``tune`` (strengths of a classical method), ``score`` (slices).
     """
 
     stage: str

@@ -21,6 +21,7 @@ VERBS = {
     "audit": "looking for leaks in",
     "export": "exporting",
     "train": "training",
+    "tune": "tuning",
     "score": "scoring",
 }
 LOGGED = ("fetch", "build", "export")  # stages of a source's slices that have lines in a log

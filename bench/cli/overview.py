@@ -38,14 +38,16 @@ def of_plan(resolved: ResolvedRun) -> str:
     """Return the cells of a profile with their budget and what is on disk of them."""
     folds = resolved.plan.folds
     data = folds[0]
-    trained = [cell for cell in resolved.plan.cells if cell.spec.model != INPUT]
+    trained = [cell for cell in resolved.plan.cells if cell.spec.training is not None]
+    methods = sum(cell.spec.build is None and cell.spec.model != INPUT for cell in resolved.plan.cells)
+    tuned = f"{count(methods, 'classical cell')} to tune, " if methods else ""
     slices = ", ".join(f"{_span(fold.slices[part] for fold in folds)} {part}" for part in data.slices)
     head = [
         *(f"{name}: {file.words}" for name, file in resolved.plan.configuration.items()),
         f"profile {resolved.plan.profile}: {resolved.plan.description}".rstrip(": "),
         f"source {data.source}, {resolved.profile.size} x {resolved.profile.size} pixels; slices: {slices}",
         f"split {data.split}: {_split(resolved)}",
-        f"{len(trained)} cells to train, and the untreated input scored on each of "
+        f"{len(trained)} cells to train, {tuned}and the untreated input scored on each of "
         f"{len(resolved.plan.conditions)} datasets",
     ]
     if (budget := resolved.plan.budget) is not None:

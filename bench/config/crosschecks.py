@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.classical import METHODS
 from bench.config import params, profile_checks, schema
 from bench.config.faults import Fault
 from bench.config.precedence import ALL
@@ -22,7 +23,7 @@ from bench.names import suggestion
 from bench.network_code.signature import BuildInfo, build_info
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_RESERVED = {"models": (schema.INPUT, ALL)}
+_RESERVED = {"models": (schema.INPUT, ALL, *METHODS)}
 
 
 @dataclass
@@ -99,12 +100,19 @@ def experiments(
                 yield from known.unknown(key, entry, (*path, key, number), noun)
         for key in ("models", "conditions", "seeds"):
             yield from _list(getattr(experiment, key), (*path, key))
+        for number, entry in enumerate(experiment.classical):
+            if entry not in METHODS:
+                at = (*path, "classical", number)
+                yield Fault(at, f"unknown classical method {entry!r}", suggestion(entry, METHODS))
+        if experiment.classical:
+            yield from _list(experiment.classical, (*path, "classical"))
     for name, profile in value.profiles.items():
         path = ("profiles", name)
         yield from _references(profile, path, known)
         yield from profile_checks.training(profile, path, value, infos)
         if data is not None:
             yield from profile_checks.source_and_split(profile, path, value, data)
+            yield from profile_checks.second_draw(profile, path, value, data)
     if value.published is not None:
         yield from published(value.published, value, known)
 

@@ -8,6 +8,7 @@ from bench.config import params, schema
 from bench.config.faults import Fault
 from bench.config.precedence import ALL, RECIPE_KEYS, Effective, settings
 from bench.config.yaml_lines import KeyPath
+from bench.ct.noise import Noiseless
 from bench.names import suggestion
 from bench.network_code.signature import BuildInfo
 
@@ -39,6 +40,36 @@ def source_and_split(
         if condition.measured and not stored:
             message = f"condition {name} is measured, but the slices of source {profile.source} are projected"
             yield Fault((*path, "source"), message, "take a source of pairs that holds it")
+
+
+def second_draw(
+    profile: schema.Profile, path: KeyPath, experiments: schema.Experiments, datasets: schema.Datasets
+) -> Iterator[Fault]:
+    """Yield where a network is to learn from a second draw of noise that there is not; ``path`` is the profile's."""
+    source, experiment = datasets.sources.get(profile.source), experiments.experiments.get(profile.experiment)
+    if source is None or experiment is None:
+        return
+    chosen = [(name, experiments.models[name]) for name in experiment.models if name in experiments.models]
+    twice = [
+        name
+        for name, model in chosen
+        if profile.recipe in model.recipes
+        and settings(profile, name, model, model.recipes[profile.recipe], ()).recipe["target"].value
+        == "second_draw"
+    ]
+    for name in twice[:1]:
+        if not source.simulated:
+            message = (
+                f"model {name} learns from a second draw of the noise, but source {profile.source} holds one"
+            )
+            yield Fault((*path, "source"), message, "take a source whose slices are projected here")
+        for condition_name in experiment.conditions:
+            condition = datasets.conditions.get(condition_name)
+            if condition is not None and (condition.views or isinstance(condition.noise_model, Noiseless)):
+                message = f"model {name} learns from a second draw of the noise, and {condition_name} has "
+                message += "streaks, alike in every draw" if condition.views else "no noise"
+                remedy = "give it an experiment of conditions with noise and all views"
+                yield Fault((*path, "experiment"), message, remedy)
 
 
 def reference(

@@ -80,7 +80,7 @@ def _ended(task: Task, emit: Callable[[Event], None], stop: Request | None) -> R
     if task.planned.spec.build is None:
         from bench.execution import scoring  # a row without a network needs no backend
 
-        return scoring.untreated(task, emit)
+        return scoring.without_network(task, emit)
     from bench.execution import cell  # here Keras and the backend come in
 
     if task.rescore:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bench import atomic
-from bench.data.pairs.pairs import PairSet
+from bench.data.pairs.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Message, Progress
 from bench.execution import scoring
@@ -40,7 +40,10 @@ def run(task: Task, cache: networks.NetworkCache, emit: Emit, stop: Request | No
     """
     stop = stop or Request()
     pairs, outcome = scoring.opened(task)
-    while (trained := _train(task, cache, pairs, emit, stop)) is None:
+    learnt = _learnt(task, pairs)
+    if learnt is not pairs:
+        outcome = replace(outcome, data=outcome.data | {"second_draw": learnt.sha256["reference"]})
+    while (trained := _train(task, cache, learnt, emit, stop)) is None:
         gc.collect()  # a traceback holds the network of a failed attempt in a circle
     model, state, divergence, checks = trained
     task.store.write_history(state.history)
@@ -73,6 +76,20 @@ def rescore(task: Task, cache: networks.NetworkCache, emit: Emit) -> Record:
         return _trained(task, model, task.store.read_weights(), record.attempts[-1].seed)
 
     return scoring.rescore(task, network, emit)
+
+
+def _learnt(task: Task, pairs: PairSet) -> PairSet:
+    """Return the pairs that a network learns from and is checked on: of a second draw, that is their reference.
+
+    The training so has no way to a clean slice, neither for its loss nor for the choice of an epoch or of an attempt.
+    """
+    if task.second is None:
+        return pairs
+    other = open_pairs(task.second, task.parts)
+    if other.names != pairs.names:
+        raise BenchError("its slices are not those of the first draw", file=task.second.degraded_path)
+    sha256 = {**pairs.sha256, "reference": other.sha256["degraded"]}
+    return replace(pairs, reference=other.degraded, sha256=sha256)
 
 
 def _train(

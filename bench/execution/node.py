@@ -14,6 +14,7 @@ from pathlib import Path
 
 import bench
 from bench import devices, gpus
+from bench.data.pairs.pairs import PairFiles
 from bench.errors import BenchError
 from bench.events import CellEnded, Message
 from bench.execution.event_file import EventFile
@@ -59,11 +60,16 @@ def job(task: Task, number: int, count: int, *, gpu: bool, machine: Machine) -> 
     here = replace(
         task,
         store=CellStore(task.store.folder.absolute()),
-        files=replace(task.files, folder=str(Path(task.files.folder).absolute()), proofs=()),
+        files=_absolute(task.files),
+        second=_absolute(task.second) if task.second else None,
         code=replace(task.code, base=str(Path(task.code.base).absolute())),
     )
     here.store.folder.mkdir(parents=True, exist_ok=True)
     return Job(here, number, count, gpu, machine, program())
+
+
+def _absolute(files: PairFiles) -> PairFiles:
+    return replace(files, folder=str(Path(files.folder).absolute()), proofs=())
 
 
 @functools.cache

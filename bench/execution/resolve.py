@@ -69,6 +69,9 @@ class ResolvedRun:
     acquisition: Acquisition
     files: dict[str, PairFiles]
     store: RunStore
+    second: dict[
+        str, PairFiles
+    ]  # by condition, where a cell learns from them: pairs of a second draw of the noise
     code_files: dict[str, dict[str, str]]  # by model: hash of each file of its code
 
 
@@ -98,6 +101,8 @@ def resolve(request: Request, *, timed: bool = True) -> ResolvedRun:
     slices = len(set(folds.refs))
     budget = time_budget.of_run(request, profile, store, files, slices, planned) if timed else None
     plan = planned(budget)
+    twice = {cell.condition for cell in plan.cells if cell.spec.training and cell.spec.training.second_draw}
+    again = acquisition.second_draw().only(name for name in files if name in twice)
     return ResolvedRun(
         request=request,
         config=config,
@@ -108,6 +113,7 @@ def resolve(request: Request, *, timed: bool = True) -> ResolvedRun:
         folds=folds,
         acquisition=acquisition,
         files=files,
+        second=pairs.locate(request.cache, catalogue.fingerprint, folds, again),
         store=store,
         code_files={name: hashing.file_hashes(files) for name, files in sources.items()},
     )

@@ -14,6 +14,7 @@ from bench.config.yaml_lines import KeyPath, dotted
 from bench.ct.noise import Noiseless
 from bench.ct.units import deviation_factor
 from bench.data.pairs import pairs, repair
+from bench.data.pairs.pairs import PairFiles
 from bench.errors import BenchError, BenchErrors
 from bench.events import CellCost, CellEnded, CellsPlanned, Event, Message, ReportWritten, RunEnded
 from bench.execution import cell_lock, places, threads
@@ -25,6 +26,7 @@ from bench.execution.stopping import Wish
 from bench.execution.task import Network, NetworkCheck, NetworkFault, Task
 from bench.network_code.importing import Planned
 from bench.plan import expand
+from bench.plan.acquisition import Acquisition
 from bench.plan.cells import PlannedCell
 from bench.plan.forecast import forecast
 from bench.records import forecasts
@@ -85,7 +87,16 @@ def tables(request: Request, resolved: ResolvedRun) -> Generator[Event, None, No
 
 def build(resolved: ResolvedRun, conditions: set[str] | None = None) -> Generator[Event, None, None]:
     """Build the pairs of ``conditions`` (all of them without) where they are not on disk, byte for byte."""
-    files = {k: v for k, v in resolved.files.items() if conditions is None or k in conditions}
+    scans = resolved.acquisition
+    for every, acquisition in ((resolved.files, scans), (resolved.second, scans.second_draw())):
+        files = {k: v for k, v in every.items() if conditions is None or k in conditions}
+        if files:
+            yield from _build(resolved, files, acquisition.only(files))
+
+
+def _build(
+    resolved: ResolvedRun, files: dict[str, PairFiles], acquisition: Acquisition
+) -> Generator[Event, None, None]:
     count = resolved.request.build_threads
     yield from repair.verify(resolved.reader.name, files, threads=count)
     if pairs.missing(files):
@@ -94,7 +105,6 @@ def build(resolved: ResolvedRun, conditions: set[str] | None = None) -> Generato
 
         if slow := compiled.remark():
             yield Message(slow)
-        acquisition = resolved.acquisition.only(files)
         yield from pairs_build.build(resolved.reader, resolved.folds, files, acquisition, threads=count)
 
 
@@ -245,11 +255,13 @@ def _of_params(resolved: ResolvedRun, model: str) -> KeyPath:
 
 def task_of(resolved: ResolvedRun, cell: PlannedCell) -> Task:
     """Return all that a worker needs for one cell of a run."""
-    condition, fold = cell.condition, cell.fold or 1
+    condition, fold, training = cell.condition, cell.fold or 1, cell.spec.training
+    twice = training is not None and training.second_draw
     noiseless = isinstance(cell.spec.dataset.dose.noise_model, Noiseless)
     return Task(
         planned=cell,
         files=pairs.with_proofs(resolved.files[condition]),
+        second=pairs.with_proofs(resolved.second[condition]) if twice else None,
         parts=pairs.parts_of(resolved.folds.selections[fold - 1]),
         store=resolved.store.cell(cell.id),
         credit=resolved.plan.source,

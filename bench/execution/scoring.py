@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import devices, environment
-from bench.config.schema import TRAINING_VERSION
+import numpy as np
+
+from bench import classical, devices, environment
+from bench.config.schema import INPUT, TRAINING_VERSION
 from bench.data.pairs.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Progress
@@ -14,18 +17,46 @@ from bench.execution.task import Outcome, Task, earlier_attempts, end
 from bench.metrics import METRICS
 from bench.network_code.importing import CodeChanged
 from bench.records import rescoring
-from bench.records.record import Record
+from bench.records.record import Record, Tuning
 from bench.training import checkpoint, evaluate
 
 Emit = Callable[[Event], None]
 
 
-def untreated(task: Task, emit: Emit) -> Record:
-    """Score the untreated input, or score it again, and return its record."""
+TUNED_ON = (
+    48  # slices of the validation at most, spread evenly over it: each is denoised once at every strength
+)
+
+
+def without_network(task: Task, emit: Emit) -> Record:
+    """Score the untreated input or a classical method, or score it again, and return its record."""
     if task.rescore:
-        return rescore(task, lambda record: evaluate.untreated, emit)
+        return rescore(task, lambda record: _predictor(task, record.tuning), emit)
     pairs, outcome = opened(task)
-    return finish(task, pairs, evaluate.untreated, emit, outcome)
+    if task.planned.spec.model != INPUT:
+        began = time.monotonic()
+        tuning = _tuned(task, pairs, emit)
+        outcome = replace(outcome, tuning=tuning, timings={"tune_s": time.monotonic() - began})
+    return finish(task, pairs, _predictor(task, outcome.tuning), emit, outcome)
+
+
+def _predictor(task: Task, tuning: Tuning | None) -> evaluate.Predict:
+    """Return the denoiser of a cell without a network; no tuning, no change."""
+    if tuning is None:
+        return evaluate.untreated
+    return classical.predictor(task.planned.spec.model, tuning.strength)
+
+
+def _tuned(task: Task, pairs: PairSet, emit: Emit) -> Tuning:
+    """Return the strength with the best mean PSNR on validation slices; of equals the weakest."""
+    rows = pairs.parts["validation"]
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(TUNED_ON, len(rows))).round().astype(int))]
+    validation, strengths, psnr = evaluate.Validation(pairs, rows), task.planned.spec.params["strengths"], []
+    for done, strength in enumerate(strengths, start=1):
+        psnr.append(validation.mean_psnr(classical.predictor(task.planned.spec.model, strength)))
+        emit(Progress("tune", task.id, done, len(strengths)))
+    best = strengths[int(np.argmax(psnr))]
+    return Tuning(strength=best, strengths=tuple(strengths), psnr=tuple(psnr), slices=len(rows))
 
 
 def opened(task: Task) -> tuple[PairSet, Outcome]:
@@ -63,10 +94,12 @@ def rescore(task: Task, network: Callable[[Record], evaluate.Predict], emit: Emi
     record = task.store.read_record()
     assert record is not None
     pairs = open_pairs(task.files, task.parts)
-    if pairs.sha256 != record.data:
+    changed = [key for key, sha256 in pairs.sha256.items() if sha256 != record.data.get(key)]
+    if changed:
         message = "its pixels are not those that the cell was scored on"
-        changed = pairs.sha256["degraded"] != record.data.get("degraded")
-        raise BenchError(message, file=task.files.degraded_path if changed else task.files.reference_path)
+        raise BenchError(
+            message, file=task.files.degraded_path if "degraded" in changed else task.files.reference_path
+        )
     computed = evaluate.score(pairs, network(record), _progress(task, emit))
     machine = {**environment.describe(), **devices.describe()}
     rows, record, note = rescoring.merge(record, task.store.read_scores(record), computed.rows, machine)

@@ -13,7 +13,7 @@ from bench.data.pairs.pairs import PairFiles
 from bench.events import CellStarted
 from bench.network_code.importing import Planned
 from bench.plan.cells import Cell, PlannedCell
-from bench.records.record import Attempt, Ended, Record, Restart, Status
+from bench.records.record import Attempt, Ended, Record, Restart, Status, Tuning
 from bench.records.store import CellStore
 from bench.training import checkpoint
 
@@ -30,6 +30,7 @@ class Task:
     deviation_factor: float | None
     code: Planned  # of the network, as the cell's id names it
     threads: int = 1  # on which its bits depend
+    second: PairFiles | None = None  # of a second draw of the noise, where the network learns from it
     leaky: str = ""  # why the split is leaky; empty: it is clean
     configuration: dict[str, YamlFile] = field(default_factory=dict)  # datasets.yaml and experiments.yaml
     save_every_s: float = checkpoint.SAVE_EVERY_S  # at most between two saved states of a training
@@ -70,6 +71,7 @@ class Outcome:
     parameters: dict[str, int] = field(default_factory=dict)
     best_epoch: int | None = None
     weights_sha256: str = ""
+    tuning: Tuning | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         parameters=outcome.parameters,
         best_epoch=outcome.best_epoch,
         weights_sha256=outcome.weights_sha256,
+        tuning=outcome.tuning,
         deviation_factor=task.deviation_factor,
         configuration=task.configuration,
         program=environment.program(),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench import seeds
 from bench.config import schema
 from bench.config.load import Config
 from bench.ct import PHYSICS_VERSION
@@ -39,6 +40,11 @@ class Acquisition:
     def only(self, names: Iterable[str]) -> Acquisition:
         """Return the acquisition of some of its conditions."""
         return dataclasses.replace(self, conditions={name: self.conditions[name] for name in names})
+
+    def second_draw(self) -> Acquisition:
+        """Return the same scans with other noise, drawn independently: the targets of Noise2Noise."""
+        seed = seeds.derive("second draw", self.noise_seed) % 2**31
+        return dataclasses.replace(self, noise_seed=seed)
 
     def identity(self) -> dict[str, Any]:
         """Return what shapes every array alike, whatever its condition, fit for JSON: names of folders hash it."""

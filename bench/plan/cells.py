@@ -19,6 +19,11 @@ class Training(Settings):
     updates_per_epoch: Positive
 
     @property
+    def second_draw(self) -> bool:
+        """Whether it learns from a second draw of the noise, without clean slices."""
+        return self.target == "second_draw"
+
+    @property
     def updates(self) -> int:
         """The updates of the whole training."""
         return self.epochs * self.updates_per_epoch
@@ -79,13 +84,13 @@ class Cell(Frozen):
     """One model on one dataset with one seed."""
 
     model: str
-    build: str | None  # None: the untreated input
+    build: str | None  # None: the untreated input, or a classical method of that name
     params: dict[str, Any]
     training: Training | None
     dataset: Dataset
     seed: int
     code: str  # hash of the model file's syntax tree without docstrings
-    versions: dict[str, int]  # physics, phantom, training
+    versions: dict[str, int]  # physics, training, classical: those that have a part in it
 
     @property
     def id(self) -> str:

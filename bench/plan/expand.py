@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bench import classical
 from bench.config import schema
 from bench.config.load import Config
 from bench.config.precedence import Effective, Setting, settings
@@ -34,6 +35,8 @@ def expand(
 ) -> cells.Plan:
     """Return every cell of a profile: the untreated inputs first, then by model, condition, seed and fold.
 
+    Classical methods come last; they have no seed.
+
     Args:
         config: Both files.
         profile_name: A key of ``profiles`` that ``config.load.profile`` has let through.
@@ -49,7 +52,8 @@ def expand(
     return cells.Plan(
         profile=profile_name,
         description=profile.description,
-        models={name: config.experiments.models[name].label or name for name in experiment.models},
+        models={name: config.experiments.models[name].label or name for name in experiment.models}
+        | {name: classical.METHODS[name].label for name in experiment.classical},
         conditions={name: conditions[name].label or name for name in experiment.conditions},
         seeds=list(experiment.seeds),
         source=_source(config.datasets.sources[profile.source]),
@@ -67,7 +71,7 @@ def parse_only(texts: Iterable[str], experiment: schema.Experiment) -> list[Pair
 
     Raises ``BenchErrors`` with the nearest name for every bad one. ``input`` is a model here.
     """
-    models = [*experiment.models, schema.INPUT]
+    models = [*experiment.models, *experiment.classical, schema.INPUT]
     pairs: list[Pair] = []
     errors: list[BenchError] = []
     for text in texts:
@@ -172,6 +176,11 @@ def _cells(
             yield cells.PlannedCell(
                 id=cell.id, spec=cell, scaled=points, chosen=recipe.chosen, recipe_source=recipe.source
             )
+    untrained = {name: value for name, value in used.items() if name != "training"}
+    for name in experiment.classical:
+        for dataset in itertools.chain(*datasets):
+            cell = _classical(name, dataset, untrained | {"classical": classical.VERSION})
+            yield cells.PlannedCell(id=cell.id, spec=cell, scaled=sliced)
 
 
 def _within(budget: cells.TimeBudget, effective: Effective, recipe: schema.Recipe) -> Effective:
@@ -194,10 +203,20 @@ def _dataset(config: Config, profile: schema.Profile, name: str, data: cells.Dat
 
 
 def _input(dataset: cells.Dataset, versions: dict[str, int]) -> cells.Cell:
+    return _without_training(schema.INPUT, {}, dataset, versions)
+
+
+def _classical(name: str, dataset: cells.Dataset, versions: dict[str, int]) -> cells.Cell:
+    return _without_training(name, {"strengths": list(classical.STRENGTHS)}, dataset, versions)
+
+
+def _without_training(
+    model: str, params: dict[str, Any], dataset: cells.Dataset, versions: dict[str, int]
+) -> cells.Cell:
     return cells.Cell(
-        model=schema.INPUT,
+        model=model,
         build=None,
-        params={},
+        params=params,
         training=None,
         dataset=dataset,
         seed=0,

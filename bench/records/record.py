@@ -42,6 +42,20 @@ class Attempt(Frozen):
         return {key: value for key, value in handler(self).items() if (key, value) not in usual.items()}
 
 
+class Tuning(Frozen):
+    """How the strength of a classical method was found: the mean PSNR in dB of each on ``slices`` validation slices."""
+
+    strength: float  # HU
+    strengths: tuple[float, ...]
+    psnr: tuple[float, ...]
+    slices: int
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether the best strength is the first or last of those tried, so that a better one may lie beyond."""
+        return self.strength in (self.strengths[0], self.strengths[-1])
+
+
 class Rescoring(Frozen):
     """A later scoring of a finished cell from its weights and pairs; nothing else in the record is of that time."""
 
@@ -81,6 +95,7 @@ class Record(Frozen):
         str, YamlFile
     ] = {}  # datasets.yaml and experiments.yaml: path as given or packaged, SHA-256
     files: dict[str, str] = {}  # of a finished cell: scores.csv and history.csv -> SHA-256
+    tuning: Tuning | None = None  # of a classical method
     program: str = ""  # version of this program; empty, as the two times: a record before it
     started: str = ""  # date and time in UTC when the process that ended the cell began or resumed it
     ended: str = ""  # date and time in UTC

@@ -1,10 +1,11 @@
-"""What the table says of cells that did not go straight to their end: divided batches, and trainings begun again."""
+"""What the table says of how cells came about: tuned strengths, divided batches, and trainings begun again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from bench import words
+from bench.classical import METHODS
 from bench.records.record import Attempt
 from bench.records.store import Result
 from bench.report.cells import Group
@@ -35,7 +36,20 @@ def begun_again(group: Group) -> bool:
 
 
 def _of_result(result: Result) -> Iterator[str]:
-    if result.record is None or not result.record.attempts:
+    if result.record is None:
+        return
+    if (tuning := result.record.tuning) is not None:
+        edge = ", the edge of what was tried" if tuning.at_edge else ""
+        name = (
+            METHODS[result.planned.spec.model].strength
+            if result.planned.spec.model in METHODS
+            else "strength"
+        )
+        yield f"not trained: {name} {tuning.strength:g} HU chosen on {tuning.slices} validation slices{edge}"
+    training = result.planned.spec.training
+    if training is not None and training.second_draw:
+        yield "trained without clean slices: a second draw of the noise is the target and chooses the epoch"
+    if not result.record.attempts:
         return
     last = result.record.attempts[-1]
     if last.parts > 1:

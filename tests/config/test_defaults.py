@@ -20,6 +20,8 @@ def test_the_packaged_profiles_networks_and_conditions() -> None:
     found = load()
     assert set(found.experiments.profiles) == {
         "smoke",
+        "zoo-smoke",
+        "noise2noise-smoke",
         "overnight",
         "paper",
         "paper-files",
@@ -30,8 +32,11 @@ def test_the_packaged_profiles_networks_and_conditions() -> None:
     assert (experiment.models, len(experiment.conditions)) == (["unet", "dncnn", "ddnet"], 6)
     labels = [found.experiments.models[name].label for name in experiment.models]
     assert labels == ["UNet", "DnCNN", "DD-Net"]
-    for model in found.experiments.models.values():
-        assert set(model.recipes) == {"study", "original"}
+    zoo = found.experiments.experiments["zoo"]
+    assert (zoo.models, zoo.classical) == (["redcnn", "fbpconvnet", "nafnet"], ["nlm", "tv"])
+    for name, model in found.experiments.models.items():
+        published = set(model.recipes) == {"study", "original"}
+        assert published if name in experiment.models else len(model.recipes) == 1
         for recipe in model.recipes.values():
             assert recipe.source
     paper = found.experiments.profiles["paper"]
@@ -44,25 +49,25 @@ def test_the_packaged_profiles_networks_and_conditions() -> None:
 
 def test_a_network_of_other_parameters_goes_into_every_profile(tmp_path: Path) -> None:
     """``all.params`` reach the networks that have the parameter: a new one needs a file and its entry, no more."""
-    (tmp_path / "redcnn.py").write_text("def build(*, kernels: int = 96): ...\n")
+    (tmp_path / "mynet.py").write_text("def build(*, kernels: int = 96): ...\n")
     (tmp_path / "experiments.yaml").write_text("""\
 schema: 1
 extends: packaged
 models:
-  redcnn:
-    build: redcnn:build
+  mynet:
+    build: mynet:build
     recipes:
       study: {learning_rate: 1e-4, epochs: 40, batch: 4}
       original: {learning_rate: 1e-4, epochs: 40, batch: 4}
 experiments:
-  default: {models: [unet, dncnn, ddnet, redcnn]}
+  default: {models: [unet, dncnn, ddnet, mynet]}
 """)
     found = config.load(experiments=tmp_path / "experiments.yaml")
     for name in found.experiments.profiles:
         profile = config.profile(found, name)
-        assert plan.resolved(found, profile, "redcnn").params == {}
+        assert plan.resolved(found, profile, "mynet").params == {}
     smoke = config.profile(found, "smoke")
-    assert plan.resolved(found, smoke, "redcnn").undeclared == ("momentum", "initial")
+    assert plan.resolved(found, smoke, "mynet").undeclared == ("momentum", "initial")
     assert plan.resolved(found, smoke, "unet").params["momentum"].origin == "all"
 
 
@@ -95,3 +100,13 @@ def test_the_example_of_an_own_folder_trains_the_packaged_networks_on_its_own_sl
         assert settings.budget is not None
         checks = 5 if name == "dncnn" else 8
         assert (settings.budget.value.slices_seen, settings.budget.value.checks) == (slices, checks)
+
+
+def test_noise2noise_differs_from_its_unet_in_the_target_only() -> None:
+    found = load()
+    profile = config.profile(found, "noise2noise-smoke")
+    clean, noisy = (plan.resolved(found, profile, name) for name in ("unet", "unet-n2n"))
+    assert {key for key in clean.recipe if clean.recipe[key].value != noisy.recipe[key].value} == {"target"}
+    assert (noisy.recipe["target"].value, clean.recipe["target"].value) == ("second_draw", "reference")
+    same = [{key: setting.value for key, setting in one.params.items()} for one in (clean, noisy)]
+    assert same[0] == same[1]

@@ -59,6 +59,7 @@ Augmentation = Literal["flips_rotations", "none"]
 Loss = Literal["mse", "half_sse", "mse_ms_ssim"]  # each the name of a function in bench.training.losses
 MS_SSIM_MIN_SIDE = 161  # pixels: after four halvings, rounded up, one window of 11 still fits
 Precision = Literal["float32", "bfloat16"]
+Target = Literal["reference", "second_draw"]
 
 
 class Settings(Frozen):
@@ -66,6 +67,11 @@ class Settings(Frozen):
 
     ``patch`` is the side of square crops in pixels (absent: whole slices), ``patches_per_slice`` how many of
     them one pass takes from a slice.
+
+    ``target`` is what the network learns to give: the reference slice, or (Noise2Noise, Lehtinen et al. 2018,
+    arXiv:1803.04189) a second draw of the noise of the same slice and condition. Then the checks on validation slices,
+    which choose the epoch, are against a second draw too: no clean slice has a part in the training, and only the
+    scores on test slices are against the reference. Its default is in no dump, so ids that do not name it stay.
     """
 
     learning_rate: LearningRate
@@ -76,6 +82,11 @@ class Settings(Frozen):
     loss: Loss = "half_sse"
     precision: Precision = "float32"
     guard: Guard = Guard()
+    target: Target = "reference"
+
+    @model_serializer(mode="wrap")
+    def _without_usual_target(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if (key, value) != ("target", "reference")}
 
 
 class Recipe(Settings):
@@ -101,11 +112,12 @@ class Model(Frozen):
 
 
 class Experiment(Frozen):
-    """A cross product: models x conditions x seeds."""
+    """A cross product: models x conditions x seeds; ``classical`` methods of ``bench.classical`` have no seed."""
 
     models: list[str]
     conditions: list[str]
     seeds: list[int] = [1]
+    classical: list[str] = []
 
 
 class Budget(Frozen):

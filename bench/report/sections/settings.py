@@ -74,9 +74,7 @@ def _settings(cells: list[PlannedCell]) -> Iterator[tuple[str, Entry]]:
 def _trained(cell: PlannedCell) -> Mapping[str, Any]:
     """Return the settings of a training and the parameters of its network, by key."""
     training = cell.spec.training
-    settings = (
-        {} if training is None else {key: getattr(training, key) for key in type(training).model_fields}
-    )
+    settings = {} if training is None else {key: getattr(training, key) for key in training.model_dump()}
     return settings | {f"parameter {key}": value for key, value in cell.spec.params.items()}
 
 
