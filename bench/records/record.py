@@ -100,17 +100,18 @@ class Record(Frozen):
     started: str = ""  # date and time in UTC when the process that ended the cell began or resumed it
     ended: str = ""  # date and time in UTC
 
-    @model_serializer(mode="wrap")
-    def _usual_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if (key, value) != ("tuning", None)}
-
 
 def dumps(record: Record) -> str:
     """Return the record as JSON text, whose last key, ``seal``, is the SHA-256 of the text before it.
 
     The seal stands in the record itself, so that there is no moment in which one is there without the other.
     """
-    text = json.dumps(record.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False)
+    absent = (
+        {"tuning"} if record.tuning is None else set()
+    )  # of a network: its record is as before there was any
+    text = json.dumps(
+        record.model_dump(mode="json", by_alias=True, exclude=absent), indent=2, allow_nan=False
+    )
     return _sealed(text.removesuffix("\n}"))
 
 
