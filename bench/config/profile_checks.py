@@ -57,19 +57,18 @@ def second_draw(
         and settings(profile, name, model, model.recipes[profile.recipe], ()).recipe["target"].value
         == "second_draw"
     ]
-    for name in twice[:1]:
+    known = {name: datasets.conditions[name] for name in experiment.conditions if name in datasets.conditions}
+    alike = [name for name, one in known.items() if one.views or isinstance(one.noise_model, Noiseless)]
+    for name in twice:
+        message = f"model {name} learns from a second draw of the noise, but "
         if not source.simulated:
-            message = (
-                f"model {name} learns from a second draw of the noise, but source {profile.source} holds one"
+            remedy = "take a source whose slices are projected here"
+            yield Fault((*path, "source"), f"{message}source {profile.source} holds one", remedy)
+        elif alike:
+            message += f"{', '.join(alike)}: no noise, or streaks that are alike in every draw"
+            yield Fault(
+                (*path, "experiment"), message, "take an experiment of conditions with noise and all views"
             )
-            yield Fault((*path, "source"), message, "take a source whose slices are projected here")
-        for condition_name in experiment.conditions:
-            condition = datasets.conditions.get(condition_name)
-            if condition is not None and (condition.views or isinstance(condition.noise_model, Noiseless)):
-                message = f"model {name} learns from a second draw of the noise, and {condition_name} has "
-                message += "streaks, alike in every draw" if condition.views else "no noise"
-                remedy = "give it an experiment of conditions with noise and all views"
-                yield Fault((*path, "experiment"), message, remedy)
 
 
 def reference(

@@ -106,7 +106,12 @@ def dumps(record: Record) -> str:
 
     The seal stands in the record itself, so that there is no moment in which one is there without the other.
     """
-    text = json.dumps(record.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False)
+    absent = (
+        {"tuning"} if record.tuning is None else set()
+    )  # of a network: its record is as before there was any
+    text = json.dumps(
+        record.model_dump(mode="json", by_alias=True, exclude=absent), indent=2, allow_nan=False
+    )
     return _sealed(text.removesuffix("\n}"))
 
 

@@ -247,7 +247,7 @@ PLANTED = [
      "mse_ms_ssim (model tiny) needs images of 161 pixels or more"),
     (E, "all: {loss: mse}", "all: {epochs: 4}",
      "e.yaml:28: profiles.small.training.all.epochs: unknown key; known: "
-     "learning_rate, batch, patch, patches_per_slice, augmentation, loss, precision, guard, budget, params"),
+     "learning_rate, batch, patch, patches_per_slice, augmentation, loss, precision, guard, target, budget, params"),
     (E, "all: {loss: mse}", "all: {params: {momentm: 0.5}}",
      "e.yaml:28: profiles.small.training.all.params.momentm: "
      "no network of the profile has such a parameter; did you mean momentum?"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import classical, report
-from bench.config import load
+from bench.config.load import load
 from bench.data.pairs.pairs import open_pairs
 from bench.errors import BenchErrors
 from bench.execution import cell, resolve, runner
@@ -87,7 +87,7 @@ def test_a_classical_row_is_scored_without_a_network_and_says_its_strength(
 def test_classical_methods_are_names_that_the_program_has(tmp_path: Path) -> None:
     tiny.write(tmp_path, experiments=CLASSICAL.replace("[nlm, tv]", "[nml]"))
     with pytest.raises(BenchErrors, match="unknown classical method 'nml'"):
-        load.load(tmp_path / "datasets.yaml", tmp_path / "experiments.yaml")
+        load(tmp_path / "datasets.yaml", tmp_path / "experiments.yaml")
 
 
 def test_without_clean_targets_no_reference_reaches_the_training(
@@ -135,6 +135,6 @@ def test_the_target_is_in_the_id_only_where_it_is_named(tmp_path: Path) -> None:
 
 def test_streaks_have_no_second_draw(tmp_path: Path) -> None:
     config = tiny.write(tmp_path, experiments=N2N)
-    message = "model unet learns from a second draw of the noise, and sparse has streaks, alike in every draw"
+    message = "unet learns from a second draw of the noise, but sparse: no noise, or streaks that are alike"
     with pytest.raises(BenchErrors, match=message):
-        load.load(config / "datasets.yaml", config / "experiments.yaml")
+        load(config / "datasets.yaml", config / "experiments.yaml")
