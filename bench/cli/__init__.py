@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.check_model import check_model
 from bench.cli.claim import claim
 from bench.cli.console import (
     BAD_INPUT,
@@ -27,7 +28,10 @@ from bench.cli.console import (
     show,
 )
 from bench.cli.data import data
+from bench.cli.doctor import doctor
 from bench.cli.explain import explain
+from bench.cli.init import init
+from bench.cli.listing import list_entries
 from bench.cli.options import (
     File,
     budget,
@@ -294,6 +298,8 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
 
 
 for command in (claim, data, explain, replay, speed, translate):
+    cli.add_command(command)
+for command in (check_model, doctor, init, list_entries):
     cli.add_command(command)
 
 
