@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,31 @@ def check_model(request: Request, name: str, side: int, as_json: bool) -> None:
     os.environ.update(
         devices.environment_variables(environment.cores(), None)
     )  # before a backend is imported
+    with _native_words_muted():
+        passed = _checked(config, profile, request, name, side, as_json)
+    leave(DONE if passed else SOME_FAILED)
+
+
+@contextmanager
+def _native_words_muted() -> Iterator[None]:
+    """Keep what a backend's libraries write to file descriptor 2 from the terminal; a fault is still one line."""
+    if os.environ.get("BENCH_TRACEBACK"):
+        yield
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _checked(
+    config: load.Config, profile: schema.Profile, request: Request, name: str, side: int, as_json: bool
+) -> bool:
+    """Say how each check ends, and the cost of a network that passes all; return whether it does."""
     from bench.contract import checks
 
     subject = _subject(config, profile, name, side)
@@ -62,7 +88,7 @@ def check_model(request: Request, name: str, side: int, as_json: bool) -> None:
         _say_json(name, subject, verdicts, cost)
     elif passed:
         say("\n".join(_cost(subject, request, cost, cells)))
-    leave(DONE if passed else SOME_FAILED)
+    return passed
 
 
 def _subject(config: load.Config, profile: schema.Profile, name: str, side: int) -> Subject:

@@ -41,8 +41,10 @@ def init(what: str, value: str, into: Path, show: bool, cache: Path, **given: ob
     overwritten. Then the next two commands are printed.
     """
     _check_options(what, given)
-    from bench.scaffold import condition, folder, network, slices
+    from bench.scaffold import condition, files, folder, network, slices
 
+    if not show:
+        files.require_new(into)  # before a large folder is read
     if what == "slices":
         place = Path(value)
         said = folder.Given(*(given[key] for key in OF_SLICES[1:]))  # type: ignore[arg-type]

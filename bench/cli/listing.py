@@ -67,5 +67,6 @@ def _entries(config: load.Config, kind: str) -> list[tuple[str, str]]:
 def _condition(one: schema.Condition) -> str:
     """Return the label of a condition and what lowers the dose, where the label does not say it."""
     views = f"{one.views} views" if one.views else ""
-    facts = "measured" if one.measured else ", ".join(filter(None, (views, one.noise_model.words())))
+    noise = one.noise_model.words("{:,g}".format) if one.noise or one.photons else ""
+    facts = "measured" if one.measured else ", ".join(filter(None, (views, noise)))
     return f"{one.label}: {facts}" if one.label and facts and one.label != facts else one.label or facts

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -14,6 +14,8 @@ import numpy.typing as npt
 from keras import ops
 
 from bench import devices
+from bench.ct.units import MU_WATER
+from bench.data.pairs.pairs import PairSet
 from bench.network_code.importing import Planned
 from bench.network_code.signature import build_info
 from bench.training import random_layers
@@ -21,17 +23,17 @@ from bench.training.feed import Resident
 from bench.training.fit import fresh_state
 from bench.training.losses import mse
 from bench.training.networks import load_network, values
-from bench.training.speed import random_pairs
 from bench.training.step import TrainingStep
 
 Image = npt.NDArray[np.float32]
-RATE = 1e-3  # chosen: Adam's own
-MORE = 5  # updates after the first, which is traced: what an update takes
+RATE = 1e-4  # chosen: small enough that a first step does not overshoot
+MORE = 12  # updates after the first, which is traced: what an update takes
+NOISE = 0.1  # standard deviation in mu/mu_water
 
 
 @dataclass(frozen=True)
 class Updated:
-    """Updates on random pairs: loss and output before and after the first, the network after all of them.
+    """Updates on a pair: loss and output before and after the first, the network after all of them.
 
     ``step`` knows what the network draws from while it is traced; ``update_s`` is the time of one update of one slice.
     """
@@ -79,9 +81,9 @@ class Subject:
 
     @cached_property
     def updated(self) -> Updated:
-        """Some real updates: the program's own step, on random pairs of one slice each."""
+        """Some real updates: the program's own step, on a pair of a smooth image and the same with noise."""
         network, size = self.built(), self.size
-        pairs = random_pairs(size, 1)
+        pairs = _pairs(size)
         rows = pairs.parts["train"]
         compiled = devices.has_accelerator() or keras.backend.backend() == "jax"
         step = TrainingStep(
@@ -114,6 +116,23 @@ class Subject:
 def run(network: keras.Model, image: Image) -> Image:
     """Return the output of a network at inference, float32 or as it is."""
     return np.asarray(ops.convert_to_numpy(network(image, training=False)))
+
+
+def _pairs(size: int) -> PairSet:
+    """Return one pair that trains: waves around water of ``size`` x ``size`` pixels, without and with white noise."""
+    y, x = np.mgrid[:size, :size] / size * 2 * np.pi
+    reference = (1 + 0.3 * np.sin(2 * x) * np.cos(3 * y))[None].astype(np.float32) * MU_WATER
+    degraded = reference + np.random.default_rng(0).normal(0, NOISE * MU_WATER, reference.shape).astype(
+        np.float32
+    )
+    return PairSet(
+        degraded=cast(np.memmap, degraded),
+        reference=cast(np.memmap, reference),
+        names=(("waves", "0"),),
+        parts={"train": np.arange(1)},
+        sha256={},
+        pixel_cm=np.full(1, np.nan),
+    )
 
 
 def noise(*shape: int) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +40,22 @@ class Scaffold:
         """Write the files into ``folder`` and return their paths.
 
         Raises:
-            BenchError: one of them, or another half of a pair, is there already; nothing is written then.
+            BenchError: one of them, or the other half of a pair, is there already; nothing is written then.
         """
-        for name in dict.fromkeys((*self.files, DATASETS, EXPERIMENTS)):
-            if (folder / name).exists():
-                remedy = "nothing is overwritten: give --into NEW_FOLDER, or --show and copy what you need"
-                raise BenchError("is already there", file=folder / name, remedy=remedy)
+        require_new(folder, self.files)
         paths = [folder / name for name in self.files]
         for path, text in zip(paths, self.files.values(), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_text(path, text)
         return paths
+
+
+def require_new(folder: Path, names: Iterable[str] = ()) -> None:
+    """Raise a ``BenchError`` where ``folder`` has one of the two YAML files, or a file of ``names``, already."""
+    for name in dict.fromkeys((DATASETS, EXPERIMENTS, *names)):
+        if (folder / name).exists():
+            remedy = "nothing is overwritten: give --into NEW_FOLDER, or --show and copy what you need"
+            raise BenchError("is already there", file=folder / name, remedy=remedy)
 
 
 def packaged_config() -> Config:

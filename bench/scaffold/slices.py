@@ -37,7 +37,7 @@ sources:
     restricted: true # no image of it in a report; false shows them
 
 splits:
-  # {parts}
+  # {parts}; bench data split --profile {name} shows who
   {name}: {{rule: shares, test: {test:g}, validation: {validation:g}, seed: {seed}}} # chosen; drawn by the seed
 """
 EXPERIMENTS = """\
@@ -85,7 +85,9 @@ def of(folder: Path, found: Found, into: Path, name: str | None = None) -> Scaff
     if keys["unit"] == "HU":
         del keys["unit"]
     keys = {"matrix": side, **keys}
-    parts = "; ".join(f"{part}: {_few(patients)}" for part, patients in found.patients.items())
+    parts = ", ".join(
+        f"{part} {count(len(patients), 'patient')}" for part, patients in found.patients.items()
+    )
     texts = {
         DATASETS_FILE: DATASETS.format(
             head=HEAD, name=name, kind=found.source.kind, path=_path(folder, into), fill_in=FILL_IN, parts=parts,

@@ -52,7 +52,7 @@ def measure(
     assert cell.training is not None
     size, training = cell.dataset.size, cell.training
     batch = max(1, evaluate.PIXELS_PER_BATCH // size**2)
-    pairs = random_pairs(size, min(slices.get("test", batch), batch))
+    pairs = _pairs(size, min(slices.get("test", batch), batch))
     streamed = not fits((slices.get("train", 0), size, size), devices.free_where_networks_lie())
     traced = time.monotonic()
     step = cache.step(cell, pairs, code)
@@ -86,7 +86,7 @@ def measure(
     )
 
 
-def random_pairs(size: int, test: int) -> PairSet:
+def _pairs(size: int, test: int) -> PairSet:
     """Return random pairs in memory, ``size`` x ``size`` pixels: all of them train, ``test`` of them are scored."""
     count, rng = max(SLICES, test), np.random.default_rng(0)
     reference = rng.uniform(0, 2 * MU_WATER, (count, size, size)).astype(np.float32)
