@@ -39,7 +39,12 @@ def test_a_network_is_planned_beside_unet_at_once(tmp_path: Path) -> None:
     ]
     assert sorted(path.name for path in (tmp_path / "new").rglob("*.*")) == ["experiments.yaml", "my_net.py"]
     plan = planned(tmp_path / "new", "my-net").plan
-    assert [cell.spec.model for cell in plan.cells if cell.spec.training] == ["unet", "unet", "my-net", "my-net"]
+    assert [cell.spec.model for cell in plan.cells if cell.spec.training] == [
+        "unet",
+        "unet",
+        "my-net",
+        "my-net",
+    ]
     seen = {cell.spec.training.slices_seen(64) for cell in plan.cells if cell.spec.training}
     assert len(seen) == 1  # both see as many slices
 
