@@ -9,15 +9,7 @@ import pytest
 from bench.contract import CHECKS, checks
 from bench.contract.subject import Subject
 from tests import tiny
-
-HEAD = "import keras\nfrom keras import ops\n"
-GOOD = """
-def build(filters: int = 2) -> keras.Model:
-    image = keras.Input((None, None, 1))
-    x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(image)
-    x = keras.layers.Conv2D(1, 3, padding="same")(x)
-    return keras.Model(image, keras.layers.Subtract(dtype="float32")([image, x]))
-"""
+from tests.contract.networks import GOOD, HEAD
 
 
 def subject(folder: Path, code: str, **given: object) -> Subject:

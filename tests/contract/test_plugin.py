@@ -12,7 +12,7 @@ import pytest
 
 from bench.contract import CHECKS
 from tests import tiny
-from tests.contract.test_checks import GOOD, HEAD
+from tests.contract.networks import GOOD, HEAD
 
 
 def installed(folder: Path) -> Path:
