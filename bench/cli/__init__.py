@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.check_model import check_model
 from bench.cli.claim import claim
 from bench.cli.console import (
     BAD_INPUT,
@@ -25,7 +26,10 @@ from bench.cli.console import (
     say,
 )
 from bench.cli.data import data
+from bench.cli.doctor import doctor
 from bench.cli.explain import explain
+from bench.cli.init import init
+from bench.cli.listing import list_entries
 from bench.cli.naming import profile_word
 from bench.cli.options import (
     File,
@@ -217,7 +221,10 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     leave(SOME_FAILED if differences else DONE)
 
 
-for command in (claim, data, explain, replay, run, score, speed, translate):
+COMMANDS = (
+    *(check_model, claim, data, doctor, explain, init, list_entries, replay, run, score, speed, translate),
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

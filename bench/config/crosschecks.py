@@ -22,8 +22,8 @@ from bench.metrics import METRICS
 from bench.names import suggestion
 from bench.network_code.signature import BuildInfo, build_info
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_RESERVED = {"models": (schema.INPUT, ALL, *METHODS)}
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+RESERVED = {"models": (schema.INPUT, ALL, *METHODS)}
 
 
 @dataclass
@@ -44,10 +44,10 @@ def names(raw: dict[str, object], sections: Iterable[str]) -> Iterator[Fault]:
     for section in sections:
         entries = raw.get(section)
         for name in entries if isinstance(entries, dict) else ():
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 remedy = "names have small letters, digits, _ and -"
                 yield Fault((section, name), f"{name!r} cannot be a name", remedy)
-            elif name in _RESERVED.get(section, ()):
+            elif name in RESERVED.get(section, ()):
                 yield Fault((section, name), f"the name {name!r} is reserved", "choose another")
 
 

@@ -9,13 +9,24 @@ from pydantic import AfterValidator, Field
 
 from bench.config.schema.base import Frozen
 
+FILL_IN = "FILL IN"  # what ``bench init`` writes where only a person knows the text
+
+
+def _filled_in(value: str) -> str:
+    if FILL_IN in value:
+        raise ValueError(f"is still to be filled in; write in place of {FILL_IN} what the report is to print")
+    return value
+
+
+Printed = Annotated[str, AfterValidator(_filled_in)]
+
 
 class Source(Frozen):
     """What all sources have in common; ``restricted`` keeps every image of the source out of reports."""
 
-    title: str = ""
-    licence: str = ""
-    citation: str = ""
+    title: Printed = ""
+    licence: Printed = ""
+    citation: Printed = ""
     restricted: bool = False
     collection: str = ""  # "qin-lung-ct" where the published table may be compared
     obtain: str = ""  # how to get the slices, shown when they are not there
