@@ -26,7 +26,7 @@ Command = Callable[Concatenate["Request", ...], None]
 profile_option = click.option(
     "--profile", default="paper", show_default=True, help="Profile in experiments.yaml."
 )
-_experiments = click.option(
+experiments_option = click.option(
     "--experiments",
     type=File,
     help="Instead of experiments.yaml in the current folder; datasets.yaml beside it.",
@@ -178,7 +178,7 @@ def inputs(command: Command) -> Callable[..., None]:
     """Give a command the options that say what is planned, and call it with them as one ``Request``."""
 
     @profile_option
-    @_experiments
+    @experiments_option
     @datasets_option
     @runs_option
     @cache_option
