@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.claim import claim
+from bench.cli.compare import compare
 from bench.cli.console import (
     BAD_INPUT,
     DONE,
@@ -270,7 +271,7 @@ def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
         say(line)
 
 
-for command in (claim, data, explain, replay, speed, translate, verify):
+for command in (claim, compare, data, explain, replay, speed, translate, verify):
     cli.add_command(command)
 
 

@@ -1,7 +1,7 @@
 """A golden file of a lab's own: a run, and repeats of it in which a processor rounds otherwise: they give the bands.
 
-Equal settings give equal bits on one machine, so a mere repeat says nothing about the next one. Each repeat here changes
-what another processor or number of threads would: the order in which the libraries sum.
+Equal settings give equal bits on one machine, so a mere repeat says nothing about the next one. Each repeat here
+changes what another processor or number of threads would: the order in which the libraries sum.
 """
 
 from __future__ import annotations
