@@ -6,14 +6,13 @@ changes what another processor or number of threads would: the order in which th
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from numpy._core import _multiarray_umath as core
 
 from bench import atomic, words
 from bench.errors import BenchError
@@ -43,6 +42,7 @@ def processors(size: int, folder: Path) -> dict[str, Processor]:
     """
     usual = by_size(size)
     other = 2 if usual == 1 else 1
+    core = importlib.import_module("numpy._core._multiarray_umath")
     here = [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]
     old = {
         "TF_ENABLE_ONEDNN_OPTS": "0",

@@ -22,7 +22,8 @@ def junit(profile: str, cells: Sequence[Checked]) -> str:
     counts = {"tests": str(len(cells)), "failures": str(failed), "skipped": str(skipped), "errors": "0"}
     root = ElementTree.Element("testsuites", counts)
     seconds = f"{sum(cell.seconds for cell in cells):.3f}"
-    suite = ElementTree.SubElement(root, "testsuite", name=f"bench verify {profile}", time=seconds, **counts)
+    attributes = {"name": f"bench verify {profile}", "time": seconds, **counts}
+    suite = ElementTree.SubElement(root, "testsuite", attributes)
     for cell in cells:
         case = ElementTree.SubElement(
             suite, "testcase", classname=f"bench.{profile}", name=cell.cell, time=f"{cell.seconds:.3f}"
@@ -37,7 +38,8 @@ def junit(profile: str, cells: Sequence[Checked]) -> str:
         elif cell.farthest:
             ElementTree.SubElement(case, "system-out").text = f"farthest: {_farthest(cell)} bands"
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True).decode() + "\n"
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text.decode() + "\n"
 
 
 def summary(profile: str, cells: Sequence[Checked], outcome: str) -> str:
