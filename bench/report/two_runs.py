@@ -117,8 +117,11 @@ def two_runs(first: RunStore, second: RunStore) -> TwoRuns:
     sides = [
         {name_of(one.planned.spec): one for one in run.read_all(run.read_plan())} for run in (first, second)
     ]
-    finished = [{name for name, one in side.items() if _finished(one)} for side in sides]
-    both = [name for name in sides[0] if name in finished[0] & finished[1]]
+    both = [
+        name
+        for name, one in sides[0].items()
+        if name in sides[1] and _finished(one) and _finished(sides[1][name])
+    ]
     if not both:
         raise BenchError(
             f"no cell has finished here and in {first.root}",
@@ -131,15 +134,13 @@ def two_runs(first: RunStore, second: RunStore) -> TwoRuns:
         for name in both
         for metric, definition in _record(sides[0][name]).metrics.items()
     }
-    alone = [
-        {
-            name: describe(other[name]) if name in other else "not planned"
-            for name in side
-            if name in here - there
-        }
-        for side, other, here, there in ((*sides, *finished), (*sides[::-1], *finished[::-1]))
-    ]
-    return TwoRuns(tuple(_tested(pairs, definitions)), *alone, definitions)
+    return TwoRuns(tuple(_tested(pairs, definitions)), _alone(*sides), _alone(*sides[::-1]), definitions)
+
+
+def _alone(here: Mapping[str, Result], there: Mapping[str, Result]) -> dict[str, str]:
+    """Return the cells that have finished here only, with their state there."""
+    states = {name: describe(there[name]) if name in there else "not planned" for name in here}
+    return {name: state for name, state in states.items() if _finished(here[name]) and state != "finished"}
 
 
 def _finished(result: Result) -> bool:
@@ -165,7 +166,7 @@ def _pair(name: str, first: Result, second: Result) -> CellPair:
     common = [metric for metric in defined[0] if metric in defined[1]]
     redefined = tuple(metric for metric in common if defined[0][metric] != defined[1][metric])
     known = all(record.spec.dataset.data.patients_known for record in records)
-    changes = (_change(metric, *sides, known) for metric in common if metric not in redefined)
+    changes = (_change(metric, sides[0], sides[1], known) for metric in common if metric not in redefined)
     return CellPair(
         name,
         tuple(change for change in changes if change is not None),
