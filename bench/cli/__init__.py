@@ -16,6 +16,7 @@ import click
 
 from bench.cli.check_model import check_model
 from bench.cli.claim import claim
+from bench.cli.compare import compare
 from bench.cli.console import (
     BAD_INPUT,
     DONE,
@@ -47,6 +48,7 @@ from bench.cli.replay import replay
 from bench.cli.run import run, score
 from bench.cli.speed import speed
 from bench.cli.translate import translate
+from bench.cli.verify import verify
 from bench.errors import BenchError
 from bench.execution.stopping import Wish
 
@@ -194,35 +196,9 @@ def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
         say(line)
 
 
-@cli.command()
-@profile_word
-@click.option("--profile", default="smoke", show_default=True, help="Profile in experiments.yaml.")
-@runs_option
-@click.option("--golden", type=File, help="Instead of the golden file of this program.")
-def verify(profile: str, runs: Path, golden: Path | None) -> None:
-    """Compare the smoke run with the golden one.
-
-    Exit 1 on a difference.
-
-    What differs is told by its likely cause: the run, the data, the scoring, the simulation or the training.
-    """
-    from bench.config.packaged import packaged
-    from bench.records import golden as golden_runs
-    from bench.records.store import RunStore
-
-    expected = golden_runs.read(golden or packaged("smoke.json"))
-    store = RunStore(runs / profile)
-    differences = golden_runs.compare(expected, store.read_all(store.read_plan()))
-    for line in golden_runs.told(differences):
-        say(line)
-    cells = len(expected["cells"])
-    count = f"{len(differences)} value{'s are' if len(differences) > 1 else ' is'} not reproduced"
-    say(f"{count}; likely {differences[0].kind}" if differences else f"green: {cells} cells reproduced")
-    leave(SOME_FAILED if differences else DONE)
-
-
 COMMANDS = (
-    *(check_model, claim, data, doctor, explain, init, list_entries, replay, run, score, speed, translate),
+    *(check_model, claim, compare, data, doctor, explain, init, list_entries, replay, run, score, speed),
+    *(translate, verify),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""Files that come with this program: both YAML files, lists of series and of splits, the golden smoke run."""
+"""Files that come with this program: both YAML files, lists of series and of splits, the golden runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _IN_CHECKOUT = {
     "experiments.yaml": "experiments.yaml",
     "published": "published",
     "smoke.json": "tests/golden/smoke.json",
+    "tiny.json": "tests/golden/tiny.json",
 }
 
 

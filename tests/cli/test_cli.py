@@ -325,14 +325,15 @@ def test_failed_cell_ends_with_1_after_all_others(
 def test_verify_is_green_then_red(finished: Path, bench: Bench) -> None:
     arguments = ("verify", "--profile", "tiny", "--golden", "golden.json")
     done = bench(*arguments)
-    assert (done.code, done.out, done.err) == (0, "green: 4 cells reproduced\n", "")
+    green = "green: 4 cells reproduced; farthest: input:sparse:s0 psnr.slice_max at +0 bands\n"
+    assert (done.code, done.out, done.err) == (0, green, "")
     path = next((finished / "runs" / "tiny").glob("unet-noisy*")) / "scores.csv"
     path.write_text(path.read_text().replace("P001,z000,1.5", "P001,z000,1.6"))
     done = bench(*arguments)
     assert (done.code, done.err) == (1, "")
     assert done.out == (
         f"training: {golden_runs.CAUSES['training']}\n"
-        "  red: unet:noisy:s1: psnr.slice_max: golden 3 +- 0.005, found 3.025\n"
+        "  red: unet:noisy:s1: psnr.slice_max: golden 3 +- 0.005, found 3.025 (+5 bands)\n"
         "1 value is not reproduced; likely training\n"
     )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,10 @@ def test_mean_is_red_just_outside_the_band_on_either_side(plan: Plan, psnr: floa
         wanted = [("training", CELL, "psnr.slice_max", "30.015 +- 0.1")]
         assert [(d.kind, d.cell, d.metric, d.golden) for d in found] == wanted
         assert found[0].found == f"{psnr + 0.015:.6g}"
-        assert str(found[0]) == f"{CELL}: psnr.slice_max: golden 30.015 +- 0.1, found {psnr + 0.015:.6g}"
+        away = f" ({(psnr - 30) / 0.1:+.3g} bands)" if math.isfinite(psnr) else ""
+        assert (
+            str(found[0]) == f"{CELL}: psnr.slice_max: golden 30.015 +- 0.1, found {psnr + 0.015:.6g}{away}"
+        )
 
 
 def with_data(**changes: Any) -> Callable[[Record], Record]:
@@ -211,7 +215,42 @@ def test_cell_that_is_not_planned_or_not_golden_is_named(plan: Plan) -> None:
         f"{CELL}: cell: golden finished, found not planned"
     ]
     del whole["cells"][CELL]
-    assert [str(d) for d in verify.compare(whole, run(plan))] == [f"{CELL}: cell: golden none, found planned"]
+    assert verify.compare(whole, run(plan)) == []
+    assert [cell.cell for cell in verify.check(whole, run(plan)) if not cell.held] == [CELL]
+    strict = verify.folded(verify.check(whole, run(plan), strict=True))
+    assert [str(d) for d in strict] == [f"{CELL}: cell: golden none, found planned"]
+
+
+def test_only_some_cells_are_checked_and_blamed_as_if_all_were(plan: Plan) -> None:
+    results = changed(run(plan), result(plan.cells[-1], 31.0))
+    results = changed(results, result(plan.cells[1], 24.0))  # its input
+    (cell,) = verify.check(golden(plan), results, ["unet:noisy"])
+    assert (cell.cell, [d.kind for d in cell.differences]) == (CELL, ["simulation"])
+    assert [c.cell for c in verify.check(golden(plan), results, ["unet:sparse"])] == ["unet:sparse:s1"]
+    with pytest.raises(BenchError, match=r"--only unet:nosy: no such cell; did you mean unet:noisy\?"):
+        verify.check(golden(plan), results, ["unet:nosy"])
+
+
+def test_distance_from_the_golden_value_is_told_in_bands(plan: Plan) -> None:
+    checked = verify.check(golden(plan), changed(run(plan), result(plan.cells[-1], 30.05)))
+    assert checked[-1].differences == ()
+    assert checked[-1].farthest == ("psnr.slice_max", pytest.approx(0.5))
+    lost = records_factory.scores([("P001", name) for name in SLICES], **{"psnr.slice_max": 30.015})
+    (cell,) = verify.check(
+        golden(plan), changed(run(plan), records_factory.result(plan.cells[-1], lost)), ["unet:noisy"]
+    )
+    assert cell.bands["psnr.slice_max"] == pytest.approx(0, abs=1e-9)
+    assert math.isnan(cell.bands["rmse.hu"])
+    assert {d.metric for d in cell.differences} == {"ssim.slice_max", "ssim.column", "rmse.hu"}
+
+
+def test_some_cells_are_chosen_with_their_untreated_inputs(plan: Plan) -> None:
+    chosen = verify.chosen(run(plan), ["unet:noisy"])
+    assert [one.planned.spec.model for one in chosen] == ["input", "unet"]
+    assert {one.planned.condition for one in chosen} == {"noisy"}
+    assert len(verify.chosen(run(plan), [])) == 4
+    with pytest.raises(BenchError, match=r"--only dncnn:noisy: no such cell"):
+        verify.chosen(run(plan), ["dncnn:noisy"])
 
 
 def broken(**changes: Any) -> str:
@@ -353,7 +392,7 @@ def test_lines_are_grouped_with_their_cause_in_causal_order(plan: Plan) -> None:
         f"run: {verify.CAUSES['run']}",
         "  red: input:sparse:s0: status: golden finished, found missing",
         f"training: {verify.CAUSES['training']}",
-        f"  red: {CELL}: psnr.slice_max: golden 30.015 +- 0.1, found 31.015",
+        f"  red: {CELL}: psnr.slice_max: golden 30.015 +- 0.1, found 31.015 (+10 bands)",
     ]
     assert verify.told([]) == []
 

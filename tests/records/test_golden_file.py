@@ -68,3 +68,13 @@ def test_network_that_returns_its_input_is_red_in_every_cell(golden: dict[str, A
 
 def untested(golden: dict[str, Any], model: str, condition: str) -> list[str]:
     return [] if model == "input" else golden["cells"][f"{model}:{condition}:s1"]["untested"]
+
+
+def test_the_golden_file_of_tiny_is_of_its_plan_and_every_network_gains() -> None:
+    tiny_run = verify.read(tiny.ROOT / "tests" / "golden" / "tiny.json")
+    (condition,) = conditions(tiny_run)
+    assert set(tiny_run["cells"]) == {f"{m}:{condition}:s1" for m in NETWORKS} | {f"input:{condition}:s0"}
+    gains = [value(tiny_run, model, condition) - value(tiny_run, "input", condition) for model in NETWORKS]
+    assert min(gains) >= LEAST_GAIN
+    assert tiny_run["profile"] == "tiny"
+    assert max(cell["scores"][PSNR]["band"] for cell in tiny_run["cells"].values()) < LEAST_GAIN

@@ -6,7 +6,23 @@ lie within a band around the golden value. So a red line says what moved: data, 
 
 from __future__ import annotations
 
-from bench.records.golden.differences import CAUSES, Difference, compare, told
+from bench.records.golden.differences import CAUSES, Checked, Difference, check, compare, folded, told
+from bench.records.golden.facts import chosen
 from bench.records.golden.file import GOLDEN_SCHEMA, make, read
+from bench.records.golden.pages import junit, summary
 
-__all__ = ["CAUSES", "GOLDEN_SCHEMA", "Difference", "compare", "make", "read", "told"]
+__all__ = [
+    "CAUSES",
+    "GOLDEN_SCHEMA",
+    "Checked",
+    "Difference",
+    "check",
+    "chosen",
+    "compare",
+    "folded",
+    "junit",
+    "make",
+    "read",
+    "summary",
+    "told",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from bench.config.schema import INPUT, digest
 from bench.errors import BenchError
+from bench.names import suggestion
 from bench.plan.cells import Cell
 from bench.records.record import Record
 from bench.records.store import Result
@@ -52,6 +54,30 @@ def input_of(name: str) -> str:
     return ":".join((INPUT, condition, "s0", *fold))
 
 
+def pair_of(name: str) -> str:
+    """Return ``model:condition`` of the cell ``name``."""
+    return ":".join(name.split(":")[:2])
+
+
+def require(only: Iterable[str], names: Iterable[str]) -> None:
+    """Raise a ``BenchError`` where ``only``, as ``MODEL:CONDITION``, names none of the cells ``names``."""
+    known = sorted(set(map(pair_of, names)))
+    for text in only:
+        if text not in known:
+            raise BenchError(f"--only {text}: no such cell", remedy=suggestion(text, known))
+
+
+def chosen(results: Sequence[Result], only: Collection[str]) -> list[Result]:
+    """Return the results that ``only`` names as ``MODEL:CONDITION``, with the untreated inputs of their conditions.
+
+    All of them where it is empty. A ``BenchError`` where it names none of them.
+    """
+    names = [name_of(result.planned.spec) for result in results]
+    require(only, names)
+    wanted = {*only, *(pair_of(input_of(text + ":s0")) for text in only)}
+    return [one for one, name in zip(results, names, strict=True) if not only or pair_of(name) in wanted]
+
+
 def fold_of(name: str) -> str:
     """Return the fold of the cell ``name``, as ``f2``; ``all`` without folds."""
     return (name.split(":")[3:] or [ALL])[0]
@@ -70,7 +96,7 @@ def of(result: Result) -> Facts:
     if record is None or record.status != "finished":
         raise BenchError(
             f"cell {name_of(result.planned.spec)} has not finished",
-            remedy="run: bench run --all --profile smoke",
+            remedy="run it first: bench run --all --profile PROFILE",
         )
     scores = {key: [float(row[key]) for row in result.scores if key in row] for key in record.metrics}
     means = {key: float(np.mean(values)) for key, values in scores.items() if values}
