@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate
 import click
 
 from bench import words
+from bench.data.pairs import CACHE
 from bench.execution.machine import AUTO, GPU_FREE, STALL_LIMIT, Machine
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from bench.execution.resolve import Request
 
-CACHE = ".bench-cache"
 File = click.Path(path_type=Path)
 Command = Callable[Concatenate["Request", ...], None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -114,11 +114,16 @@ def _cost(result: Result) -> dict[str, Any]:
 
 def per_slice(board: Scoreboard) -> SliceTable:
     """Return every score of every slice, cell by cell as in the tables, slices sorted by patient and name."""
-    metrics, head = list(board.metrics), ("profile", "condition", "model", "seed", "fold", *TEXT_COLUMNS)
+    return slice_table(board.plan.profile, board.results(), board.metrics)
+
+
+def slice_table(profile: str, results: Iterable[Result], metrics: Iterable[str]) -> SliceTable:
+    """Return the scores of every slice of the finished cells, slices sorted by patient and name."""
+    metrics, head = list(metrics), ("profile", "condition", "model", "seed", "fold", *TEXT_COLUMNS)
     rows = []
-    for result in filter(finished, board.results()):
+    for result in filter(finished, results):
         spec = result.planned.spec
-        place = (board.plan.profile, spec.dataset.condition, spec.model, spec.seed, result.planned.fold)
+        place = (profile, spec.dataset.condition, spec.model, spec.seed, result.planned.fold)
         for line in sorted(result.scores, key=lambda line: (line["patient"], line["slice"])):
             rows.append((*place, line["patient"], line["slice"], *(line.get(metric) for metric in metrics)))
     return SliceTable((*head, *metrics), tuple(rows))

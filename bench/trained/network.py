@@ -5,9 +5,11 @@ It is built and given its weights as ``bench score`` does it, and predicts in th
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,13 +21,10 @@ import numpy.typing as npt
 
 from bench import devices, environment
 from bench.errors import BenchError
-from bench.names import suggestion
-from bench.network_code import hashing
-from bench.network_code.importing import Planned
-from bench.records import record as records
 from bench.records.record import Record
-from bench.records.replaying import changed
-from bench.records.store import MATCHES, CellStore, RunStore
+from bench.records.store import CellStore
+from bench.trained import opening
+from bench.trained.opening import CODE_REMEDY
 from bench.training.evaluate import HU_PER_UNIT, Predict, batch_size, filled, predictor
 
 MULTIPLES = (
@@ -40,8 +39,6 @@ MULTIPLES = (
 )  # of which height and width may have to be: one is tried after the other
 #: How far a network of changed code may lie from the images kept of it: input and output are rounded to 0.1 HU there.
 APART_HU = 1.0
-_CODE = "give the folder of its experiments file (code), or use the version of the program that trained it"
-_AGAIN = "run the cell again with --force"
 Shape = tuple[int, int]
 
 
@@ -128,102 +125,18 @@ def load(
     Raises:
         BenchError: no such cell, or several; it has not finished, its files have changed, or its network's code has.
     """
-    store = cell_store(Path(folder), model, condition, seed=seed, fold=fold)
-    record = _sound(store)
-    planned = _code(record, store, [] if code is None else [Path(code)])
-    if "keras" not in sys.modules:
-        for name, value in devices.environment_variables(environment.cores(), None).items():
-            os.environ.setdefault(name, value)
-    from bench.training import networks
+    store = opening.cell_store(Path(folder), model, condition, seed=seed, fold=fold)
+    record = opening.sound(store)
+    planned = opening.code(record, store, [] if code is None else [Path(code)])
+    with _quiet_start(), _own_draws():
+        from bench.training import networks
 
-    with _own_draws():
         network = networks.NetworkCache(networks.jit_compiles()).model(record.spec, planned)
     networks.set_trained(network, store.read_weights(), record.attempts[-1].seed)
     trained = Trained(record, network, store, predictor(network, divisible=networks.divisible(record.spec)))
     if not planned.sha256:
         _reproduces(trained)
     return trained
-
-
-def cell_store(
-    folder: Path,
-    model: str | None,
-    condition: str | None,
-    *,
-    seed: int | None = None,
-    fold: int | None = None,
-) -> CellStore:
-    """Return the folder of the one cell of a run that is named so; ``folder`` itself where it is that of a cell.
-
-    Raises:
-        BenchError: there is no run, no such cell, or several.
-    """
-    if (folder / "record.json").is_file():
-        return CellStore(folder)
-    run = RunStore(folder)
-    cells = run.read_plan().cells
-    specs = {cell.id: cell.spec for cell in cells if cell.spec.build is not None}
-    for what, name, known in (
-        ("model", model, {spec.model: None for spec in specs.values()}),
-        ("condition", condition, {spec.dataset.condition: None for spec in specs.values()}),
-    ):
-        if name not in known:
-            message = f"no {what} is named" if name is None else f"no {what} {name!r} is trained in this run"
-            raise BenchError(message, file=folder, remedy=suggestion(name or "", known))
-    matching = {
-        name: spec
-        for name, spec in specs.items()
-        if (spec.model, spec.dataset.condition) == (model, condition)
-        and seed in (None, spec.seed)
-        and fold in (None, spec.dataset.data.fold)
-    }
-    if len(matching) == 1:
-        return run.cell(next(iter(matching)))
-    shown = ", ".join([*matching][:MATCHES]) + (", ..." if len(matching) > MATCHES else "")
-    if matching:
-        message = f"{len(matching)} cells are {model} on {condition}: {shown}"
-        raise BenchError(message, file=folder, remedy="say which seed and fold")
-    raise BenchError(f"no cell of {model} on {condition} has this seed and fold", file=folder)
-
-
-def _sound(store: CellStore) -> Record:
-    """Return the record of a finished cell with a network, once record and weights are what was written."""
-    path = store.folder / "record.json"
-    record = store.read_record()
-    if record is None:
-        raise BenchError("not run: there is no record", file=store.folder, remedy="run the cell")
-    if records.is_intact(path.read_text(encoding="utf-8")) is False:
-        raise BenchError("its bytes are not those that its seal was made of", file=path, remedy=_AGAIN)
-    if record.spec.build is None:
-        raise BenchError("the untreated input has no network", file=path)
-    if record.status != "finished":
-        raise BenchError(f"the cell has not finished ({record.status})", file=path, remedy="run it again")
-    now = store.weights_sha256()
-    if not now or record.weights_sha256 not in ("", now):
-        raise BenchError(changed(store.weights, now, record.weights_sha256), remedy=_AGAIN)
-    return record
-
-
-def _code(record: Record, store: CellStore, folders: list[Path]) -> Planned:
-    """Return where the network's code lies: as given, where its experiments file was, or here.
-
-    Where none of it is the code that the cell was trained with, its hash is left out: see ``_reproduces``.
-    """
-    build, file = record.spec.build, record.configuration.get("experiments.yaml")
-    assert build is not None
-    recorded = [] if file is None or file.path == "packaged" else [Path(file.path).parent]
-    beside = [store.folder.resolve().parents[2] / one for one in (Path(), *recorded)]  # runs/paper/CELL
-    others, faults = [], []
-    for base in dict.fromkeys(one.resolve() for one in (*folders, *recorded, Path(), *beside)):
-        try:
-            if hashing.code_hash(build, base) == record.spec.code:
-                return Planned(str(base), record.spec.code)
-            others.append(Planned(str(base)))
-        except BenchError as error:
-            faults.append(str(error))
-    if not others:
-        raise BenchError(f"{faults[0]} for {build}", file=store.folder, remedy=_CODE)
-    return others[0]
 
 
 def _reproduces(trained: Trained) -> None:
@@ -233,11 +146,37 @@ def _reproduces(trained: Trained) -> None:
     """
     samples = trained.store.read_samples(("input", "output"))
     if samples is None:
-        raise BenchError("its network's code has changed", file=trained.store.folder, remedy=_CODE)
+        raise BenchError("its network's code has changed", file=trained.store.folder, remedy=CODE_REMEDY)
     apart = np.abs(trained.denoise(samples.images["input"]) - samples.images["output"])
     if not (apart.max() <= APART_HU):
         message = f"its network's code has changed and no longer gives its images (up to {apart.max():.3g} HU apart)"
-        raise BenchError(message, file=trained.store.folder, remedy=_CODE)
+        raise BenchError(message, file=trained.store.folder, remedy=CODE_REMEDY)
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Start the backend, if it has not, with the settings of a cell's process, and without its messages.
+
+    They come from C and from Python and fill a terminal; where the block fails they are shown.
+    """
+    if "keras" in sys.modules:
+        yield
+        return
+    for name, value in devices.environment_variables(environment.cores(), None).items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each new size
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            messages.seek(0)
+            os.write(kept, messages.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 @contextmanager
