@@ -28,6 +28,7 @@ from bench.cli.console import (
 )
 from bench.cli.data import data
 from bench.cli.explain import explain
+from bench.cli.export import export, publish
 from bench.cli.options import (
     File,
     budget,
@@ -293,7 +294,7 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     leave(SOME_FAILED if differences else DONE)
 
 
-for command in (claim, data, explain, replay, speed, translate):
+for command in (claim, data, explain, export, publish, replay, speed, translate):
     cli.add_command(command)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bench.config.schema import INPUT
 from bench.records.store import TEXT_COLUMNS, Result
@@ -21,7 +22,7 @@ from bench.report.winners import gain
 
 def long_form(board: Scoreboard) -> Iterator[Score]:
     """Yield the scores of each cell, row by row and metric by metric."""
-    of_cell = _of_cells(board)
+    of_cell = of_cells(board.scores, board.patients_known)
     for row in board.rows:
         for metric in board.metrics:
             best = board.winners(row, metric)
@@ -71,9 +72,8 @@ def _of_group(board: Scoreboard, row: Row, group: Group, metric: str) -> dict[st
     }
 
 
-def _of_cells(board: Scoreboard) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return mean, spread over patients, and the numbers of slices and patients, by cell and metric."""
-    scores, known = board.scores, board.patients_known
+def of_cells(scores: pd.DataFrame, known: bool) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return mean, spread over patients (where ``known``), numbers of slices and patients, by cell and metric."""
     slices = scores[scores["counted"]].groupby(["cell", "metric"]).size()
     patients: dict[tuple[str, str], list[float]] = {}
     for (cell, metric, _), mean in means(scores, "cell", "metric", "patient").items():

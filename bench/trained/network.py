@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from bench.records.store import CellStore
 from bench.trained import opening
 from bench.trained.opening import CODE_REMEDY
 from bench.training.evaluate import HU_PER_UNIT, Predict, batch_size, filled, predictor
+
+if TYPE_CHECKING:
+    from bench.trained.export import Exported
 
 MULTIPLES = (
     1,
@@ -79,6 +82,16 @@ class Trained:
             denoised = self.predict(filled(images, size))[: len(chosen), :height, :width]
             output[start : start + size] = HU_PER_UNIT * (denoised.astype(np.float64) - 1.0)
         return output[0] if values.ndim == 2 else output
+
+    def save(self, path: str | Path) -> Exported:
+        """Write the network as ``.keras`` or ``.onnx``, and return how far its images lie from these (``words``).
+
+        Raises:
+            BenchError: as ``export.export``.
+        """
+        from bench.trained.export import export
+
+        return export(self, Path(path))
 
     def _padded(self, shape: Shape) -> Shape:
         """Return the smallest size that the network takes and a slice of this ``shape`` fits into."""
