@@ -67,6 +67,7 @@ def test_a_file_gives_the_images_in_a_process_that_knows_nothing_of_this_program
 def test_all_layers_of_the_copy_are_those_of_keras(network: trained.Trained) -> None:
     assert any(type(layer).__module__.startswith("models.") for layer in network.network.layers)
     copy = export.of_keras(network.network)
+    assert getattr(copy, "optimizer", None) is None  # its state would double the file
     assert all(type(layer).__module__.startswith("keras.") for layer in copy.layers)
     images = np.random.default_rng(1).normal(1, 0.3, (2, 16, 16, 1)).astype(np.float32)
     np.testing.assert_allclose(
@@ -122,7 +123,7 @@ def test_a_published_folder_holds_the_weights_and_a_card_made_from_the_record(
     for text in (
         hashlib.sha256(content).hexdigest(), record.weights_sha256, record.id, record.spec.code, "Research only",
         record.spec.dataset.data.split_sha256, "| Citation | none |", "| Licence of the data | none |",
-        "photons 70000", "| test | 4 slices of 1 patients |", "96 slices seen, 24 updates of batch 4",
+        "photons 70000", "| test | 4 slices of 1 patient |", "96 slices seen, 24 updates of batch 4",
         f"| PSNR (dB) (psnr.slice_max) | {psnr:.2f} | fewer than two patients are known |",
     ):  # fmt: skip
         assert text in card

@@ -32,7 +32,10 @@ def folder(tmp_path: Path, trained_folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_importing_it_loads_no_library() -> None:
-    code = "import sys, bench; bench.__all__; print(sorted({'keras', 'tensorflow', 'pandas', 'numpy', 'pydantic'} & {*sys.modules}))"
+    code = (
+        "import sys, bench; bench.__all__; "
+        "print(sorted({'keras', 'tensorflow', 'pandas', 'numpy', 'pydantic'} & {*sys.modules}))"
+    )
     done = subprocess.run(
         [*tiny.command(code)], env=tiny.environment(), capture_output=True, text=True, check=True
     )
@@ -88,7 +91,7 @@ def test_a_table_leaves_out_what_the_report_leaves_out() -> None:
 
 
 def test_a_metric_that_is_not_there_is_named() -> None:
-    with pytest.raises(bench.BenchError, match="no metric 'psnr'; did you mean psnrs?"):
+    with pytest.raises(bench.BenchError, match=r"no metric 'psnr'; did you mean psnrs\?"):
         rows(psnrs=[1.0]).table("psnr")
 
 
@@ -107,9 +110,9 @@ def test_a_run_changes_no_signal_handler_and_returns_the_scores(folder: Path) ->
 
 
 def test_bad_input_of_a_run_raises(folder: Path) -> None:
-    with pytest.raises(bench.BenchError, match="unknown profile 'tin'; did you mean tiny?"):
+    with pytest.raises(bench.BenchError, match=r"unknown profile 'tin'; did you mean tiny\?"):
         bench.run("tin")
-    with pytest.raises(bench.BenchError, match="no option 'thread'; did you mean threads?"):
+    with pytest.raises(bench.BenchError, match=r"no option 'thread'; did you mean threads\?"):
         bench.run("tiny", thread=1)
 
 

@@ -110,7 +110,7 @@ def test_a_cell_is_named_by_its_folder_too(network: trained.Trained) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("unet", "nosy"), "no condition 'nosy' is trained in this run; did you mean noisy?"),
+        (("unet", "nosy"), "no condition 'nosy' is trained in this run; did you mean noisy\\?"),
         (("input", "noisy"), "no model 'input' is trained in this run"),
         (("unet", None), "no condition is named"),
         (("unet", "sparse"), "not run: there is no record"),

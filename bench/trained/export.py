@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import atomic, devices
+from bench import atomic, devices, words
 from bench.errors import BenchError
 from bench.trained.network import Trained
 from bench.training.evaluate import HU_PER_UNIT
@@ -64,9 +64,9 @@ class Exported:
     @property
     def words(self) -> str:
         """The file in a line."""
-        size = atomic.in_words(self.path.stat().st_size)
+        size, slices = atomic.in_words(self.path.stat().st_size), words.count(self.slices, "test slice")
         return (
-            f"{self.path} ({size}): {self.slices} test slices come out at most {self.largest_hu:.2g} HU apart"
+            f"{self.path} ({size}): {slices}, at most {self.largest_hu:.2g} HU from the network's own output"
         )
 
 
@@ -157,7 +157,9 @@ def of_keras(network: Any, precision: str | None = None) -> Any:
     except ValueError:  # neither functional nor sequential
         return network
     copy.set_weights([np.asarray(variable.value) for variable in network.weights])
-    return copy
+    return keras.Model(
+        copy.inputs, copy.outputs, name=network.name
+    )  # the copy is compiled: its optimizer has weights
 
 
 def _predicted(path: Path, name: Path, images: np.ndarray, trained: Trained) -> np.ndarray:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import atomic, environment, metrics
+from bench import atomic, environment, metrics, words
 from bench.errors import BenchError
 from bench.metrics import PSNR, RMSE, SSIM
 from bench.plan.cells import PlannedCell
@@ -80,6 +80,7 @@ def card(trained: Trained, weights: Exported) -> str:
         weights=weights,
         sha256=sha256_of(weights.path),
         program=environment.PROGRAM,
+        counted=words.count,
         patients_known=record.spec.dataset.data.patients_known,
     )
 
