@@ -157,9 +157,8 @@ def of_keras(network: Any, precision: str | None = None) -> Any:
     except ValueError:  # neither functional nor sequential
         return network
     copy.set_weights([np.asarray(variable.value) for variable in network.weights])
-    return keras.Model(
-        copy.inputs, copy.outputs, name=network.name
-    )  # the copy is compiled: its optimizer has weights
+    # The copy is compiled as the network is, and an optimizer has a state as large as the weights.
+    return keras.Model(copy.inputs[0], copy.outputs[0], name=network.name)
 
 
 def _predicted(path: Path, name: Path, images: np.ndarray, trained: Trained) -> np.ndarray:
