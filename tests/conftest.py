@@ -176,3 +176,11 @@ def pair_set() -> Callable[..., pairs.PairSet]:
 def shared_files(tmp_path_factory: pytest.TempPathFactory) -> pairs.PairFiles:
     """One set of synthetic pairs for all tests that only read."""
     return write_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the small network and the input have run on one condition, for all tests that only read it."""
+    from tests import tiny  # late: tests of one module need no runner
+
+    return tiny.trained(tmp_path_factory.mktemp("trained"), ("unet:noisy", "input:noisy"))

@@ -29,6 +29,7 @@ from bench.cli.console import (
 from bench.cli.data import data
 from bench.cli.doctor import doctor
 from bench.cli.explain import explain
+from bench.cli.export import export, publish
 from bench.cli.init import init
 from bench.cli.listing import list_entries
 from bench.cli.naming import profile_word
@@ -197,8 +198,8 @@ def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
 
 
 COMMANDS = (
-    *(check_model, claim, compare, data, doctor, explain, init, list_entries, replay, run, score, speed),
-    *(translate, verify),
+    *(check_model, claim, compare, data, doctor, explain, export, init, list_entries, publish, replay, run),
+    *(score, speed, translate, verify),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -12,6 +12,7 @@ import click
 
 from bench import words
 from bench.cli.console import QUIET, VERBOSE
+from bench.data.pairs import CACHE
 from bench.execution.machine import AUTO, GPU_FREE, STALL_LIMIT, Machine
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from bench.execution.resolve import Request
 
-CACHE = ".bench-cache"
 File = click.Path(path_type=Path)
 Command = Callable[Concatenate["Request", ...], None]
 

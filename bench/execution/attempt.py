@@ -118,15 +118,10 @@ def measure(work: Measurement) -> NetworkSpeed | NetworkFault:
 @functools.cache
 def _networks() -> NetworkCache:
     """Return the networks of this process: the cells of one model share what is traced."""
-    import keras
+    from bench.training.networks import NetworkCache, jit_compiles
 
-    from bench.training.networks import NetworkCache
-
-    accelerator = devices.has_accelerator()
-    return NetworkCache(
-        jit_compile=accelerator or keras.backend.backend() == "jax",
-        updates_per_dispatch=UPDATES_PER_DISPATCH if accelerator else 1,
-    )
+    updates = UPDATES_PER_DISPATCH if devices.has_accelerator() else 1
+    return NetworkCache(jit_compile=jit_compiles(), updates_per_dispatch=updates)
 
 
 def _reason(error: BaseException) -> str:

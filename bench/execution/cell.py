@@ -21,7 +21,7 @@ from bench.execution import scoring
 from bench.execution.stopping import Request
 from bench.execution.task import Task, earlier_attempts, end, next_parts, next_seed, with_attempt
 from bench.records.record import Record, Restart
-from bench.training import checkpoint, evaluate, memory, networks, random_layers
+from bench.training import checkpoint, evaluate, memory, networks
 from bench.training.checkpoint import State, Stopped
 from bench.training.divergence import Divergence
 from bench.training.fit import Emit, FitTask, fit, fresh_state, set_back
@@ -143,17 +143,13 @@ def _restart(task: Task, state: State) -> Restart:
 
 def _trained(task: Task, model: Any, weights: list[np.ndarray], seed: int) -> evaluate.Predict:
     """Return the network with these weights as a function of images; its random layers start from the cell's seed."""
-    try:
-        model.set_weights(weights)
-    except ValueError as error:
-        raise BenchError(f"the weights do not fit the network: {error}") from error
-    random_layers.assign(model, random_layers.start(model, seed, "scoring"))
+    networks.set_trained(model, weights, seed)
     return evaluate.predictor(model, divisible=_divisible(task))
 
 
 def _divisible(task: Task) -> bool:
     """Return whether an image's output does not depend on those beside it."""
-    return task.planned.spec.params.get("batch_norm") != "batch"
+    return networks.divisible(task.planned.spec)
 
 
 def _start(task: Task, step: TrainingStep, emit: Emit) -> State:

@@ -6,8 +6,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import types
 from collections.abc import Iterator, Mapping
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -241,7 +243,7 @@ class Worker:
                 **devices.environment_variables(threads, self.device),
             }
             self._pulse = context.Value("Q", 0, lock=False)
-            with _signals_later(), _environment(variables):
+            with _signals_later(), _environment(variables), _without_main():
                 process = context.Process(
                     target=serving.serve, args=(theirs, cores, self._pulse), daemon=True
                 )
@@ -289,6 +291,16 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the caller's main module until the block is done: a process started in it would execute a script anew."""
+    own, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = own
 
 
 @contextlib.contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bench.config.schema import INPUT
 from bench.records.store import TEXT_COLUMNS, Result
@@ -21,7 +22,7 @@ from bench.report.winners import gain
 
 def long_form(board: Scoreboard) -> Iterator[Score]:
     """Yield the scores of each cell, row by row and metric by metric."""
-    of_cell = _of_cells(board)
+    of_cell = of_cells(board.scores, board.patients_known)
     for row in board.rows:
         for metric in board.metrics:
             best = board.winners(row, metric)
@@ -71,9 +72,8 @@ def _of_group(board: Scoreboard, row: Row, group: Group, metric: str) -> dict[st
     }
 
 
-def _of_cells(board: Scoreboard) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return mean, spread over patients, and the numbers of slices and patients, by cell and metric."""
-    scores, known = board.scores, board.patients_known
+def of_cells(scores: pd.DataFrame, known: bool) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return mean, spread over patients (where ``known``), numbers of slices and patients, by cell and metric."""
     slices = scores[scores["counted"]].groupby(["cell", "metric"]).size()
     patients: dict[tuple[str, str], list[float]] = {}
     for (cell, metric, _), mean in means(scores, "cell", "metric", "patient").items():
@@ -114,11 +114,16 @@ def _cost(result: Result) -> dict[str, Any]:
 
 def per_slice(board: Scoreboard) -> SliceTable:
     """Return every score of every slice, cell by cell as in the tables, slices sorted by patient and name."""
-    metrics, head = list(board.metrics), ("profile", "condition", "model", "seed", "fold", *TEXT_COLUMNS)
+    return slice_table(board.plan.profile, board.results(), board.metrics)
+
+
+def slice_table(profile: str, results: Iterable[Result], metrics: Iterable[str]) -> SliceTable:
+    """Return the scores of every slice of the finished cells, slices sorted by patient and name."""
+    metrics, head = list(metrics), ("profile", "condition", "model", "seed", "fold", *TEXT_COLUMNS)
     rows = []
-    for result in filter(finished, board.results()):
+    for result in filter(finished, results):
         spec = result.planned.spec
-        place = (board.plan.profile, spec.dataset.condition, spec.model, spec.seed, result.planned.fold)
+        place = (profile, spec.dataset.condition, spec.model, spec.seed, result.planned.fold)
         for line in sorted(result.scores, key=lambda line: (line["patient"], line["slice"])):
             rows.append((*place, line["patient"], line["slice"], *(line.get(metric) for metric in metrics)))
     return SliceTable((*head, *metrics), tuple(rows))

@@ -58,13 +58,18 @@ def slice_scores(results: Iterable[Result]) -> pd.DataFrame:
     joined = pd.concat(tables) if tables else pd.DataFrame(columns=SliceScore._fields)
     texts = dict.fromkeys(("cell", "condition", "model", "patient", "slice", "metric"), "category")
     scores = joined.reset_index(drop=True).astype({**texts, "value": float, "complete": bool})
+    return counted(scores)[[*SliceScore._fields, "counted"]]
+
+
+def counted(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores, one a row, with the columns ``left_out`` and ``counted``."""
     finite = np.isfinite(scores["value"])
     absent = ~finite & (scores["model"] == INPUT)
     left_out = np.zeros(len(scores), bool)
     if absent.any():
         slices = pd.MultiIndex.from_frame(scores[["condition", "metric", "patient", "slice"]])
         left_out = slices.isin(slices[absent])
-    return scores.assign(left_out=left_out, counted=finite & ~left_out)[[*SliceScore._fields, "counted"]]
+    return scores.assign(left_out=left_out, counted=finite & ~left_out)
 
 
 def _of_cell(result: Result, complete: bool) -> pd.DataFrame:

@@ -71,12 +71,20 @@ class Batch(NamedTuple):
 def _batches(pairs: PairSet, rows: np.ndarray) -> Iterator[Batch]:
     """Yield the slices of ``rows`` in their order, each read once."""
     side = int(pairs.degraded.shape[-1])
-    size = max(1, min(len(rows), PIXELS_PER_BATCH // side**2))
+    size = batch_size(len(rows), side**2)
     for start in range(0, len(rows), size):
         chosen = rows[start : start + size]
-        images = relative(pairs.degraded[chosen])
-        filling = np.repeat(images[:1], size - len(chosen), axis=0)
-        yield Batch(chosen, np.concatenate([images, filling]), relative(pairs.reference[chosen]))
+        yield Batch(chosen, filled(relative(pairs.degraded[chosen]), size), relative(pairs.reference[chosen]))
+
+
+def batch_size(images: int, pixels: int) -> int:
+    """Return how many of so many images, each of so many pixels, are predicted at once."""
+    return max(1, min(images, PIXELS_PER_BATCH // pixels))
+
+
+def filled(images: np.ndarray, size: int) -> np.ndarray:
+    """Return a batch of ``size`` images: these (B, H, W), and the first of them again in the places left."""
+    return np.concatenate([images, np.repeat(images[:1], size - len(images), axis=0)])
 
 
 class Validation:

@@ -157,13 +157,52 @@ def check(build: str, params: dict[str, Any], precision: str, code: Planned, sid
     network = load_network(build, params, precision, code)
     for side in sorted(set(sides)):
         try:
-            shape = getattr(network(keras.Input(batch_shape=(1, side, side, 1))), "shape", None)
-        except (TypeError, ValueError, AttributeError, LookupError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise BenchError(f"network {build} takes no image of {side} x {side} pixels: {reason}") from error
-        if shape is None or tuple(shape) != (1, side, side, 1):
+            shape = output_shape(network, side, side)
+        except TakesNone as error:
+            raise BenchError(f"network {build} takes no image of {side} x {side} pixels: {error}") from error
+        if shape != (1, side, side, 1):
             message = f"network {build} makes {shape} of an image of shape (1, {side}, {side}, 1)"
             raise BenchError(message, remedy="it must return one image of equal size")
+
+
+class TakesNone(ValueError):
+    """A network takes no image of this size."""
+
+
+def output_shape(network: Any, height: int, width: int) -> tuple[int | None, ...] | None:
+    """Return the shape of what a network makes of an image (1, H, W, 1), None where it has none; nothing is computed.
+
+    Raises:
+        TakesNone: with the reason.
+    """
+    try:
+        shape = getattr(network(keras.Input(batch_shape=(1, height, width, 1))), "shape", None)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        raise TakesNone(" ".join(str(error).split())[:300]) from error
+    return None if shape is None else tuple(shape)
+
+
+def jit_compiles() -> bool:
+    """Return whether networks are compiled by XLA here: on a GPU, and by JAX always."""
+    return devices.has_accelerator() or keras.backend.backend() == "jax"
+
+
+def divisible(cell: Cell) -> bool:
+    """Return whether the output of an image does not depend on those that are predicted beside it."""
+    return cell.params.get("batch_norm") != "batch"
+
+
+def set_trained(model: Any, weights: Weights, seed: int) -> None:
+    """Give a network trained weights; its random layers start from the ``seed`` that its attempt ran with.
+
+    Raises:
+        BenchError: the weights are not those of such a network.
+    """
+    try:
+        model.set_weights(weights)
+    except ValueError as error:
+        raise BenchError(f"the weights do not fit the network: {error}") from error
+    random_layers.assign(model, random_layers.start(model, seed, "scoring"))
 
 
 def _built(cell: Cell, training: Training, jit_compile: bool, code: Planned, *, seed: int) -> keras.Model:
