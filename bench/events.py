@@ -11,8 +11,8 @@ CELL_STAGES = ("train", "score")  # stages of one cell; the others are of a sour
 class Progress:
     """``done`` of ``total`` units of one stage.
 
-    ``fetch`` (slices), ``verify`` (arrays of the cache), ``build``, ``export``, ``audit`` (slices), ``train``
-    (updates), ``score`` (slices).
+    ``fetch`` (slices), ``verify`` (arrays of the cache), ``build``, ``export``, ``audit``, ``denoise`` (slices),
+    ``train`` (updates), ``score`` (slices).
     """
 
     stage: str

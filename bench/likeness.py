@@ -23,7 +23,12 @@ Profile = dict[str, list[float]]  # of many: 5 %, median and 95 % over slices
 PERCENT = (5, 50, 95)
 NOISE, SOURCE_NOISE, PIXEL = "noise_hu", "source_noise", "pixel_mm"
 #: Shares of the slice in air, and of the rest in lung, in fat and soft tissue, and in bone and contrast medium.
-SHARES = {"air": (-np.inf, -950.0), "lung": (-950.0, -500.0), "soft": (-200.0, 200.0), "dense": (300.0, np.inf)}
+SHARES = {
+    "air": (-np.inf, -950.0),
+    "lung": (-950.0, -500.0),
+    "soft": (-200.0, 200.0),
+    "dense": (300.0, np.inf),
+}
 FLAT = (-150.0, 250.0)  # HU, all of the surroundings of a pixel: fat and soft tissue away from edges
 LEAST = 64  # pixels, fewer tell no noise
 GRID, DIRECTIONS = 64, 12  # of the line integrals; of 24 to 48 no result changes
@@ -79,7 +84,9 @@ def unlike(series: Profile, training: Mapping[str, Sequence[float]]) -> tuple[st
         if key in series and key in training:
             value, (low, usual, high) = series[key][1], training[key]
             if not low - SHARE_APART <= value <= high + SHARE_APART:
-                lines.append(f"CT numbers: {value:.0%} of a slice is {_TISSUE[key]}, in the training slices {usual:.0%}")
+                lines.append(
+                    f"CT numbers: {value:.0%} of a slice is {_TISSUE[key]}, in the training slices {usual:.0%}"
+                )
     return tuple(lines)
 
 
@@ -102,9 +109,7 @@ def _noise(hu: npt.NDArray[np.float64], where: npt.NDArray[np.bool_]) -> float:
     return float(1.4826 * np.median(np.abs(detail - np.median(detail))))
 
 
-def _attenuation(
-    hu: npt.NDArray[np.floating], where: npt.NDArray[np.bool_], pixel_mm: float
-) -> float:
+def _attenuation(hu: npt.NDArray[np.floating], where: npt.NDArray[np.bool_], pixel_mm: float) -> float:
     """Return the mean of exp(p) over the rays through the pixels ``where``, from all sides."""
     block = max(1, -(-max(hu.shape) // GRID))
     rows, columns = (side // block * block for side in hu.shape)

@@ -27,6 +27,7 @@ from bench.cli.console import (
     show,
 )
 from bench.cli.data import data
+from bench.cli.denoise import denoise
 from bench.cli.explain import explain
 from bench.cli.options import (
     File,
@@ -293,7 +294,7 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     leave(SOME_FAILED if differences else DONE)
 
 
-for command in (claim, data, explain, replay, speed, translate):
+for command in (claim, data, denoise, explain, replay, speed, translate):
     cli.add_command(command)
 
 

@@ -53,13 +53,18 @@ class Archive:
                 raise BenchError(f"cannot be read ({error})", file=self._source) from None
             spacing = [one.spacing_mm for one in self._scan.slices]
             for start, batch in _counted(_write(old, scan_npy(old), new, denoise, self._source)):
-                yield Batch(batch.hu, None if (mm := spacing[start]) is None else float(np.sqrt(mm[0] * mm[1])))
+                yield Batch(
+                    batch.hu, None if (mm := spacing[start]) is None else float(np.sqrt(mm[0] * mm[1]))
+                )
             with zipfile.ZipFile(self._source) as archive, zipfile.ZipFile(target, "w") as result:
                 for info in archive.infolist():
-                    content = open(new, "rb") if info.filename == f"{key}.npy" else archive.open(info)
+                    is_changed = info.filename == f"{key}.npy"
                     entry = zipfile.ZipInfo(info.filename, info.date_time)
                     entry.compress_type = info.compress_type
-                    with content, result.open(entry, "w", force_zip64=True) as member:
+                    with (
+                        new.open("rb") if is_changed else archive.open(info) as content,
+                        result.open(entry, "w", force_zip64=True) as member,
+                    ):
                         shutil.copyfileobj(content, member)
 
 
@@ -75,9 +80,15 @@ def _write(source: Path, scan: FileScan, target: Path, denoise: Denoise, named: 
     """Write the slices of an ``.npy`` file one after another, never a map: on a full disk that would be a signal."""
     stored = read_npy(source)
     shape = stored.shape if scan.volume else stored.shape[1:]
-    atomic.require_space(target.parent, stored.nbytes, purpose="the denoised slices", elsewhere="name another OUT")
+    atomic.require_space(
+        target.parent, stored.nbytes, purpose="the denoised slices", elsewhere="name another OUT"
+    )
     with open(target, "wb") as file:
-        description = {"descr": np.lib.format.dtype_to_descr(stored.dtype), "fortran_order": False, "shape": shape}
+        description = {
+            "descr": np.lib.format.dtype_to_descr(stored.dtype),
+            "fortran_order": False,
+            "shape": shape,
+        }
         np.lib.format.write_array_header_1_0(file, description)
         step = at_once(*stored.shape[1:])
         for start in range(0, len(stored), step):

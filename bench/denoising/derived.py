@@ -6,6 +6,7 @@ Patient, study, frame of reference and geometry stay.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -125,7 +126,9 @@ def _describe(data: Dataset, derivation: Derivation) -> None:
     device.Manufacturer, device.SoftwareVersions = PROGRAM, mark.program or "unknown"
     device.ContributionDateTime = derivation.now.strftime("%Y%m%d%H%M%S%z")
     device.ContributionDescription = f"{ending}: cell {mark.cell}"[:_TEXT]
-    data.ContributingEquipmentSequence = Sequence([*(data.get("ContributingEquipmentSequence") or ()), device])
+    data.ContributingEquipmentSequence = Sequence(
+        [*(data.get("ContributingEquipmentSequence") or ()), device]
+    )
 
 
 def _date(data: Dataset, derivation: Derivation) -> None:
@@ -133,10 +136,8 @@ def _date(data: Dataset, derivation: Derivation) -> None:
     now = derivation.now
     zone = str(data.get("TimezoneOffsetFromUTC") or "").strip()
     if zone:
-        try:
+        with suppress(ValueError):  # no zone that the standard knows
             now = now.astimezone(datetime.strptime(zone, "%z").tzinfo)
-        except ValueError:  # no zone that the standard knows
-            pass
     for what in ("Content", "InstanceCreation", "Series"):
         setattr(data, f"{what}Date", now.strftime("%Y%m%d"))
         setattr(data, f"{what}Time", now.strftime("%H%M%S"))

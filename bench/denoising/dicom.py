@@ -96,7 +96,9 @@ def _check_one(files: Sequence[tuple[str, FileScan]], source: Path) -> None:
     """Refuse the slices of several series or patients: they would become one series."""
     series = Counter((scan.header.series, scan.header.description) for _, scan in files if scan.header)
     if len(series) > 1:
-        shown = [f"{uid} ({text or 'no description'}, {count} slices)" for (uid, text), count in series.items()]
+        shown = [
+            f"{uid} ({text or 'no description'}, {count} slices)" for (uid, text), count in series.items()
+        ]
         more = f" and {len(shown) - 2} more" if len(shown) > 2 else ""
         message = f"slices of {len(series)} series: {', '.join(shown[:2])}{more}"
         raise BenchError(message, file=source, remedy="give each series a folder of its own")

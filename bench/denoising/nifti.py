@@ -37,15 +37,23 @@ class NiftiVolume:
     def write(self, target: Path, denoise: Denoise, mark: Mark) -> Iterator[Batch]:
         """Write one volume; a compressed one is unpacked beside ``target`` meanwhile. See ``Series``."""
         packed = self._source.name.lower().endswith(".gz")
-        with _unpacked(self._source, target.parent) if packed else _as_it_is(self._source, target) as (plain, out):
+        with (
+            _unpacked(self._source, target.parent) if packed else _as_it_is(self._source, target) as (
+                plain,
+                out,
+            )
+        ):
             image = open_nifti(plain)
             stored, result = _start(image, plain, out, f"{RESEARCH}: denoised, cell {mark.cell}")
             yield from self._slices(image, stored, result, denoise)
             result.flush()
             if packed:
-                with open(out, "rb") as whole, open(target, "wb") as raw:
-                    with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
-                        shutil.copyfileobj(whole, file)
+                with (
+                    open(out, "rb") as whole,
+                    open(target, "wb") as raw,
+                    gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file,
+                ):
+                    shutil.copyfileobj(whole, file)
 
     def _slices(
         self, image: Any, stored: npt.NDArray[Any], result: npt.NDArray[Any], denoise: Denoise
@@ -100,7 +108,9 @@ def _start(image: Any, plain: Path, out: Path, text: str) -> tuple[npt.NDArray[A
     with open(out, "wb") as file:
         file.write(head)
         os.truncate(file.fileno(), size)
-        if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and not a signal at some later page
+        if hasattr(
+            os, "posix_fallocate"
+        ):  # a full disk is an error here, and not a signal at some later page
             os.posix_fallocate(file.fileno(), 0, size)
     stored = np.memmap(plain, dtype, "r", offset, shape, order="F")
     return stored, np.memmap(out, dtype, "r+", offset, shape, order="F")

@@ -14,6 +14,7 @@ from bench.denoising.images import Denoise, Mark, Series
 from bench.denoising.nifti import NiftiVolume
 from bench.errors import BenchError
 from bench.events import Event, Progress
+from bench.records.store import CellStore
 
 KINDS: dict[str, Callable[[Path], Series]] = {
     ".nii": NiftiVolume,
@@ -49,12 +50,14 @@ def run(
         BenchError: nothing to read at ``source``, something lies at ``target``, or a slice that cannot be denoised.
     """
     series = opened(source, target)
+    looked_at, done = set(likeness.spread(series.count)), 0
     each: list[likeness.Statistics] = []
     with _replaced(source, target) as temporary:
-        yield Progress("denoise", mark.cell, 0, series.count)
+        yield Progress("denoise", mark.cell, done, series.count)
         for batch in series.write(temporary, denoise, mark):
-            each += [likeness.statistics(hu, batch.pixel_mm) for hu in likeness.few(batch.hu)]
-            done = min(series.count, done_before + len(batch.hu)) if (done_before := _done(each)) else len(batch.hu)
+            chosen = [number for number in range(len(batch.hu)) if done + number in looked_at]
+            each += [likeness.statistics(batch.hu[number], batch.pixel_mm) for number in chosen]
+            done += len(batch.hu)
             yield Progress("denoise", mark.cell, done, series.count)
     return Summary(series.count, series.left_out, likeness.unlike(likeness.profile(each), expected))
 
@@ -91,6 +94,16 @@ def _check_target(source: Path, target: Path, kind: str) -> None:
 
 
 def _replaced(source: Path, target: Path) -> AbstractContextManager[Path]:
-    return (
-        atomic.replace_folder(target, elsewhere=_ELSEWHERE) if source.is_dir() else atomic.replace_with(target)
+    replaced = atomic.replace_folder if source.is_dir() else atomic.replace_with
+    return replaced(target, elsewhere=_ELSEWHERE)
+
+
+def kept(store: CellStore) -> likeness.Profile:
+    """Return what the test slices that a cell keeps for the report are like, for a record that does not say.
+
+    How wide a pixel is they do not say either, so only plain noise and CT numbers can be compared.
+    """
+    samples = store.read_samples(("input",))
+    return likeness.profile(
+        likeness.statistics(hu, None) for hu in (() if samples is None else samples.images["input"])
     )

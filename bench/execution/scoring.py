@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import devices, environment
+import numpy as np
+
+from bench import devices, environment, likeness
 from bench.config.schema import TRAINING_VERSION
+from bench.ct.units import mu_to_hu
 from bench.data.pairs.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Progress
@@ -45,7 +48,8 @@ def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, ou
     task.store.write_spectra(scores.spectra)
     names = ["/".join(pairs.names[row]) for row in shown]
     task.store.write_samples(names, scores.samples, [evaluate.lesions_in(pairs, row) for row in shown])
-    record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}))
+    inputs = _inputs(pairs) if task.network else {}
+    record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}, inputs=inputs))
     checkpoint.remove(task.store.state)
     return record
 
@@ -72,6 +76,17 @@ def rescore(task: Task, network: Callable[[Record], evaluate.Predict], emit: Emi
     rows, record, note = rescoring.merge(record, task.store.read_scores(record), computed.rows, machine)
     task.store.write_spectra(computed.spectra)  # of the same weights and pairs, whichever record stands
     return task.store.replace_scores(rows, record, note)
+
+
+def _inputs(pairs: PairSet) -> dict[str, list[float]]:
+    """Return what the degraded slices of the training are like, for whoever gives the network others."""
+    rows = pairs.parts["train"]
+    each = []
+    for number in likeness.spread(len(rows)):
+        width = 10.0 * float(pairs.pixel_cm[rows[number]])
+        hu = mu_to_hu(pairs.degraded[rows[number]])
+        each.append(likeness.statistics(hu, width if np.isfinite(width) else None))
+    return likeness.profile(each)
 
 
 def _progress(task: Task, emit: Emit) -> Callable[[int, int], None]:
