@@ -39,7 +39,7 @@ SLICES = 48  # of a series are looked at, evenly spread
 STARVED = 8.0
 
 # Limits beyond the 5 % and 95 % of the training; measured by benchmarks/likeness.py
-FACTOR = {SOURCE_NOISE: 1.12, NOISE: 2.0, GRAIN: 1.12, PIXEL: 1.6}
+FACTOR = {SOURCE_NOISE: 1.12, NOISE: 2.0, GRAIN: 1.16, PIXEL: 1.6}
 SHARE_APART = 0.25
 
 
