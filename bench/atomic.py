@@ -48,7 +48,7 @@ _NO_FOLDER_FLUSH = {errno.EINVAL, errno.ENOTSUP}
 
 
 @contextmanager
-def replace_with(path: Path | str, *, needed_bytes: int = 0) -> Iterator[Path]:
+def replace_with(path: Path | str, *, needed_bytes: int = 0, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
     """Yield a temporary path in the folder of ``path``; on success it takes the place of ``path`` for good.
 
     The temporary name ends with the full name of ``path``, so writers that look at the suffix agree. The
@@ -62,7 +62,7 @@ def replace_with(path: Path | str, *, needed_bytes: int = 0) -> Iterator[Path]:
     target = Path(path)
     temporary = target.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{target.name}")
     try:
-        with explained(target, temporary, needed_bytes=needed_bytes):
+        with explained(target, temporary, needed_bytes=needed_bytes, elsewhere=elsewhere):
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             _flush(temporary)

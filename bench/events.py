@@ -11,8 +11,8 @@ CELL_STAGES = ("train", "tune", "score")  # stages of one cell; the others are o
 class Progress:
     """``done`` of ``total`` units of one stage.
 
-    ``fetch`` (slices), ``verify`` (arrays of the cache), ``build``, ``export``, ``audit`` (slices), ``train``
-    (updates), ``tune`` (strengths of a classical method), ``score`` (slices).
+    ``fetch`` (slices), ``verify`` (arrays of the cache), ``build``, ``export``, ``audit``, ``denoise`` (slices),
+    ``train`` (updates), ``tune`` (strengths of a classical method), ``score`` (slices).
     """
 
     stage: str

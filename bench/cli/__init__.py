@@ -27,6 +27,7 @@ from bench.cli.console import (
     say,
 )
 from bench.cli.data import data
+from bench.cli.denoise import denoise
 from bench.cli.doctor import doctor
 from bench.cli.explain import explain
 from bench.cli.export import export, publish
@@ -198,8 +199,8 @@ def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
 
 
 COMMANDS = (
-    *(check_model, claim, compare, data, doctor, explain, export, init, list_entries, publish, replay, run),
-    *(score, speed, translate, verify),
+    *(check_model, claim, compare, data, denoise, doctor, explain, export, init, list_entries, publish),
+    *(replay, run, score, speed, translate, verify),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -23,6 +23,7 @@ VERBS = {
     "train": "training",
     "tune": "tuning",
     "score": "scoring",
+    "denoise": "denoising by",
 }
 LOGGED = ("fetch", "build", "export")  # stages of a source's slices that have lines in a log
 SPEED_OVER_S = 7 * 24 * 3600.0  # a cell may take hours: no step is too old to tell the speed

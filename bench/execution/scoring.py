@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench import classical, devices, environment
+from bench import classical, devices, environment, likeness
 from bench.config.schema import INPUT, TRAINING_VERSION
+from bench.ct.units import mu_to_hu
 from bench.data.pairs.pairs import PairSet, open_pairs
 from bench.errors import BenchError
 from bench.events import Event, Progress
@@ -76,7 +77,8 @@ def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, ou
     task.store.write_spectra(scores.spectra)
     names = ["/".join(pairs.names[row]) for row in shown]
     task.store.write_samples(names, scores.samples, [evaluate.lesions_in(pairs, row) for row in shown])
-    record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}))
+    inputs = _inputs(pairs) if task.network else {}
+    record = end(task, replace(outcome, timings={**outcome.timings, **scores.timings}, inputs=inputs))
     checkpoint.remove(task.store.state)
     return record
 
@@ -105,6 +107,17 @@ def rescore(task: Task, network: Callable[[Record], evaluate.Predict], emit: Emi
     rows, record, note = rescoring.merge(record, task.store.read_scores(record), computed.rows, machine)
     task.store.write_spectra(computed.spectra)  # of the same weights and pairs, whichever record stands
     return task.store.replace_scores(rows, record, note)
+
+
+def _inputs(pairs: PairSet) -> dict[str, list[float]]:
+    """Return what the degraded slices of the training are like, for whoever gives the network others."""
+    rows = pairs.parts["train"]
+    each = []
+    for number in likeness.spread(len(rows)):
+        width = 10.0 * float(pairs.pixel_cm[rows[number]])
+        hu = mu_to_hu(pairs.degraded[rows[number]])
+        each.append(likeness.statistics(hu, width if np.isfinite(width) else None))
+    return likeness.profile(each)
 
 
 def _progress(task: Task, emit: Emit) -> Callable[[int, int], None]:

@@ -67,6 +67,7 @@ class Outcome:
     attempts: tuple[Attempt, ...]
     data: dict[str, str] = field(default_factory=dict)
     ranges: dict[str, list[float]] = field(default_factory=dict)
+    inputs: dict[str, list[float]] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     parameters: dict[str, int] = field(default_factory=dict)
     best_epoch: int | None = None
@@ -150,6 +151,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         scoring_version=metrics.SCORING_VERSION,
         data=outcome.data,
         ranges=outcome.ranges,
+        inputs=outcome.inputs,
         source=task.credit,
         leaky=task.leaky,
         environment={**environment.describe(), **devices.describe(), "threads": task.threads},

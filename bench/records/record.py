@@ -79,6 +79,9 @@ class Record(Frozen):
     scoring_version: int | None = None
     data: dict[str, str] = {}  # name of an array -> SHA-256 of its bytes
     ranges: dict[str, list[float]] = {}  # per part: smallest and largest reference value, mu/mu_water
+    inputs: dict[
+        str, list[float]
+    ] = {}  # bench.likeness of degraded training slices; empty: a record before it
     source: dict[str, Any] = {}  # title, licence, citation, restricted, collection
     leaky: str = ""  # why the split is leaky, with the patients that it cuts; empty: it is clean
     environment: dict[str, Any] = {}  # libraries, device, threads, commit: recorded, not hashed

@@ -36,7 +36,7 @@ def scan_npz(path: Path) -> FileScan:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            key = _image_key([name.removesuffix(".npy") for name in archive.namelist()], path)
+            key = image_key([name.removesuffix(".npy") for name in archive.namelist()], path)
             with archive.open(f"{key}.npy") as member:
                 shape, dtype = _array_header(member)
         count, image_shape = _stack(shape, dtype, path)
@@ -97,7 +97,7 @@ def read_npz(path: Path) -> npt.NDArray[Any]:
     """Return the slices (N, H, W) of an archive in their own type; ``BenchError`` where it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            values: npt.NDArray[Any] = arrays[_image_key(arrays.files, path)]
+            values: npt.NDArray[Any] = arrays[image_key(arrays.files, path)]
     except atomic.DAMAGED as error:
         raise _damaged(path, error) from None
     return values.reshape(-1, *values.shape[-2:])
@@ -162,7 +162,8 @@ def to_mu(values: npt.NDArray[Any], unit: str, path: Path, *, clip: bool = True)
     return (np.maximum(mu, 0.0) if clip else mu).astype(np.float32)
 
 
-def _image_key(names: list[str], path: Path) -> str:
+def image_key(names: list[str], path: Path) -> str:
+    """Return the name of the array of slices among those of an archive."""
     if IMAGE_KEY in names:
         return IMAGE_KEY
     if len(names) == 1:

@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def scan_dicom(path: Path) -> FileScan:
     begins = dicom_file.beginning(path)
     if begins is None:
         return _no_dicom(path)
-    with _quiet():
+    with quiet():
         data = dicom_file.open_dicom(path)
         try:
             if begins == "bare" and not (data.get("SOPClassUID") and data.get("Modality")):
@@ -102,17 +102,42 @@ def read_hu(
     return hu
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """One slice: its elements, the pixels (H, W) as stored and in HU, and the mask of its tagged padding, or None."""
+
+    data: Dataset
+    stored: npt.NDArray[Any]
+    hu: npt.NDArray[np.float32]
+    tagged: npt.NDArray[np.bool_] | None
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the header says that the pixels were compressed with loss."""
+        return str(self.data.get("LossyImageCompression", "")) == "01"
+
+
 def headed(
     path: Path, *, strict: bool = False
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_] | None, bool]:
     """Return a slice in HU as stored, the mask of its tagged padding (or None), and whether it lost by compression.
+
+    Raises:
+        BenchError: as ``decode``.
+    """
+    one = decode(path, strict=strict)
+    return one.hu, one.tagged, one.lossy
+
+
+def decode(path: Path, *, strict: bool = False) -> Decoded:
+    """Return the pixels of a slice beside all that its file says.
 
     ``strict`` also refuses negative numbers that are none, which needs a look at the values.
 
     Raises:
         BenchError: as ``read_hu``.
     """
-    with _quiet():
+    with quiet():
         data = _open(path)
         _check_pixels(data, path)
         try:
@@ -125,13 +150,12 @@ def headed(
         slope, intercept = float(data.RescaleSlope), float(data.RescaleIntercept)
         hu = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
         ends = padding_range(data)
-        lossy = str(data.get("LossyImageCompression", "")) == "01"
         tagged = None if ends is None else (stored >= ends[0]) & (stored <= ends[1])
         if tagged is not None and not tagged.any():
             tagged = None
         if strict and unclear:
             check_sign(data, path, padding.stray(hu, tagged))
-    return hu, tagged, lossy
+    return Decoded(data, stored, hu, tagged)
 
 
 def padding_range(data: Dataset) -> tuple[int, int] | None:
@@ -256,7 +280,7 @@ def _check_decoder(syntax: Any, path: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence pydicom's remarks on harmless oddities; one thread at a time, since the filters are global."""
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")

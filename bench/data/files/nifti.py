@@ -69,23 +69,31 @@ def _upright(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float6
 
     The affine takes steps to the right, to the front and to the head, in voxels from the first corner, to mm.
     """
-    image = _open(path)
-    affine = image.affine
-    _check_axes(affine, path)
+    image = open_nifti(path)
     try:
         volume: npt.NDArray[np.float32] = image.get_fdata(dtype=np.float32, caching="unchanged")
     except Exception as error:
-        raise _damaged(path, error) from None
-    volume = volume.reshape(volume.shape[:3])
+        raise damaged(path, error) from None
+    return upright(volume.reshape(volume.shape[:3]), image.affine)
+
+
+def upright(
+    volume: npt.NDArray[Any], affine: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    """Return a view of voxels (3 axes, as in the file) as slices (N, H, W), and the affine as ``_upright`` does."""
     # not as_closest_canonical: it scales in float64, where a file that needs no turning is scaled in float32
     orientations = importlib.import_module("nibabel.orientations")
     turns = orientations.io_orientation(affine)
-    upright = orientations.apply_orientation(volume, turns)  # x to the right, y to the front, z to the head
-    return upright.transpose(2, 1, 0)[:, ::-1, ::-1], affine @ orientations.inv_ornt_aff(turns, volume.shape)
+    turned = orientations.apply_orientation(volume, turns)  # x to the right, y to the front, z to the head
+    return turned.transpose(2, 1, 0)[:, ::-1, ::-1], affine @ orientations.inv_ornt_aff(turns, volume.shape)
 
 
-def _open(path: Path) -> Any:
-    """Return the image of a file that holds one volume and says how the patient lies."""
+def open_nifti(path: Path) -> Any:
+    """Return the image of a file that holds one volume and says how the patient lies, along its own axes.
+
+    Raises:
+        BenchError: as ``read_nifti``, but for voxels that are cut short, which are not read yet.
+    """
     try:
         nibabel = importlib.import_module("nibabel")
     except ImportError:
@@ -97,7 +105,7 @@ def _open(path: Path) -> Any:
         codes = int(header["qform_code"]), int(header["sform_code"])
         units, dtype = int(header["xyzt_units"]) & 7, image.get_data_dtype()
     except Exception as error:  # of gzip, of NumPy, of nibabel
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) != 3 or 0 in shape or max(shape) > LARGEST:
@@ -111,6 +119,7 @@ def _open(path: Path) -> Any:
         )
     if units not in _MM:
         raise BenchError("voxel sizes are not in mm", file=path, remedy="convert them")
+    _check_axes(image.affine, path)
     return image
 
 
@@ -124,5 +133,6 @@ def _check_axes(affine: npt.NDArray[np.float64], path: Path) -> None:
         raise BenchError("oblique: its axes are not those of the patient", file=path, remedy="remove it")
 
 
-def _damaged(path: Path, error: Exception) -> BenchError:
+def damaged(path: Path, error: Exception) -> BenchError:
+    """Return that a file cannot be read, and why."""
     return BenchError(f"cannot be read as NIfTI ({str(error) or 'cut short'})", file=path)
