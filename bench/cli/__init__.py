@@ -43,6 +43,7 @@ from bench.cli.options import (
 )
 from bench.cli.replay import replay
 from bench.cli.speed import speed
+from bench.cli.submit import submit
 from bench.cli.translate import translate
 from bench.errors import BenchError
 from bench.execution.stopping import TO_BE_CONTINUED, Wish
@@ -280,11 +281,12 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     """
     from bench.config.packaged import packaged
     from bench.records import golden as golden_runs
+    from bench.records import submissions
     from bench.records.store import RunStore
 
     expected = golden_runs.read(golden or packaged("smoke.json"))
     store = RunStore(runs / profile)
-    differences = golden_runs.compare(expected, store.read_all(store.read_plan()))
+    differences = golden_runs.compare(expected, store.read_all(submissions.without(store.read_plan())))
     for line in golden_runs.told(differences):
         say(line)
     cells = len(expected["cells"])
@@ -293,7 +295,7 @@ def verify(profile: str, runs: Path, golden: Path | None) -> None:
     leave(SOME_FAILED if differences else DONE)
 
 
-for command in (claim, data, explain, replay, speed, translate):
+for command in (claim, data, explain, replay, speed, submit, translate):
     cli.add_command(command)
 
 

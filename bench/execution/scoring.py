@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from bench import devices, environment
 from bench.config.schema import TRAINING_VERSION
 from bench.data.pairs.pairs import PairSet, open_pairs
@@ -21,7 +23,9 @@ Emit = Callable[[Event], None]
 
 
 def untreated(task: Task, emit: Emit) -> Record:
-    """Score the untreated input, or score it again, and return its record."""
+    """Score the untreated input, or score it or a submitted method again, and return its record."""
+    if task.rescore and task.planned.spec.submitted:
+        return rescore(task, lambda record: task.store.read_outputs(), emit)
     if task.rescore:
         return rescore(task, lambda record: evaluate.untreated, emit)
     pairs, outcome = opened(task)
@@ -37,8 +41,10 @@ def opened(task: Task) -> tuple[PairSet, Outcome]:
     return pairs, Outcome("finished", earlier_attempts(task), data=pairs.sha256, ranges=ranges)
 
 
-def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, outcome: Outcome) -> Record:
-    """Score the test slices, write scores and samples and then the record."""
+def finish(
+    task: Task, pairs: PairSet, predict: evaluate.Predict | np.ndarray, emit: Emit, outcome: Outcome
+) -> Record:
+    """Score the test slices of a network, or of outputs in HU, write scores and samples and then the record."""
     shown = evaluate.sample_rows(pairs)
     scores = evaluate.score(pairs, predict, _progress(task, emit), shown)
     task.store.write_scores(scores.rows, METRICS)
@@ -50,10 +56,10 @@ def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, ou
     return record
 
 
-def rescore(task: Task, network: Callable[[Record], evaluate.Predict], emit: Emit) -> Record:
+def rescore(task: Task, network: Callable[[Record], evaluate.Predict | np.ndarray], emit: Emit) -> Record:
     """Return the record of a finished cell after its outdated metrics were scored anew; nothing is trained.
 
-    ``network`` returns what the cell has trained. Scores of the other metrics stay to the last bit. They are computed
+    ``network`` returns what the cell has trained, or the outputs that were submitted. Scores of the other metrics stay to the last bit. They are computed
     too and must come out as they are recorded, but for rounding: else code, weights or libraries no longer give the
     images that were scored.
 

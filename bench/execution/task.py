@@ -13,7 +13,7 @@ from bench.data.pairs.pairs import PairFiles
 from bench.events import CellStarted
 from bench.network_code.importing import Planned
 from bench.plan.cells import Cell, PlannedCell
-from bench.records.record import Attempt, Ended, Record, Restart, Status
+from bench.records.record import Attempt, Ended, Record, Restart, Status, Submission
 from bench.records.store import CellStore
 from bench.training import checkpoint
 
@@ -70,6 +70,7 @@ class Outcome:
     parameters: dict[str, int] = field(default_factory=dict)
     best_epoch: int | None = None
     weights_sha256: str = ""
+    submission: Submission | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         parameters=outcome.parameters,
         best_epoch=outcome.best_epoch,
         weights_sha256=outcome.weights_sha256,
+        submission=outcome.submission,
         deviation_factor=task.deviation_factor,
         configuration=task.configuration,
         program=environment.program(),
