@@ -38,8 +38,8 @@ def submit(
 ) -> None:  # fmt: skip
     """Score a method of any framework, trained elsewhere, as a row of the table.
 
-    The function gets a degraded test slice, float32 (rows, columns) in HU, and returns it denoised in the same shape and
-    unit; patient, slice and condition come with it where it has parameters of these names. Instead, --outputs takes
+    The function gets a degraded test slice, float32 (rows, columns) in HU, and returns it denoised in the same shape
+    and unit; patient, slice and condition come with it where it has parameters of these names. Instead, --outputs takes
     .npy or .mat files with the names of bench data export --degraded-only. No reference leaves the program. See
     docs/submit.md.
     """

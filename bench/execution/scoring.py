@@ -59,9 +59,9 @@ def finish(
 def rescore(task: Task, network: Callable[[Record], evaluate.Predict | np.ndarray], emit: Emit) -> Record:
     """Return the record of a finished cell after its outdated metrics were scored anew; nothing is trained.
 
-    ``network`` returns what the cell has trained, or the outputs that were submitted. Scores of the other metrics stay to the last bit. They are computed
-    too and must come out as they are recorded, but for rounding: else code, weights or libraries no longer give the
-    images that were scored.
+    ``network`` returns what the cell has trained, or the outputs that were submitted. Scores of the other metrics stay
+    to the last bit. They are computed too and must come out as they are recorded, but for rounding: else code, weights
+    or libraries no longer give the images that were scored.
 
     Raises:
         BenchError: the pairs or the weights are not those of the record, or no longer give its scores.

@@ -243,7 +243,7 @@ def _collect(
             pairs, _ = scoring.opened(work)
             rows, file, times = pairs.parts["test"], folder / f"{cell.id}.npy", []
             shape = (len(rows), *pairs.degraded.shape[1:])
-            kept = np.lib.format.open_memmap(file, "w+", np.float32, shape)  # type: ignore[no-untyped-call]
+            kept = np.lib.format.open_memmap(file, "w+", np.float32, shape)
             for at, row in enumerate(rows):
                 image, one = (
                     mu_to_hu(pairs.degraded[row]),

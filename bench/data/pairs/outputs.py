@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ Images = npt.NDArray[np.float32]
 
 
 def checked(output: object, degraded: Images, place: str) -> Images:
-    """Return an output as float32 in HU, if it has the shape of its degraded slice (H, W), finite values and their range.
+    """Return an output as float32 in HU, if it has shape and range of its degraded slice (H, W) and is finite.
 
     Raises:
         BenchError: it does not; ``place`` is named.
@@ -75,7 +75,7 @@ def thumbnail(image: Images) -> Images:
 
 def refuse_turned(outputs: Images, degraded: Images, places: Sequence[str]) -> None:
     """Raise a ``BenchError`` where all thumbnails (N, h, h) are turned or mirrored against those of their inputs."""
-    turns = {
+    turns: dict[str, Callable[[Images], Images]] = {
         "transposed": lambda x: x.transpose(0, 2, 1),
         "mirrored left to right": lambda x: x[:, :, ::-1],
         "mirrored top to bottom": lambda x: x[:, ::-1],
