@@ -18,7 +18,7 @@ from bench.plan import expand
 from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan, PlannedCell
 from bench.plan.forecast import Forecast
-from bench.records import forecasts
+from bench.records import forecasts, submissions
 from bench.records.forecasts import Comparison
 from bench.records.store import Result, RunStore
 from bench.words import count, duration
@@ -38,7 +38,8 @@ def of_plan(resolved: ResolvedRun) -> str:
     """Return the cells of a profile with their budget and what is on disk of them."""
     folds = resolved.plan.folds
     data = folds[0]
-    trained = [cell for cell in resolved.plan.cells if cell.spec.model != INPUT]
+    trained = [cell for cell in submissions.without(resolved.plan).cells if cell.spec.model != INPUT]
+    submitted = dict.fromkeys(cell.spec.model for cell in resolved.plan.cells if cell.spec.submitted)
     slices = ", ".join(f"{_span(fold.slices[part] for fold in folds)} {part}" for part in data.slices)
     head = [
         *(f"{name}: {file.words}" for name, file in resolved.plan.configuration.items()),
@@ -48,6 +49,8 @@ def of_plan(resolved: ResolvedRun) -> str:
         f"{len(trained)} cells to train, and the untreated input scored on each of "
         f"{len(resolved.plan.conditions)} datasets",
     ]
+    if submitted:
+        head.append(f"submitted, scored and not trained here: {', '.join(submitted)}")
     if (budget := resolved.plan.budget) is not None:
         head.append(
             f"budget {budget.words}: {budget.slices_seen:,} slices for every network, from measurements of "

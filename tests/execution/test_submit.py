@@ -1,4 +1,4 @@
-"""``bench submit``: outputs of other programs get the scores of equal cells, what cannot be right is refused by name."""
+"""``bench submit``: outputs of other programs get the scores of equal cells; what cannot be right is refused."""
 
 from __future__ import annotations
 
@@ -340,10 +340,10 @@ def test_faults_of_a_function_are_named_with_their_line(folder: Path) -> None:
     ):
         submitted(folder, lambda image: 1 // 0)
     with pytest.raises(
-        BenchError, match="no_such_module: cannot be imported|cannot be imported: ModuleNotFoundError"
+        BenchError, match="cannot be imported: ModuleNotFoundError"
     ):
         ended(submit.run(tiny.request(folder), Order("a", Called("no_such_module:f"), WHO)))
-    with pytest.raises(BenchError, match="math has no logg; did you mean log"):
+    with pytest.raises(BenchError, match=r"math has no logg; did you mean log\?"):
         ended(submit.run(tiny.request(folder), Order("a", Called("math:logg"), WHO)))
 
 
