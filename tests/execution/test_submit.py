@@ -150,7 +150,7 @@ def test_a_function_gets_copies_of_degraded_slices_in_hu_and_their_names(folder:
 
 def test_the_export_holds_every_degraded_test_slice_and_no_reference(folder: Path) -> None:
     resolved = resolve.resolve(tiny.request(folder))
-    lines = list(csv.DictReader((folder / "given" / "index.csv").open(encoding="utf-8")))
+    lines = list(csv.DictReader((folder / "given" / "index.csv").read_text(encoding="utf-8").splitlines()))
     assert len(lines) == 2 * SLICES == len(list((folder / "given").rglob("*.npy")))
     for line in lines:
         name = [(line["patient"], line["slice"])]
@@ -324,7 +324,9 @@ def test_the_tables_mark_a_submitted_row(folder: Path, monkeypatch: pytest.Monke
         text = (folder / "reports" / "tiny" / name).read_text(encoding="utf-8")
         assert f"scored, not trained here; trained by: {WHO}" in text
         assert f"theirs was scored, not trained here. Trained by: {WHO}." in text
-    rows = list(csv.DictReader((folder / "reports" / "tiny" / "results.csv").open(encoding="utf-8")))
+    rows = list(
+        csv.DictReader((folder / "reports" / "tiny" / "results.csv").read_text(encoding="utf-8").splitlines())
+    )
     assert {(row["model"], row["trained_by"]) for row in rows} == {
         ("input", ""),
         ("unet", ""),
@@ -339,9 +341,7 @@ def test_faults_of_a_function_are_named_with_their_line(folder: Path) -> None:
         BenchError, match=r"their_module:denoise on slice \S+ of patient P001, noisy: ZeroDivisionError"
     ):
         submitted(folder, lambda image: 1 // 0)
-    with pytest.raises(
-        BenchError, match="cannot be imported: ModuleNotFoundError"
-    ):
+    with pytest.raises(BenchError, match="cannot be imported: ModuleNotFoundError"):
         ended(submit.run(tiny.request(folder), Order("a", Called("no_such_module:f"), WHO)))
     with pytest.raises(BenchError, match=r"math has no logg; did you mean log\?"):
         ended(submit.run(tiny.request(folder), Order("a", Called("math:logg"), WHO)))
