@@ -94,6 +94,10 @@ class Record(Frozen):
     started: str = ""  # date and time in UTC when the process that ended the cell began or resumed it
     ended: str = ""  # date and time in UTC
 
+    @model_serializer(mode="wrap")
+    def _usual_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key != "submission" or value}
+
 
 def dumps(record: Record) -> str:
     """Return the record as JSON text, whose last key, ``seal``, is the SHA-256 of the text before it.
