@@ -20,9 +20,7 @@ from bench.cli.compare import compare
 from bench.cli.console import (
     BAD_INPUT,
     DONE,
-    SOME_FAILED,
     Interrupted,
-    leave,
     mute,
     say,
 )
@@ -49,6 +47,7 @@ from bench.cli.options import (
 from bench.cli.replay import replay
 from bench.cli.run import run, score
 from bench.cli.speed import speed
+from bench.cli.submit import submit
 from bench.cli.translate import translate
 from bench.cli.verify import verify
 from bench.errors import BenchError
@@ -200,7 +199,7 @@ def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
 
 COMMANDS = (
     *(check_model, claim, compare, data, denoise, doctor, explain, export, init, list_entries, publish),
-    *(replay, run, score, speed, translate, verify),
+    *(replay, run, score, speed, submit, translate, verify),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -21,6 +21,7 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.data.pairs.degraded import Kind
     from bench.execution.resolve import Request
 
 
@@ -75,14 +76,43 @@ def data_build(request: Request, threads: int) -> None:
 @threads_option
 @click.option("--into", type=File, required=True, metavar="DIR", help="A folder that is not there yet.")
 @click.option("--layout", type=click.Choice(["study"]), default="study", show_default=True)
+@click.option(
+    "--degraded-only", is_flag=True, help="Test slices without references, for a program to be submitted."
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["npy", "mat"]),
+    default="npy",
+    show_default=True,
+    help="Of the files of --degraded-only.",
+)
 @click.option("--fold", type=int, help="Which fold of a split with several, from 1.")
-def data_export(request: Request, into: Path, layout: str, fold: int | None, threads: int) -> None:
-    """Write the pairs of a profile in the layout of the study."""
-    from bench.data.pairs import export
+def data_export(
+    request: Request, into: Path, layout: str, degraded_only: bool, kind: Kind, fold: int | None, threads: int
+) -> None:
+    """Write the pairs of a profile in the layout of the study.
+
+    With --degraded-only the degraded test slices, in HU, for another program whose outputs bench submit scores.
+    """
+    from bench.data.pairs import degraded, export
     from bench.execution import runner
     from bench.execution.resolve import resolve
 
     resolved = resolve(_on_threads(request, threads), timed=False)
+    if degraded_only:
+        if fold is not None:
+            raise click.UsageError(
+                "--fold is not for --degraded-only: the test slices of all folds are written"
+            )
+        plan, files = resolved.plan, resolved.files
+        slices = degraded.DegradedExport(
+            request.profile, plan.source, resolved.folds, files, resolved.profile.size, kind
+        )
+        degraded.refuse_used(into)
+        show(runner.build(resolved))
+        show(degraded.write(slices, into))
+        return
     exported = export.Export(
         profile=request.profile,
         source=resolved.reader,

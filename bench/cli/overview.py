@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bench import atomic
+from bench.classical import METHODS
 from bench.cli.outlook import PROCESS_BYTES, Outlook, will
 from bench.config import precedence
-from bench.config.schema import INPUT
 from bench.ct.units import starved
 from bench.execution import places
 from bench.plan import expand
@@ -39,8 +39,9 @@ def of_plan(resolved: ResolvedRun) -> str:
     folds = resolved.plan.folds
     data = folds[0]
     trained = [cell for cell in resolved.plan.cells if cell.spec.training is not None]
-    methods = sum(cell.spec.build is None and cell.spec.model != INPUT for cell in resolved.plan.cells)
+    methods = sum(cell.spec.model in METHODS for cell in resolved.plan.cells)
     tuned = f"{count(methods, 'classical cell')} to tune, " if methods else ""
+    submitted = dict.fromkeys(cell.spec.model for cell in resolved.plan.cells if cell.spec.submitted)
     slices = ", ".join(f"{_span(fold.slices[part] for fold in folds)} {part}" for part in data.slices)
     head = [
         *(f"{name}: {file.words}" for name, file in resolved.plan.configuration.items()),
@@ -50,6 +51,8 @@ def of_plan(resolved: ResolvedRun) -> str:
         f"{len(trained)} cells to train, {tuned}and the untreated input scored on each of "
         f"{len(resolved.plan.conditions)} datasets",
     ]
+    if submitted:
+        head.append(f"submitted, scored and not trained here: {', '.join(submitted)}")
     if (budget := resolved.plan.budget) is not None:
         head.append(
             f"budget {budget.words}: {budget.slices_seen:,} slices for every network, from measurements of "

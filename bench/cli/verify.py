@@ -90,10 +90,13 @@ def verify(
         say(f"wrote {write}: {len(made['cells'])} cells of {words.count(count, 'run')}; {_widest(made)}")
         return
     from bench.records import golden as golden_runs
+    from bench.records import submissions
 
     expected = golden_runs.read(golden or _packaged(profile or PROFILE))
     store = RunStore(runs / (profile or expected["profile"]))
-    checked = golden_runs.check(expected, store.read_all(store.read_plan()), cells, strict=strict)
+    checked = golden_runs.check(
+        expected, store.read_all(submissions.without(store.read_plan())), cells, strict=strict
+    )
     if not any(cell.held for cell in checked):
         raise BenchError("none of these cells is in the golden file", key="--only", remedy="name one that is")
     differences = golden_runs.folded(checked)

@@ -89,8 +89,8 @@ def _opened(resolved: ResolvedRun, cell: PlannedCell) -> Replay:
         replay.obstacle = "it has no record of its own"
     elif seen.record.status != "finished":
         replay.obstacle = f"it has not finished ({seen.record.status})"
-    elif cell.spec.build is not None and not store.weights.exists():
-        replay.obstacle = f"{store.weights} is not there"
+    else:
+        replay.obstacle = rescore.absent_images(cell, store)
     return replay
 
 
@@ -145,7 +145,7 @@ def _score(resolved: ResolvedRun, replays: Sequence[Replay], folder: Path) -> Ge
 
 
 def _task(resolved: ResolvedRun, replay: Replay, folder: Path) -> Task:
-    """Return the task that scores a copy of a cell: its record with all scores outdated, and a link to its weights.
+    """Return the task that scores a copy of a cell: its record with all scores outdated, links to weights or outputs.
 
     It runs on as many threads as the cell did, if no others are asked for.
     """
@@ -156,7 +156,8 @@ def _task(resolved: ResolvedRun, replay: Replay, folder: Path) -> Task:
     copy.write_record(
         record.model_copy(update={"metrics": {}, "scoring_version": None, "rescored": (), "files": {}})
     )
-    if own.weights.exists():
-        (copy.folder / copy.weights.name).symlink_to(own.weights.resolve())
+    for images in (own.weights, own.outputs):
+        if images.exists():
+            (copy.folder / images.name).symlink_to(images.resolve())
     threads = resolved.request.threads or record.environment.get("threads") or task.threads
     return replace(task, store=copy, rescore=True, before=None, threads=threads)

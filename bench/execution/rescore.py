@@ -17,6 +17,7 @@ from bench.execution.resolve import Request, ResolvedRun, resolve
 from bench.execution.task import NetworkCheck, Task
 from bench.plan.cells import Cell, PlannedCell
 from bench.records.rescoring import is_newer, outdated
+from bench.records.store import CellStore, sha256_of
 
 
 def run(request: Request) -> Generator[Event, None, int]:
@@ -58,13 +59,24 @@ def _triage(resolved: ResolvedRun) -> tuple[list[PlannedCell], dict[str, str]]:
         elif is_newer(record):
             obstacles[cell.id] = "a later version of this program has scored it"
         elif outdated(record):
-            if cell.spec.build is not None and not folder.weights.exists():
-                obstacles[cell.id] = f"{folder.weights} is not there"
+            if absent := absent_images(cell, folder):
+                obstacles[cell.id] = absent
             elif record.weights_sha256 not in ("", folder.weights_sha256()):
                 obstacles[cell.id] = f"{folder.weights} is not the file that its record names"
+            elif record.submission and record.submission.outputs_sha256 != sha256_of(folder.outputs):
+                obstacles[cell.id] = f"{folder.outputs} is not the file that its record names"
             else:
                 todo.append(cell)
     return todo, obstacles
+
+
+def absent_images(cell: PlannedCell, folder: CellStore) -> str:
+    """Return that weights or submitted outputs are not there, without which nothing can be scored; empty: they are."""
+    if cell.spec.submitted and not folder.outputs.exists():
+        return f"{folder.outputs} is not there; submit the method again"
+    if cell.spec.build is not None and not folder.weights.exists():
+        return f"{folder.weights} is not there"
+    return ""
 
 
 def _not_run(resolved: ResolvedRun, cell: PlannedCell) -> str:

@@ -86,7 +86,8 @@ def resolve(request: Request, *, timed: bool = True) -> ResolvedRun:
     config = load.load(request.datasets, request.experiments)
     profile = load.profile(config, request.profile)
     experiment = config.experiments.experiments[profile.experiment]
-    only = expand.parse_only(request.only, experiment) if request.only else None
+    store = RunStore(request.runs / request.profile)
+    only = expand.parse_only(request.only, experiment, store.submitted()) if request.only else None
     reader = open_reader(request, config, profile)
     catalogue = reader.catalogue()
     folds = _folds(config, catalogue, profile)
@@ -96,11 +97,11 @@ def resolve(request: Request, *, timed: bool = True) -> ResolvedRun:
     def planned(budget: TimeBudget | None) -> Plan:
         return _planned(config, request.profile, data, sources, folds.leaky, budget)
 
-    acquisition, store = Acquisition.of_profile(config, profile), RunStore(request.runs / request.profile)
+    acquisition = Acquisition.of_profile(config, profile)
     files = pairs.locate(request.cache, catalogue.fingerprint, folds, acquisition)
     slices = len(set(folds.refs))
     budget = time_budget.of_run(request, profile, store, files, slices, planned) if timed else None
-    plan = planned(budget)
+    plan = store.with_submitted(planned(budget))
     twice = {cell.condition for cell in plan.cells if cell.spec.training and cell.spec.training.second_draw}
     again = acquisition.second_draw().only(name for name in files if name in twice)
     return ResolvedRun(

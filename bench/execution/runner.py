@@ -173,7 +173,9 @@ def _remove(stores: Sequence[CellStore]) -> None:
 
 
 def _is_open(resolved: ResolvedRun, cell: PlannedCell) -> bool:
-    """Return whether a cell is to be run: it has not ended, or is asked for again."""
+    """Return whether a cell is to be run: it has not ended, or is asked for again. A submitted one has ended."""
+    if cell.spec.submitted:
+        return False
     record = resolved.store.cell(cell.id).read_record()
     again = resolved.request.retry_failed and record is not None and record.status != "finished"
     return resolved.request.force or record is None or again

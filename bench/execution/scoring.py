@@ -30,7 +30,9 @@ TUNED_ON = (
 
 
 def without_network(task: Task, emit: Emit) -> Record:
-    """Score the untreated input or a classical method, or score it again, and return its record."""
+    """Score the untreated input or a classical method, or it or a submitted method again; return its record."""
+    if task.rescore and task.planned.spec.submitted:
+        return rescore(task, lambda record: task.store.read_outputs(), emit)
     if task.rescore:
         return rescore(task, lambda record: _predictor(task, record.tuning), emit)
     pairs, outcome = opened(task)
@@ -69,8 +71,10 @@ def opened(task: Task) -> tuple[PairSet, Outcome]:
     return pairs, Outcome("finished", earlier_attempts(task), data=pairs.sha256, ranges=ranges)
 
 
-def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, outcome: Outcome) -> Record:
-    """Score the test slices, write scores and samples and then the record."""
+def finish(
+    task: Task, pairs: PairSet, predict: evaluate.Predict | np.ndarray, emit: Emit, outcome: Outcome
+) -> Record:
+    """Score the test slices of a network, or of outputs in HU, write scores and samples and then the record."""
     shown = evaluate.sample_rows(pairs)
     scores = evaluate.score(pairs, predict, _progress(task, emit), shown)
     task.store.write_scores(scores.rows, METRICS)
@@ -83,12 +87,12 @@ def finish(task: Task, pairs: PairSet, predict: evaluate.Predict, emit: Emit, ou
     return record
 
 
-def rescore(task: Task, network: Callable[[Record], evaluate.Predict], emit: Emit) -> Record:
+def rescore(task: Task, network: Callable[[Record], evaluate.Predict | np.ndarray], emit: Emit) -> Record:
     """Return the record of a finished cell after its outdated metrics were scored anew; nothing is trained.
 
-    ``network`` returns what the cell has trained. Scores of the other metrics stay to the last bit. They are computed
-    too and must come out as they are recorded, but for rounding: else code, weights or libraries no longer give the
-    images that were scored.
+    ``network`` returns what the cell has trained, or the outputs that were submitted. Scores of the other metrics stay
+    to the last bit. They are computed too and must come out as they are recorded, but for rounding: else code, weights
+    or libraries no longer give the images that were scored.
 
     Raises:
         BenchError: the pairs or the weights are not those of the record, or no longer give its scores.

@@ -13,7 +13,7 @@ from bench.data.pairs.pairs import PairFiles
 from bench.events import CellStarted
 from bench.network_code.importing import Planned
 from bench.plan.cells import Cell, PlannedCell
-from bench.records.record import Attempt, Ended, Record, Restart, Status, Tuning
+from bench.records.record import Attempt, Ended, Record, Restart, Status, Submission, Tuning
 from bench.records.store import CellStore
 from bench.training import checkpoint
 
@@ -73,6 +73,7 @@ class Outcome:
     best_epoch: int | None = None
     weights_sha256: str = ""
     tuning: Tuning | None = None
+    submission: Submission | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ def end(task: Task, outcome: Outcome) -> Record:
         best_epoch=outcome.best_epoch,
         weights_sha256=outcome.weights_sha256,
         tuning=outcome.tuning,
+        submission=outcome.submission,
         deviation_factor=task.deviation_factor,
         configuration=task.configuration,
         program=environment.program(),

@@ -91,6 +91,11 @@ class Cell(Frozen):
     seed: int
     code: str  # hash of the model file's syntax tree without docstrings
     versions: dict[str, int]  # physics, training, classical: those that have a part in it
+    submitted: bool = False  # its outputs come from a program outside of this one (``bench submit``)
+
+    @model_serializer(mode="wrap")
+    def _usual_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key != "submitted" or value}
 
     @property
     def id(self) -> str:

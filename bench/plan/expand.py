@@ -66,12 +66,15 @@ def expand(
     )
 
 
-def parse_only(texts: Iterable[str], experiment: schema.Experiment) -> list[Pair]:
+def parse_only(
+    texts: Iterable[str], experiment: schema.Experiment, further: Iterable[str] = ()
+) -> list[Pair]:
     """Return ``MODEL:CONDITION`` texts as pairs, each once, in the order given.
 
-    Raises ``BenchErrors`` with the nearest name for every bad one. ``input`` is a model here.
+    Raises ``BenchErrors`` with the nearest name for every bad one. ``input`` is a model here, and so are
+    ``further`` ones that were submitted.
     """
-    models = [*experiment.models, *experiment.classical, schema.INPUT]
+    models = list(dict.fromkeys((*experiment.models, *experiment.classical, schema.INPUT, *further)))
     pairs: list[Pair] = []
     errors: list[BenchError] = []
     for text in texts:

@@ -22,13 +22,14 @@ FILES = (
     "log.txt",
     "history.csv",
     "weights.npz",
+    "outputs.npy",
     "samples.npz",
     "spectra.csv",
     "scores.new.csv",
     "scores.csv",
     "record.json",
 )
-RESULTS = ("scores.csv", "weights.npz", "samples.npz")  # their bytes are those of the cell
+RESULTS = ("scores.csv", "weights.npz", "outputs.npy", "samples.npz")  # their bytes are those of the cell
 #: Of a record, what two machines may have different for the same results.
 BY_MACHINE = {
     "schema_version", "attempts", "environment", "timings", "configuration", "rescored", "source", "files",

@@ -66,6 +66,14 @@ class Rescoring(Frozen):
     scores_sha256: str = ""  # of scores.csv as it was written then
 
 
+class Submission(Frozen):
+    """Where the outputs of a cell come from that was scored here and not trained."""
+
+    trained_by: str  # who says how it was trained, and how
+    program: str  # callable PACKAGE.MODULE:FUNCTION, or files in FOLDER
+    outputs_sha256: str  # of outputs.npy
+
+
 class Record(Frozen):
     """One finished, failed or diverged cell. Times are seconds; ``metrics`` holds each score's definition."""
 
@@ -92,6 +100,7 @@ class Record(Frozen):
         None  # what deviations of line integrals were multiplied by; None: no photons
     )
     weights_sha256: str = ""  # of weights.npz; empty: no network, or a record before it
+    submission: Submission | None = None  # None: trained here, or the untreated input
     rescored: tuple[Rescoring, ...] = ()  # scored again by ``bench score``, the last time last
     effective_photons: float | None = None  # before physics version 2: the photons per ray that were drawn
     configuration: dict[
@@ -102,6 +111,10 @@ class Record(Frozen):
     program: str = ""  # version of this program; empty, as the two times: a record before it
     started: str = ""  # date and time in UTC when the process that ended the cell began or resumed it
     ended: str = ""  # date and time in UTC
+
+    @model_serializer(mode="wrap")
+    def _usual_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key != "submission" or value}
 
 
 def dumps(record: Record) -> str:

@@ -71,6 +71,8 @@ def inspect(store: CellStore) -> Inspection:
     files = {store.scores_path(record) if name == "scores.csv" else store.folder / name: sha256
              for name, sha256 in record.files.items()}  # fmt: skip
     files |= {store.weights: record.weights_sha256} if record.weights_sha256 else {}
+    if record.submission is not None and store.outputs.exists():
+        files[store.outputs] = record.submission.outputs_sha256
     faults += [changed(file, now, then) for file, then in files.items() if (now := sha256_of(file)) != then]
     remarks = ["its record has no seal (an earlier version wrote it): a changed byte there may go unseen"]
     if record.spec.build is not None and not record.weights_sha256:

@@ -1,7 +1,7 @@
 """The results of a run on disk: ``plan.json`` and ``split.csv`` in ``runs/<profile>``, and one folder per cell.
 
 A cell's folder holds ``record.json``, ``scores.csv``, ``history.csv``, ``log.txt``, ``samples.npz``, ``weights.npz``,
-``spectra.csv``;
+``spectra.csv``; of a submitted one also ``outputs.npy``;
 while it trains also ``state.npz`` and the state before it, ``state.previous.npz``, and, after a try that went on as
 another, ``attempts.json``; while it is scored again ``scores.new.csv``. The record is written last: a folder without
 one is not finished.
@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -25,7 +26,7 @@ from bench import atomic, csvtext
 from bench.errors import BenchError
 from bench.names import nearest
 from bench.plan.cells import Plan, PlannedCell, TimeBudget
-from bench.records import record
+from bench.records import record, submissions
 from bench.records.record import Attempt, Record, Rescoring
 
 Row = Mapping[str, str | int | float]
@@ -70,6 +71,11 @@ class CellStore:
     def weights(self) -> Path:
         """The weights of the best epoch."""
         return self.folder / "weights.npz"
+
+    @property
+    def outputs(self) -> Path:
+        """The outputs of a submitted method: float32 in HU, one for each row of ``scores.csv``."""
+        return self.folder / "outputs.npy"
 
     @property
     def log(self) -> Path:
@@ -249,6 +255,16 @@ class CellStore:
         except atomic.DAMAGED as error:
             raise BenchError(f"broken ({error})", file=self.weights, remedy=_AGAIN) from None
 
+    def read_outputs(self) -> np.ndarray:
+        """Return the outputs of a submitted method, (N, H, W) in HU, read from the disk as they are needed."""
+        try:
+            images: np.ndarray = np.load(self.outputs, mmap_mode="r", allow_pickle=False)
+        except atomic.DAMAGED as error:
+            raise BenchError(
+                f"broken ({error})", file=self.outputs, remedy="submit the method again"
+            ) from None
+        return images
+
     def write_samples(
         self, names: Sequence[str], images: Mapping[str, np.ndarray], lesions: Sequence[Lesions] = ()
     ) -> None:
@@ -312,18 +328,19 @@ class RunStore:
         return self.root / "log.txt"
 
     def write_plan(self, plan: Plan) -> None:
-        """Write ``plan.json``."""
-        atomic.write_json(self.root / "plan.json", plan.model_dump(mode="json", by_alias=True))
+        """Write ``plan.json``; the submitted cells stay out of it, since their records say all of them."""
+        planned = submissions.without(plan)
+        atomic.write_json(self.root / "plan.json", planned.model_dump(mode="json", by_alias=True))
 
     def write_split(self, text: str) -> None:
         """Write ``split.csv``: which slice is in which part of which fold."""
         atomic.write_text(self.root / "split.csv", text)
 
     def read_plan(self) -> Plan:
-        """Return the plan of the last run, or raise a ``BenchError`` that says how to get one."""
+        """Return the plan of the last run with what was submitted to it; a ``BenchError`` says how to get one."""
         path = self.root / "plan.json"
         try:
-            return Plan.model_validate_json(path.read_bytes())
+            return self.with_submitted(Plan.model_validate_json(path.read_bytes()))
         except FileNotFoundError:
             remedy = f"run: bench run --all --profile {self.root.name}"
             near = nearest(
@@ -337,6 +354,22 @@ class RunStore:
             raise BenchError(
                 f"not a plan ({error.errors()[0]['msg']})", file=path, remedy="run again"
             ) from None
+
+    def with_submitted(self, plan: Plan) -> Plan:
+        """Return a plan with the cells on disk that were submitted to its slices."""
+        return submissions.joined(plan, self._records(self.others(submissions.without(plan))))
+
+    def submitted(self) -> list[str]:
+        """Return the names of all methods that were submitted to this run, whatever slices they were scored on."""
+        names = (path.parent.name for path in self.root.glob("*/record.json"))
+        return sorted({one.spec.model for one in self._records(names) if one.spec.submitted})
+
+    def _records(self, cells: Iterable[str]) -> Iterator[Record]:
+        """Yield the records of cells, without those that cannot be read: they are in no table anyway."""
+        for name in cells:
+            with suppress(BenchError):
+                if (ended := self.cell(name).read_record()) is not None:
+                    yield ended
 
     def budget(self) -> TimeBudget | None:
         """Return the time budget that is frozen in the plan; None where there is none, or no plan that can be read."""
@@ -400,7 +433,8 @@ def _scores(folder: CellStore, ended: Record) -> list[dict[str, str | float]]:
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file; empty where there is none."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return ""
 

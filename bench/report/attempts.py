@@ -1,4 +1,4 @@
-"""What the table says of how cells came about: tuned strengths, divided batches, and trainings begun again."""
+"""What the table says of how cells came about: tuned, trained elsewhere, in divided batches, or begun again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bench.records.record import Attempt
 from bench.records.store import Result
 from bench.report.cells import Group
 
+NOT_TRAINED = "scored, not trained here"
 WITHOUT_STATISTICS = ("affine",)  # values of the parameter ``batch_norm``
 HOW = {
     "": "trained anew with another seed",
@@ -30,12 +31,25 @@ def marks(group: Group) -> Iterator[str]:
         yield text
 
 
+def submitted(group: Group) -> bool:
+    """Return whether a group is a method that another program has trained."""
+    return any(result.planned.spec.submitted for result in group.results)
+
+
 def begun_again(group: Group) -> bool:
     """Return whether a finished cell of a group has diverged before: its seed, or its weights, were chosen."""
     return any(_diverged(result) for run in group.finished for result in run.results)
 
 
+def trained_by(result: Result) -> str:
+    """Return who says how a submitted method was trained; empty for every other cell."""
+    submission = result.record.submission if result.record is not None else None
+    return "" if submission is None else submission.trained_by
+
+
 def _of_result(result: Result) -> Iterator[str]:
+    if who := trained_by(result):
+        yield f"{NOT_TRAINED}; trained by: {who}"
     if result.record is None:
         return
     if (tuning := result.record.tuning) is not None:

@@ -184,10 +184,14 @@ def _trainings(groups: Sequence[Group], metric: str) -> tuple[Floats | None, sta
     """Return (networks, folds), or (networks, seeds, patients) where there are no three folds.
 
     Not where a training was begun again after it diverged: the method would be judged by the trainings that converged.
+    Nor where a method was trained elsewhere: of how many trainings its weights were chosen is not known.
     """
     again = [group.model for group in groups if attempts.begun_again(group)]
     if again:
         return None, statistics.t_test, f"{', '.join(again)} diverged and was trained again"
+    others = [group.model for group in groups if attempts.submitted(group)]
+    if others:
+        return None, statistics.t_test, f"{', '.join(others)}: {attempts.NOT_TRAINED}"
     seeds = {tuple(run.seed for run in group.finished) for group in groups}
     if len(seeds) > 1:
         return None, statistics.t_test, "the networks have other seeds"

@@ -10,7 +10,7 @@ from bench.ct.units import starved
 from bench.metrics import METRICS, PSNR
 from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan
-from bench.report import clinical, not_finite
+from bench.report import attempts, clinical, not_finite
 from bench.report.board import Scoreboard
 from bench.report.sections import settings
 from bench.report.winners import gain
@@ -112,8 +112,16 @@ def notices(board: Scoreboard) -> Iterator[str]:
             "parts, validation is a contiguous block, and no spread over patients can be given."
         )
     yield from not_finite.sentences(board)
+    yield from _submitted(board)
     yield from _worse_than_input(board)
     yield from clinical.notices(board)
+
+
+def _submitted(board: Scoreboard) -> Iterator[str]:
+    """Yield a sentence for each method that was trained elsewhere: it is also in figures, which have no footnotes."""
+    said = ((result.planned.spec.model, attempts.trained_by(result)) for result in board.results())
+    for model, who in dict.fromkeys(one for one in said if one[1]):
+        yield f"{board.names[model]} was {attempts.NOT_TRAINED}. Trained by: {who.rstrip('.')}."
 
 
 def leak(plan: Plan) -> str:

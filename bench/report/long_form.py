@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.config.schema import INPUT
 from bench.records.store import TEXT_COLUMNS, Result
-from bench.report import statistics
+from bench.report import attempts, statistics
 from bench.report.board import Scoreboard
 from bench.report.cells import Group, describe
 from bench.report.rows import Row
@@ -41,6 +41,7 @@ def long_form(board: Scoreboard) -> Iterator[Score]:
                             status=describe(result),
                             metric=metric,
                             mean_over_folds=over_folds,
+                            trained_by=attempts.trained_by(result),
                             output_is_input=None if model == INPUT else cell in row.copies,
                             **of_cell.get((cell, metric), _unscored(board)),
                             **_cost(result),

@@ -269,6 +269,7 @@ class Score:
     updates: int | None  # that were done
     train_s: float | None
     ms_per_slice: float | None
+    trained_by: str  # who says how a submitted method was trained; empty: trained here, or the input
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from bench.config.schema import INPUT
 from bench.plan.cells import batch_area
 from bench.records import forecasts
 from bench.records.store import Result
-from bench.report import entries, format, identity
+from bench.report import attempts, entries, format, identity
 from bench.report.board import Scoreboard
 from bench.report.cells import describe
 from bench.report.values import Entry, Grid, Part, label, state, value
@@ -55,6 +55,10 @@ def _outcome(board: Scoreboard) -> tuple[str, ...]:
 
 def _cells(result: Result) -> tuple[Entry, ...]:
     record, spec = result.record, result.planned.spec
+    if spec.submitted and record is not None:
+        time, device = record.timings.get("ms_per_slice"), str(record.environment.get("device", format.DASH))
+        took = state(format.DASH) if time is None else value(f"{time:.3g}")
+        return (state(attempts.NOT_TRAINED), *(state(""),) * 3, took, *(state(""),) * 2, label(device))
     if record is None or not record.attempts:
         return (state(describe(result)), *(state(""),) * 7)
     last, training = record.attempts[-1], spec.training

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import words
 from bench.records.store import Result
-from bench.report import format
+from bench.report import attempts, format
 from bench.report.board import Scoreboard
 from bench.report.cells import describe, why
 from bench.report.values import Entry, Grid, label, state
@@ -54,6 +54,13 @@ def recipes(board: Scoreboard) -> Grid:
         for recipe, source, chosen in alike:
             texts = (recipe, source or format.DASH, ", ".join(chosen) or "none")
             rows.append(tuple(map(label, (board.names[model], *texts))))
+        said = (
+            attempts.trained_by(result) for result in board.results() if result.planned.spec.model == model
+        )
+        for who in dict.fromkeys(filter(None, said)):
+            rows.append(
+                (label(board.names[model]), label(attempts.NOT_TRAINED), label(who), label(format.DASH))
+            )
     return Grid(
         name="recipes",
         title="Recipes",

@@ -47,8 +47,9 @@ def grid(board: Scoreboard) -> Grid | None:
 
 
 def _cells(board: Scoreboard) -> list[PlannedCell]:
-    """Return the cells that are trained; where there are none, those of the untreated input."""
-    return [cell for cell in board.plan.cells if cell.spec.model != INPUT] or list(board.plan.cells)
+    """Return the cells that are trained here; where there are none, those of the untreated input."""
+    cells = [cell for cell in board.plan.cells if not cell.spec.submitted]
+    return [cell for cell in cells if cell.spec.model != INPUT] or cells
 
 
 def _settings(cells: list[PlannedCell]) -> Iterator[tuple[str, Entry]]:
