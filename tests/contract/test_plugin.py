@@ -60,10 +60,10 @@ def test_a_good_network_is_a_test_for_each_check(folder: Path) -> None:
 def test_a_fault_is_one_line(folder: Path) -> None:
     (folder / "mine.py").write_text(HEAD + GOOD.replace('1, 3, padding="same"', "1, 3"))
     code, text = run(
-        folder, "--pyargs", "bench.contract", "--build", "mine:build", "--side", "16", "-k", "builds"
+        folder, "--pyargs", "bench.contract", "--build", "mine:build", "--side", "16", "-k", "shape"
     )
     assert code == 1
-    assert "mine:build: network mine:build cannot be built" in text
+    assert "mine:build: 16 x 16 pixels: " in text and "1 failed" in text
 
 
 def test_without_a_network_it_is_skipped_and_says_why(folder: Path) -> None:
