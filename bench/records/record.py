@@ -94,17 +94,15 @@ class Record(Frozen):
     started: str = ""  # date and time in UTC when the process that ended the cell began or resumed it
     ended: str = ""  # date and time in UTC
 
-    @model_serializer(mode="wrap")
-    def _usual_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if key != "submission" or value}
-
 
 def dumps(record: Record) -> str:
     """Return the record as JSON text, whose last key, ``seal``, is the SHA-256 of the text before it.
 
     The seal stands in the record itself, so that there is no moment in which one is there without the other.
     """
-    text = json.dumps(record.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False)
+    usual = {"submission"} if record.submission is None else None
+    values = record.model_dump(mode="json", by_alias=True, exclude=usual)
+    text = json.dumps(values, indent=2, allow_nan=False)
     return _sealed(text.removesuffix("\n}"))
 
 
