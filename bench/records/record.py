@@ -112,22 +112,16 @@ class Record(Frozen):
     started: str = ""  # date and time in UTC when the process that ended the cell began or resumed it
     ended: str = ""  # date and time in UTC
 
-    @model_serializer(mode="wrap")
-    def _usual_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if key != "submission" or value}
-
 
 def dumps(record: Record) -> str:
     """Return the record as JSON text, whose last key, ``seal``, is the SHA-256 of the text before it.
 
     The seal stands in the record itself, so that there is no moment in which one is there without the other.
     """
-    absent = (
-        {"tuning"} if record.tuning is None else set()
-    )  # of a network: its record is as before there was any
-    text = json.dumps(
-        record.model_dump(mode="json", by_alias=True, exclude=absent), indent=2, allow_nan=False
-    )
+    # a record without them is as it was before there were any
+    absent = {key for key in ("tuning", "submission") if getattr(record, key) is None}
+    values = record.model_dump(mode="json", by_alias=True, exclude=absent)
+    text = json.dumps(values, indent=2, allow_nan=False)
     return _sealed(text.removesuffix("\n}"))
 
 
