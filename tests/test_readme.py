@@ -10,7 +10,7 @@ from pathlib import Path
 from tests import tiny
 
 README = (tiny.ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = README[README.index("## A new network") : README.index("## Tests and development")]
+SECTION = README[README.index("## A new network") : README.index("## The published table")]
 SMALL = """
 profiles:
   smoke: {size: 32, slices: {test: 2}, training: {all: {budget: {slices_seen: 8, checks: 1}}}}
