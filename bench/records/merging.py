@@ -32,7 +32,7 @@ RESULTS = ("scores.csv", "weights.npz", "samples.npz")  # their bytes are those 
 #: Of a record, what two machines may have different for the same results.
 BY_MACHINE = {
     "schema_version", "attempts", "environment", "timings", "configuration", "rescored", "source", "files",
-    "program", "started", "ended",
+    "inputs", "program", "started", "ended",
 }  # fmt: skip
 SETTLE = "keep the folder that you trust and leave the other out"
 
