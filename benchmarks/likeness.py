@@ -30,7 +30,7 @@ CONDITIONS = [
 ]
 CLEAN, TRAINING, PATIENTS, SLICES = "clean", 8, 12, 3
 
-Series = dict[str, likeness.Profile]
+Series = dict[str, list[likeness.Statistics]]
 
 
 def series(name: str, slices: Sequence[np.ndarray], widths_mm: Sequence[float], size: int) -> Series:
@@ -42,9 +42,7 @@ def series(name: str, slices: Sequence[np.ndarray], widths_mm: Sequence[float], 
     scans = dose.scan(np.stack([fine for fine, _ in pairs]), widths / 10.0, scan, keys, Reference())
     images = {**scans.degraded(CONDITIONS), CLEAN: np.stack([reference for _, reference in pairs])}
     return {
-        condition: likeness.profile(
-            likeness.statistics(mu_to_hu(mu), width) for mu, width in zip(values, widths, strict=True)
-        )
+        condition: [likeness.statistics(mu_to_hu(mu), mm) for mu, mm in zip(values, widths_mm, strict=True)]
         for condition, values in images.items()
     }
 
@@ -86,22 +84,16 @@ def main() -> None:
     print("| --- " * (2 + len(doses)) + "|")
     for group, patients in groups.items():
         for trained in doses:
-            training = _joined([one[trained] for one in computed[:TRAINING]])
-            counts = [sum(bool(likeness.unlike(one[name], training)) for one in patients) for name in doses]
+            training = likeness.profile(one for patient in computed[:TRAINING] for one in patient[trained])
+            counts = [_warned([patient[name] for patient in patients], training) for name in doses]
             print(
                 f"| {group} | {trained} | " + " | ".join(f"{n}/{len(patients)}" for n in counts) + " |",
                 flush=True,
             )
 
 
-def _joined(profiles: Sequence[likeness.Profile]) -> likeness.Profile:
-    """Return the limits of a training by its patients."""
-    keys = set.intersection(*(set(one) for one in profiles))
-    values = {key: np.array([one[key] for one in profiles]) for key in sorted(keys)}
-    return {
-        key: [each[:, 0].min(), float(np.median(each[:, 1])), each[:, 2].max()]
-        for key, each in values.items()
-    }
+def _warned(series: Sequence[list[likeness.Statistics]], training: likeness.Profile) -> int:
+    return sum(bool(likeness.unlike(likeness.profile(one), training)) for one in series)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ RESULTS = ("scores.csv", "weights.npz", "outputs.npy", "samples.npz")  # their b
 #: Of a record, what two machines may have different for the same results.
 BY_MACHINE = {
     "schema_version", "attempts", "environment", "timings", "configuration", "rescored", "source", "files",
-    "program", "started", "ended",
+    "inputs", "program", "started", "ended",
 }  # fmt: skip
 SETTLE = "keep the folder that you trust and leave the other out"
 

@@ -78,7 +78,14 @@ def test_written_golden_is_read_back_without_loss() -> None:
     written = record.dumps(record.loads(text))
     assert record.is_intact(written)
     # records before these keys say nothing of them
-    later = {"files": {}, "seal": json.loads(written)["seal"], "program": "", "started": "", "ended": ""}
+    later = {
+        "files": {},
+        "inputs": {},
+        "seal": json.loads(written)["seal"],
+        "program": "",
+        "started": "",
+        "ended": "",
+    }
     assert json.loads(written) == {**json.loads(text), **later}
 
 
