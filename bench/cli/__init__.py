@@ -181,7 +181,7 @@ def report(
 @click.option("--into", type=File, metavar="RUNS", help="Instead of the first.")
 @profile_option
 def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
-    """Copy the ended cells of several results folders into the first.
+    """Copy ended cells of several folders into the first.
 
     Nothing is copied where two hold different results of one cell, or plans that do not belong together. Then write the
     tables with bench report.

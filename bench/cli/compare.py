@@ -45,7 +45,7 @@ HEADS = ("cell", "A", "B", "B - A", "95 % interval", "patients", "B is")
 def compare(
     first: Path, second: Path, shown: tuple[str, ...], fail_below: float | None, as_json: bool, summary: Path | None
 ) -> None:  # fmt: skip
-    """Compare two runs of one profile, before (A) and after (B) a change.
+    """Compare two runs, before (A) and after (B) a change.
 
     RUN_A and RUN_B are folders as runs/smoke. Cells are matched by model, condition, seed and fold. Each difference is
     taken patient by patient, with Student's 95 % interval over the patients. With --fail-below a cell that only A has

@@ -43,7 +43,7 @@ def export(cell: str, file: Path, profile: str, runs: Path, code: Path | None) -
 @code_option
 @click.option("--restricted", is_flag=True, help="The licence of restricted data lets weights be passed on.")
 def publish(cell: str, folder: Path, profile: str, runs: Path, code: Path | None, restricted: bool) -> None:
-    """Write the weights and a model card into a new FOLDER, to be passed on.
+    """Write weights and a model card into a new FOLDER.
 
     CELL is a part of its id that no other has, MODEL:CONDITION, or the folder of a cell. The card is made from the
     record: data with licence and citation, split, budget, scores with intervals, hashes.

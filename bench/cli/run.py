@@ -62,7 +62,7 @@ def run(
     retry_failed: bool,
     tensorboard: Path | None,
 ) -> None:
-    """Train and score what has not ended yet, then write the tables.
+    """Train and score what has not ended, then write tables.
 
     On a CPU several cells run side by side. Stop it with Ctrl-C at any time: the cells at work save their state and the
     same command continues from there; a second Ctrl-C ends it at once.

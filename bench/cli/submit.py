@@ -36,7 +36,7 @@ def submit(
     request: Request, name: str, function: str | None, outputs: Path | None, trained_by: str, only: tuple[str, ...],
     more: tuple[str, ...], force: bool, reports: Path, mask_patients: bool,
 ) -> None:  # fmt: skip
-    """Score a method of any framework, trained elsewhere, as a row of the table.
+    """Score a method trained elsewhere as a row of the table.
 
     The function gets a degraded test slice, float32 (rows, columns) in HU, and returns it denoised in the same shape
     and unit; patient, slice and condition come with it where it has parameters of these names. Instead, --outputs takes

@@ -27,6 +27,7 @@ def test_the_packaged_profiles_networks_and_conditions() -> None:
         "paper-files",
         "by-order",
         "kfold",
+        "tiny",
     }
     experiment = found.experiments.experiments["default"]
     assert (experiment.models, len(experiment.conditions)) == (["unet", "dncnn", "ddnet"], 6)
