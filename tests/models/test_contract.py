@@ -236,7 +236,7 @@ def test_files_import_keras_and_nothing_else(file: Path) -> None:
     fused = (
         {"tensorflow"} if file.stem == "normalization" else set()
     )  # Keras has no word for it; never needed
-    assert found <= {"__future__", "collections", "keras", "models"} | fused
+    assert found <= {"__future__", "collections", "typing", "keras", "models"} | fused
 
 
 def test_cost_at_512_is_the_published_one(module: ModuleType) -> None:
