@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import closing
 from bench.cli.console import show
 from bench.cli.options import File, inputs, mask_option, reports_option
 
@@ -56,4 +57,6 @@ def submit(
     program = submissions.Files(outputs) if outputs is not None else submissions.Called(function or "")
     request = replace(request, reports=reports, mask_patients=mask_patients)
     text = " ".join(trained_by.split())
-    show(submissions.run(request, submissions.Order(name, program, text, (*only, *more), force)))
+    told = show(submissions.run(request, submissions.Order(name, program, text, (*only, *more), force)))
+    if told.report is not None:
+        closing.show(told.report.scores, told.report.page)

@@ -20,7 +20,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench import atomic, report, words
+from bench import atomic, words
+from bench.classical import METHODS
 from bench.config.precedence import ALL
 from bench.config.schema import INPUT
 from bench.ct.units import mu_to_hu
@@ -157,8 +158,7 @@ def run(request: Request, order: Order) -> Generator[Event, None, None]:
             resolved.store.write_split(resolved.folds.text)
             for one in collected:
                 yield from _score(resolved, order, one)
-        for path in report.write(resolved.store, request.reports / request.profile, request.mask_patients):
-            yield Message(f"wrote {path}")
+        yield from runner.tables(request, resolved)
     yield Message(f"{order.name}: {words.count(len(cells), 'cell')} scored, not trained here")
 
 
@@ -210,7 +210,7 @@ def _cells(resolved: ResolvedRun, order: Order) -> list[PlannedCell]:
         raise BenchError(
             f"{order.name!r}: a name has letters, digits, _ . + only, and begins with one of the first two"
         )
-    if order.name in (INPUT, ALL, *plan.models):
+    if order.name in (INPUT, ALL, *METHODS, *plan.models):
         raise BenchError(f"{order.name} is the name of a model of this profile", remedy="give another name")
     for name in order.conditions:
         if name not in conditions:

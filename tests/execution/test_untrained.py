@@ -30,7 +30,7 @@ def run(folder: Path, *only: str) -> dict[str, Record]:
     """Run cells in this process and return their records by model."""
     with pytest.MonkeyPatch.context() as patch:
         tiny.use_executor(patch, tiny.InProcess)
-        patch.setattr(report, "write", lambda *_: [])
+        patch.setattr(report, "publish", tiny.no_tables)
         patch.setattr(runner, "_audited", tiny.unaudited)
         for _ in runner.run(tiny.request(folder, only=only)):
             pass
