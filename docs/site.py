@@ -23,6 +23,8 @@ PAGES = {
     "benchmarks/README.md": "benchmarks.md",
 }
 MODULES = (
+    "bench.api",
+    "bench.trained",
     "bench.metrics",
     "bench.metrics.conventions",
     "bench.report.false_claims",

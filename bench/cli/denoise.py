@@ -50,9 +50,7 @@ def denoise(cell: str, profile: str, runs: Path, source: Path, target: Path) -> 
     if not expected:
         say("not compared with the training slices: the cell keeps nothing of them")
     if summary.unlike:
-        warning = f"warning: unlike the training slices: {'; '.join(summary.unlike)}"
-        say(warning)
-        click.echo(f"bench: {warning}", err=True)
+        click.echo(f"bench: warning: unlike the training slices: {'; '.join(summary.unlike)}", err=True)
     say("research only, not for diagnosis")
 
 
