@@ -153,7 +153,7 @@ def test_the_input_is_a_cell_without_training(task: Make, shared_files: PairFile
     asked = task(tmp_path, shared_files, build=None, params={})
     bare = Task(**{**vars(asked), "planned": asked.planned.model_copy(
         update={"spec": asked.planned.spec.model_copy(update={"training": None})})})  # fmt: skip
-    record = scoring.untreated(bare, quiet)
+    record = scoring.without_network(bare, quiet)
     assert (record.status, record.attempts, record.best_epoch) == ("finished", (), None)
     names, images, _ = bare.store.read_samples() or ([], {}, [])
     assert np.array_equal(images["input"], images["output"])

@@ -69,4 +69,7 @@ def test_a_batch_of_any_size_and_number_format(monkeypatch: pytest.MonkeyPatch) 
     assert model.predict_on_batch(np.ones((3, 4, 8, 1), np.float32)).shape == (3, 8, 16, 1)
     assert x.dtype == "bfloat16"
     again = keras.Model.from_config(model.get_config())
-    assert [type(layer) for layer in again.layers] == [type(layer) for layer in model.layers]
+    # by name: a network that was loaded from its bytes has registered its own class under it
+    assert [type(layer).__name__ for layer in again.layers] == [
+        type(layer).__name__ for layer in model.layers
+    ]
