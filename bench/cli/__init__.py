@@ -197,11 +197,26 @@ def merge(folders: tuple[Path, ...], into: Path | None, profile: str) -> None:
         say(line)
 
 
-COMMANDS = (
-    *(check_model, claim, compare, data, denoise, doctor, explain, export, init, list_entries, publish),
-    *(replay, run, score, speed, submit, translate, verify),
-)
-for command in COMMANDS:
+for command in (
+    check_model,
+    claim,
+    compare,
+    data,
+    denoise,
+    doctor,
+    explain,
+    export,
+    init,
+    list_entries,
+    publish,
+    replay,
+    run,
+    score,
+    speed,
+    submit,
+    translate,
+    verify,
+):
     cli.add_command(command)
 
 

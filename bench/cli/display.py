@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from bench.cli.remaining import Remaining
 from bench.events import CellEnded, CellStarted, EpochEnded, Event, Message, Progress, RunEnded
@@ -77,21 +77,25 @@ def short(cell: str) -> str:
     return cell.rpartition("-")[0] or cell
 
 
-class Lines:
-    """One plain dated line per event; progress at every tenth of a stage that takes long, and the time left."""
+class _Plain:
+    """What writes whole lines leaves nothing to tidy up."""
 
-    def __init__(self, write: Write, clock: Callable[[], float] = time.monotonic) -> None:
-        self._write, self._clock = write, clock
-        self._shown: tuple[str, str, int] | None = None
-        self._left, self._said = Remaining(clock), clock()
-
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+
+class Lines(_Plain):
+    """One plain dated line per event; progress at every tenth of a stage that takes long, and the time left."""
+
+    def __init__(self, write: Write, clock: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._clock = write, clock
+        self._shown: tuple[str, str, int] | None = None
+        self._left, self._said = Remaining(clock), clock()
 
     def show(self, event: Event) -> None:
         """Write the line of ``event``."""
@@ -117,19 +121,11 @@ class Lines:
         return f"{VERBS[event.stage]} {event.subject}: {event.done} of {event.total} slices"
 
 
-class Quiet:
+class Quiet(_Plain):
     """A line for each cell that does not finish, and nothing else."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def show(self, event: Event) -> None:
         """Write the line of a failure."""
