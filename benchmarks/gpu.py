@@ -254,9 +254,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--skip", type=lambda text: text.split(","), default=[], help="NETWORK:CANDIDATE,...")
     parser.add_argument(
         "--table",
-        type=lambda text: text.split(","),
+        type=lambda text: [name for name in text.split(",") if name != "none"],
         default=["unet", "ddnet", "dncnn"],
-        help="networks of the table",
+        help="networks of the table, or none",
     )
     parser.add_argument("--torch", metavar="PYTHON", default=own, help="an interpreter that has PyTorch")
     parser.add_argument(
@@ -277,16 +277,18 @@ def main() -> None:
     results, known = Results(options.out), machine()
     results.add("machine", known, tabulate(known.items(), tablefmt="github"))
     table = SmallTable(options.out / "work", options.slices, options.size, options.formats[0])
-    build = table.build()  # beside the compiling
+    build = table.build() if options.table else None  # beside the compiling
     speeds: dict[str, float] = {}
     try:
         for precision in options.formats:
             speeds = precision_part(options, precision, known, results) | speeds  # the first format's count
         speeds |= {"dncnn": speeds["dncnn crops"]} if "dncnn crops" in speeds else {}  # as its recipe has it
         chosen = {name: speed for name, speed in speeds.items() if name in options.table}
-        results.add("small table", *table.run(build, chosen, options.deadline))
+        if build is not None:
+            results.add("small table", *table.run(build, chosen, options.deadline))
     finally:
-        build.kill()
+        if build is not None:
+            build.kill()
         shutil.rmtree(table.folder, ignore_errors=True)
         shutil.rmtree(options.out / "compiled", ignore_errors=True)
 

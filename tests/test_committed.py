@@ -1,4 +1,4 @@
-"""The README's tables are those of the committed records, which name no place of a machine."""
+"""The tables of the documents are those of the committed records, which name no place of a machine."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from benchmarks import committed
 SMOKE = RunStore(committed.RECORDS / "smoke")
 
 
-def test_the_tables_of_the_readme_are_those_of_the_records() -> None:
+@pytest.mark.parametrize("page", committed.PAGES, ids=lambda page: page.name)
+def test_the_tables_of_the_documents_are_those_of_the_records(page: Path) -> None:
     """On a failure: ``python benchmarks/committed.py``."""
-    text = committed.README.read_text(encoding="utf-8")
-    assert [found[1] for found in committed.TABLE.findall(text)] == ["smoke"]
+    text = page.read_text(encoding="utf-8")
+    named = {"README.md": ["own-slices-gpu"], "tutorial.md": ["smoke"]}
+    assert [found[1] for found in committed.TABLE.findall(text)] == named[page.name]
     assert committed.written(text) == text
 
 
+@pytest.mark.integration
 def test_a_changed_digit_in_the_page_or_in_the_scores_is_stale(tmp_path: Path) -> None:
-    text = committed.README.read_text(encoding="utf-8")
+    text = committed.PAGES[1].read_text(encoding="utf-8")
     number = re.findall(r"\d\d\.\d\d / \.\d{4}", text)[3]
     assert committed.written(text.replace(number, "99.99 / .9999", 1)) == text
     shutil.copytree(committed.RECORDS, tmp_path / "records")
@@ -35,13 +38,15 @@ def test_a_changed_digit_in_the_page_or_in_the_scores_is_stale(tmp_path: Path) -
     assert committed.written(text, tmp_path / "records") != text
 
 
-def test_every_committed_cell_has_finished_and_its_bytes_are_whole() -> None:
-    for cell in SMOKE.read_plan().cells:
-        seen = replaying.inspect(SMOKE.cell(cell.id))
+@pytest.mark.parametrize("name", ["smoke", "own-slices-gpu"])
+def test_every_committed_cell_has_finished_and_its_bytes_are_whole(name: str) -> None:
+    run = RunStore(committed.RECORDS / name)
+    for cell in run.read_plan().cells:
+        seen = replaying.inspect(run.cell(cell.id))
         assert seen.record is not None
         assert (seen.record.id, seen.record.status) == (cell.id, "finished")
         assert [fault for fault in seen.faults if "weights.npz: absent" not in fault] == []
-    assert {path.name for path in SMOKE.root.rglob("*") if path.is_file()} == {
+    assert {path.name for path in run.root.rglob("*") if path.is_file()} == {
         "plan.json", "split.csv", "record.json", "scores.csv", "history.csv", "spectra.csv",
     }  # fmt: skip
 
@@ -94,3 +99,13 @@ def test_restricted_slices_and_changed_scores_are_not_kept(run: RunStore, tmp_pa
     scores.write_bytes(scores.read_bytes()[:-2] + b"9\n")
     with pytest.raises(BenchError, match=r"scores\.csv: SHA-256"):
         committed.keep(run, tmp_path / "kept")
+
+
+def test_a_run_that_came_without_its_weights_is_kept(tmp_path: Path) -> None:
+    store, plan = RunStore(tmp_path / "runs" / "smoke"), SMOKE.read_plan()
+    (cell,) = [cell for cell in plan.cells if cell.id.startswith("unet-ldct_1e5")]
+    store.write_plan(plan.model_copy(update={"cells": [cell]}))
+    shutil.copy(SMOKE.root / "split.csv", store.root)
+    shutil.copytree(SMOKE.root / cell.id, store.root / cell.id)
+    committed.keep(store, tmp_path / "kept")
+    assert (tmp_path / "kept" / cell.id / "scores.csv").is_file()
