@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bench import words
-from bench.cli.console import say
+from bench.cli.console import folded, say
 from bench.cli.options import json_option, runs_option
 from bench.errors import BenchError
 
@@ -23,7 +22,6 @@ Source = Literal["given", "measured", "assumed"]
 #: Deviations over patients, in the unit of the metric, and correlations that fit what runs of this program measured.
 PLAUSIBLE_SD = {"psnr": (1.0, 2.0, 3.0), "ssim": (0.01, 0.02, 0.03)}
 PLAUSIBLE_CORRELATION = (0.9, 0.97, 0.99, 0.999)
-PAGE = 80
 MOST = 1e9  # of any number that is given: beyond, it is a slip, or NaN
 HEADS = ("sd of a", "sd of b", "correlation", "sd of a - b", "false", "could be seen")
 LAST = (
@@ -241,5 +239,4 @@ def _text(a: float, b: float, patients: int, metric: str, where: str, cases: Seq
     ]
     head = f"{a:g} against {b:g} over {words.count(patients, 'patient')}: a difference of {abs(a - b):.{digits}f}{unit}"
     table = tabulate(rows, HEADS, "simple", disable_numparse=True, colalign=("right",) * len(HEADS))
-    folded = (textwrap.fill(text, PAGE) for text in (f"Over patients, {where}.", LAST))
-    return "\n\n".join((head, next(folded), table, next(folded)))
+    return "\n\n".join((head, folded(f"Over patients, {where}.", ""), table, folded(LAST, "")))

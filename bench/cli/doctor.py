@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.console import DONE, SOME_FAILED, leave, say
+from bench.cli.console import DONE, SOME_FAILED, folded, leave, say
 from bench.cli.options import cache_option, json_option, runs_option
 
 
@@ -29,9 +29,9 @@ def doctor(runs: Path, cache: Path, as_json: bool) -> None:
     for finding in (diagnosis.files(), *diagnosis.diagnose(cache, runs)):
         findings.append(finding)
         if not as_json:
-            say(f"{finding.topic}: {finding.words}")
+            say(folded(f"{finding.topic}: {finding.words}"))
             if finding.advice:
-                say(f"  {'fault' if finding.fatal else 'advice'}: {finding.advice}")
+                say(folded(f"{'fault' if finding.fatal else 'advice'}: {finding.advice}", "    ", first="  "))
     possible = not any(finding.fatal for finding in findings)
     if as_json:
         entries = [asdict(finding) for finding in findings]

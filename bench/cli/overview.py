@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bench import atomic
 from bench.classical import METHODS
+from bench.cli.console import PAGE, folded
 from bench.cli.outlook import PROCESS_BYTES, Outlook, will
 from bench.config import precedence
 from bench.ct.units import starved
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bench.leaks import Verdict
 
 REFUSED_SHOWN = 20
-PAGE, GAP = 80, "  "
+GAP = "  "
 MANY_TIMES = 10  # a budget of so many times the others' median is remarked on
 
 
@@ -77,7 +77,7 @@ def of_plan(resolved: ResolvedRun) -> str:
     ]
     times = ("time",) if estimate else ()
     table = _table((*_heads(resolved.plan), "updates", "epochs", *times, "status"), rows)
-    return "\n".join([*(_fold(line) for line in head), "", table])
+    return "\n".join([*(folded(line) for line in head), "", table])
 
 
 def of_run(store: RunStore) -> str:
@@ -97,7 +97,7 @@ def of_run(store: RunStore) -> str:
     for result in results:
         if result.record is not None and result.record.status != "finished":
             log = f"; log: {result.folder.log}" if result.folder.log.exists() else ""
-            lines.append(_fold(f"{result.planned.id}: {result.record.attempts[-1].message}{log}"))
+            lines.append(folded(f"{result.planned.id}: {result.record.attempts[-1].message}{log}"))
     return "\n".join([*lines, *_outcome(forecasts.compare(results, file.cells))])
 
 
@@ -197,8 +197,8 @@ def of_data(resolved: ResolvedRun) -> str:
     patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
     lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
     lines += [
-        _fold(f"split {resolved.profile.split}: {_split(resolved)}"),
-        *map(_fold, _views(resolved.plan)),
+        folded(f"split {resolved.profile.split}: {_split(resolved)}"),
+        *map(folded, _views(resolved.plan)),
     ]
     in_folds = len(resolved.folds.selections) > 1
     rows = [
@@ -211,12 +211,12 @@ def of_data(resolved: ResolvedRun) -> str:
     refused = catalogue.refused
     if refused:
         lines += ["", f"{len(refused)} files refused:"]
-        lines += [_fold(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
+        lines += [folded(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
         if len(refused) > REFUSED_SHOWN:
             lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
     lines += _skipped(catalogue) + _remarks([*catalogue.remarks, *starved(resolved.plan.photons)])
     if resolved.folds.leaky:
-        return "\n".join([*lines, "", _fold(f"leaky, as declared: {resolved.folds.leaky}")])
+        return "\n".join([*lines, "", folded(f"leaky, as declared: {resolved.folds.leaky}")])
     clean = f"no patient is in two parts{' of a fold' if in_folds else ''}"
     return "\n".join([*lines, "", clean if catalogue.patients_known else "patients may be in two parts"])
 
@@ -225,11 +225,11 @@ def of_leaks(verdict: Verdict, resolved: ResolvedRun, seconds: float) -> str:
     """Return what the leak audit found: a line where there is nothing, else each leak and what to do."""
     from bench.leaks.verdict import LEAK_REMEDY
 
-    lines = [f"{verdict.words} in {duration(seconds)}", *(_fold(text) for text in verdict.told)]
+    lines = [f"{verdict.words} in {duration(seconds)}", *(folded(text) for text in verdict.told)]
     if verdict.count > len(verdict.told):
         lines.append(f"and {verdict.count - len(verdict.told)} more")
     if verdict.count and not resolved.folds.leaky:
-        lines.append(_fold(f"splits.{resolved.profile.split}: {LEAK_REMEDY}"))
+        lines.append(folded(f"splits.{resolved.profile.split}: {LEAK_REMEDY}"))
     return "\n".join(lines)
 
 
@@ -270,7 +270,7 @@ def of_source(catalogue: Catalogue, source: Source) -> str:
     """Return what a source holds and under which licence, for who has just got it."""
     patients = f"{len(catalogue.patients)} patients" if catalogue.patients_known else "patients unknown"
     lines = [f"source {catalogue.source}: {len(catalogue.refs)} slices, {patients}"]
-    lines += [_fold(line) for line in (f"licence: {source.licence}", f"please cite: {source.citation}")]
+    lines += [folded(line) for line in (f"licence: {source.licence}", f"please cite: {source.citation}")]
     lines += [f"{len(catalogue.refused)} files are not used"] if catalogue.refused else []
     return "\n".join(lines + _skipped(catalogue) + _remarks(catalogue.remarks))
 
@@ -279,12 +279,12 @@ def _skipped(catalogue: Catalogue) -> list[str]:
     """Return a line that counts by kind what lies beside the slices and was passed over."""
     from bench.data.files.listing import told
 
-    return ["", _fold(f"skipped: {told(dict(catalogue.skipped))}")] if catalogue.skipped else []
+    return ["", folded(f"skipped: {told(dict(catalogue.skipped))}")] if catalogue.skipped else []
 
 
 def _remarks(remarks: Sequence[str]) -> list[str]:
     more = len(remarks) - REFUSED_SHOWN
-    lines = ["", *(_fold(f"remark: {remark}") for remark in remarks[:REFUSED_SHOWN])] if remarks else []
+    lines = ["", *(folded(f"remark: {remark}") for remark in remarks[:REFUSED_SHOWN])] if remarks else []
     return [*lines, f"and {more} more remarks"] if more > 0 else lines
 
 
@@ -378,12 +378,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = []
     for row in (header, ["-" * len(name) for name in header], *rows):
         first = GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False))
-        last = _fold(row[-1], max(20, PAGE - start), "").replace("\n", "\n" + " " * start)
+        last = folded(row[-1], "", max(20, PAGE - start)).replace("\n", "\n" + " " * start)
         lines.append((first + GAP + last).rstrip())
     return "\n".join(lines)
-
-
-def _fold(text: str, width: int = PAGE, indent: str = "  ") -> str:
-    return textwrap.fill(
-        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )

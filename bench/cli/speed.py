@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.console import DONE, SOME_FAILED, leave, result, say
+from bench.cli.console import DONE, SOME_FAILED, folded, leave, result, say
 from bench.cli.options import inputs, places
 from bench.words import count, duration
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from bench.execution.speed import Measured
     from bench.plan.forecast import Forecast
 
-PAGE = 80
 COLUMNS: dict[str, Any] = {
     "disable_numparse": True,
     "colalign": ("left", *["right"] * 6),
@@ -80,7 +78,7 @@ def of_speeds(measured: Measured) -> str:
         lines.append(
             "remark: the training slices do not fit the memory; reading them from the disk is not measured"
         )
-    return "\n".join(map(_fold, [*lines, *_forecast(measured)]))
+    return "\n".join(map(folded, [*lines, *_forecast(measured)]))
 
 
 def _forecast(measured: Measured) -> list[str]:
@@ -100,7 +98,3 @@ def _forecast(measured: Measured) -> list[str]:
         f"forecast for --all: {duration(estimate.total)} with {count(estimate.at_once, 'cell')} at once, without the "
         f"building of pairs. All cells together: {parts}; most is {estimate.limit}",
     ]
-
-
-def _fold(text: str) -> str:
-    return textwrap.fill(text, PAGE, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.console import say
+from bench.cli.console import folded, say
 from bench.cli.options import profile_option, runs_option
 from bench.errors import BenchError
 from bench.names import suggestion
@@ -87,9 +86,8 @@ def _translated(number: float, source: Convention, target: Convention, cell: str
     here, there = (f"{one.id} ({one.label})" for one in (source, target))
     exact = closed_form(source, target)
     if exact is not None:
-        return _folded(
-            f"{_text(number, source)} by {here} is {_text(number + exact, source)} by {there}, exactly."
-        )
+        text = f"{_text(number, source)} by {here} is {_text(number + exact, source)} by {there}, exactly."
+        return folded(text, "")
     from bench import words
     from bench.records.store import RunStore
     from bench.report import translation
@@ -106,7 +104,7 @@ def _translated(number: float, source: Convention, target: Convention, cell: str
         for ends in ((found.mean_low, found.mean_high), (found.low, found.high))
     )
     cells = words.count(found.cells, "cell")
-    return _folded(
+    return _lines(
         f"{_text(number, source)} by {here} is {means} by {there}, by the mean of {cells}, and {single} by single "
         f"{found.unit}s: the shift depends on the images.",
         f"Taken from {found.count} scores of {found.unit}s in {root}; other images and networks may lie outside.",
@@ -139,7 +137,7 @@ def _explained(number: float, score: str, cell: str, root: Path) -> str:
     )
     lacking = [one.id for one in CONVENTIONS.values() if one.score == score and one.id not in means]
     more = [f"Not scored: {', '.join(lacking)}; bench score --all adds them."] if lacking else []
-    return "\n".join([table, "", _folded(NO_PROOF, *more)])
+    return "\n".join([table, "", _lines(NO_PROOF, *more)])
 
 
 def _conventions() -> str:
@@ -147,17 +145,12 @@ def _conventions() -> str:
     from bench.metrics import CONVENTIONS
 
     return "\n\n".join(
-        f"{one.id}: {one.label}\n{_folded(one.words, one.source, indent='  ')}"
-        for one in CONVENTIONS.values()
+        f"{one.id}: {one.label}\n{_lines(one.words, one.source, indent='  ')}" for one in CONVENTIONS.values()
     )
 
 
-def _folded(*texts: str, indent: str = "") -> str:
-    """Return each text on lines of at most 80 columns, but for a word that is longer, as a path."""
-    fold = textwrap.TextWrapper(
-        80, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )
-    return "\n".join(map(fold.fill, texts))
+def _lines(*texts: str, indent: str = "") -> str:
+    return "\n".join(folded(text, indent, first=indent) for text in texts)
 
 
 def _text(number: float, convention: Convention) -> str:

@@ -26,9 +26,11 @@ EXTRAS = {
     "dicom": ("python-gdcm", "compressed DICOM"),
     "fetch": ("idc-index", "bench data fetch"),
     "nifti": ("nibabel", "NIfTI"),
+    "onnx": ("onnxruntime", "bench export FILE.onnx"),
     "ray": ("ray", "--executor ray"),
     "slurm": ("submitit", "--executor slurm"),
     "tensorboard": ("tensorboardX", "--tensorboard"),
+    "docs": ("mkdocs-material", "mkdocs build"),
     "dev": ("pytest", "pytest --pyargs bench.contract"),
 }
 #: What the program itself reads; ``BENCH_DATA`` is what the packaged files name.

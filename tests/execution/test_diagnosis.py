@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections import namedtuple
 from pathlib import Path
 
@@ -136,3 +137,16 @@ def test_the_command_ends_with_1_where_no_run_is_possible(
     done = CliRunner().invoke(cli.cli, ["doctor"])
     assert done.exit_code == 1
     assert "  fault: datasets.yaml:3: sources.a.title: is still to be filled in" in done.output
+
+
+def test_extras_are_those_of_the_package_and_no_line_is_wider_than_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert diagnosis.EXTRAS.keys() == project["optional-dependencies"].keys()
+    for extra, (library, _) in diagnosis.EXTRAS.items():
+        named = " ".join(project["optional-dependencies"][extra])
+        assert re.search(rf"\b{library}\b", named) or extra == "gpu", extra
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli.cli, ["doctor"])
+    assert "extras: " in done.output and tiny.widest(done.output) <= 80

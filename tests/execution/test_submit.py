@@ -7,6 +7,7 @@ import shutil
 import sys
 import types
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from scipy.io import savemat
 
+import bench
 from bench import report
 from bench.cli import cli
 from bench.ct.units import mu_to_hu
@@ -125,6 +127,59 @@ def test_a_network_behind_a_function_of_numpy_gets_its_own_numbers(folder: Path)
         return 1000.0 * (predict((1 + hu / 1000).astype(np.float32)[None])[0].astype(np.float64) - 1)
 
     same(submitted(folder, denoise), work.store)
+
+
+@pytest.mark.integration
+def test_an_onnx_file_behind_a_function_gets_the_numbers_of_its_network(folder: Path, tmp_path: Path) -> None:
+    """The network leaves this program as ONNX and comes back as a method of another framework."""
+    pytest.importorskip("tf2onnx")
+    onnx = pytest.importorskip("onnxruntime")
+    bench.load(folder / "runs" / "tiny", "unet", "noisy").save(tmp_path / "unet.onnx")
+    session = onnx.InferenceSession(tmp_path / "unet.onnx", providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+
+    def denoise(hu: np.ndarray) -> np.ndarray:
+        (output,) = session.run(None, {given.name: (1 + hu / 1000).astype(np.float32)[None, ..., None]})
+        return 1000.0 * (np.asarray(output, np.float64)[0, ..., 0] - 1)
+
+    same(submitted(folder, denoise), store_of(folder, "unet"))
+
+
+def test_every_fold_of_a_split_has_a_submission_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices of all folds go out, and the identity's scores of each fold are those of its input."""
+    tiny.use_executor(monkeypatch, tiny.InProcess)
+    monkeypatch.setattr(report, "publish", tiny.no_tables)
+    folder = tiny.write(tmp_path / "folds")
+    request = replace(tiny.request(folder, "folds"), only=("input:noisy",))
+    list(runner.run(request))
+    order = Order("theirs", Called("their_module:denoise"), WHO, ("noisy",))
+    module = types.ModuleType("their_module")
+    module.denoise = lambda image: image  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "their_module", module)
+    ended(submit.run(tiny.request(folder, "folds"), order))
+    stores = {name: _by_fold(folder, name) for name in ("theirs", "input")}
+    assert stores["theirs"].keys() == stores["input"].keys() == {1, 2}
+    tested = []
+    for fold, store in stores["theirs"].items():
+        mine, other = (one.read_scores(one.read_record()) for one in (store, stores["input"][fold]))
+        assert [(row["patient"], row["slice"]) for row in mine] == [
+            (row["patient"], row["slice"]) for row in other
+        ]
+        for row, its in zip(mine, other, strict=True):
+            assert float(row["psnr.slice_max"]) == pytest.approx(float(its["psnr.slice_max"]), abs=1e-4)
+        tested += [row["patient"] for row in mine]
+    assert {*tested} == {"P001", "P002", "P003", "P004", "P005"}  # each is tested in one fold
+
+
+def _by_fold(folder: Path, model: str) -> dict[int | None, CellStore]:
+    run = RunStore(folder / "runs" / "folds")
+    return {
+        result.planned.fold: run.cell(result.planned.id)
+        for result in [*run.read_all(run.read_plan()), *run.others(run.read_plan())]
+        if result.planned.spec.model == model and result.record is not None
+    }
 
 
 def test_a_function_gets_copies_of_degraded_slices_in_hu_and_their_names(folder: Path) -> None:
