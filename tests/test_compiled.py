@@ -25,6 +25,7 @@ print(twice(21), "cached" if kernels.project._cache.cache_path else "not cached"
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("place", "cached"), [("nowhere", False), ("somewhere", True)])
 def test_loops_are_compiled_without_a_cache_where_there_is_no_place_for_one(
     tmp_path: Path, place: str, cached: bool

@@ -50,6 +50,7 @@ def at_once(path: Path, name: Path, images: np.ndarray, network: trained.Trained
     return np.asarray(model.predict_on_batch(images[..., None]))[..., 0]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("format", [".keras", ".onnx"])
 def test_a_file_gives_the_images_in_a_process_that_knows_nothing_of_this_program(
     network: trained.Trained, tmp_path: Path, format: str
@@ -75,6 +76,7 @@ def test_all_layers_of_the_copy_are_those_of_keras(network: trained.Trained) -> 
     )
 
 
+@pytest.mark.integration
 def test_a_layer_that_only_this_session_knows_is_named(network: trained.Trained, tmp_path: Path) -> None:
     with pytest.raises(
         BenchError, match=r"x\.keras: not written: it cannot be used without this program \(.*Doubled"

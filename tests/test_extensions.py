@@ -18,6 +18,8 @@ import pytest
 from bench.ct.units import hu_to_mu
 from tests import tiny
 
+pytestmark = pytest.mark.integration
+
 FILES = tiny.ROOT / "tests" / "extensions"
 
 

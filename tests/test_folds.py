@@ -42,6 +42,7 @@ def names(cells: list[str]) -> list[str]:
     return [cell.rpartition("-")[0] for cell in cells]
 
 
+@pytest.mark.integration
 def test_one_cell_per_fold_from_one_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tiny.use_fake_executor(monkeypatch)
     tasks: list[Any] = []

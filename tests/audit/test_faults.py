@@ -113,6 +113,7 @@ def check_of(red: str, setup: Setup, simulator: Simulator) -> Check:
     return next(check for check in suite.run(setup, simulator, [group]) if check.name == red)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_planted_fault_turns_its_check_red(name: str, kind: str) -> None:
     fault = FAULTS[name]

@@ -423,6 +423,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         session.process.communicate()
 
 
+@pytest.mark.integration
 def test_interrupted_build_continues(start: Callable[..., Running]) -> None:
     command = ("data", "build", "--profile", "tiny")
     first = start(*command)
@@ -436,6 +437,7 @@ def test_interrupted_build_continues(start: Callable[..., Running]) -> None:
     assert second.end() == (0, "")
 
 
+@pytest.mark.integration
 def test_interrupted_training_ends_its_workers_and_continues(
     start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -478,6 +480,7 @@ def test_a_gpu_that_is_not_there_is_one_line_before_anything_is_built(here: Path
     assert not list(here.rglob("*.npy"))
 
 
+@pytest.mark.integration
 def test_what_is_asked_of_the_machine_reaches_the_executor(
     here: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

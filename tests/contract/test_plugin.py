@@ -41,6 +41,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.integration
 def test_a_good_network_is_a_test_for_each_check(folder: Path) -> None:
     contract = (
         "--pyargs",
@@ -57,6 +58,7 @@ def test_a_good_network_is_a_test_for_each_check(folder: Path) -> None:
     assert f"{len(CHECKS)} passed" in text
 
 
+@pytest.mark.integration
 def test_a_fault_is_one_line(folder: Path) -> None:
     (folder / "mine.py").write_text(HEAD + GOOD.replace('1, 3, padding="same"', "1, 3"))
     code, text = run(

@@ -21,6 +21,7 @@ from tests.denoising.running import identity, run
 from tests.dicoms import signed, transcode, uid, write_ct
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: UID(syntax).keyword)
 def test_the_identity_gives_every_pixel_of_the_matrix_back(tmp_path: Path, syntax: UID) -> None:
     """Signedness, intercept, slope, padding, 12 or 16 bits: stored values and HU are as they were."""

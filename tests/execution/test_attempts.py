@@ -129,6 +129,7 @@ def test_scores_after_out_of_memory_lie_within_the_spread_of_seeds(
     )  # two draws differ by more in 1 of 20 cases
 
 
+@pytest.mark.integration
 def test_too_little_memory_for_one_image_fails_with_the_remedy(
     networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path,
     little_memory: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch,
@@ -149,6 +150,7 @@ def test_too_little_memory_for_one_image_fails_with_the_remedy(
     assert finish(made, networks)[-1].micro_batch == 4  # a retry may have another machine
 
 
+@pytest.mark.integration
 def test_beside_other_cells_it_ends_without_a_record(
     networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path,
     little_memory: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch,
@@ -254,6 +256,7 @@ def test_a_ruined_training_is_over_by_default(
     assert one.message == "planted, at epoch 2, update 6"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("restart", ["best", "next_seed"])
 @pytest.mark.parametrize(("times", "status"), [(1, "finished"), (2, "finished"), (3, "diverged")])
 def test_a_guard_begins_a_ruined_training_again_at_most_twice(
@@ -276,6 +279,7 @@ def test_a_guard_begins_a_ruined_training_again_at_most_twice(
         assert [(row["epoch"], row["updates"]) for row in history] == [(1, 4), (2, 8), (3, 12)]
 
 
+@pytest.mark.integration
 def test_a_training_set_back_to_its_best_check_has_its_weights_and_no_moments(
     networks: NetworkCache, task: Make, training: Callable[..., Any], shared_files: PairFiles,
     tmp_path: Path, ruined: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch,

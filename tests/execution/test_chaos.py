@@ -30,6 +30,7 @@ def undisturbed(folder: Path, cells: tuple[str, ...]) -> Chaos:
     return chaos
 
 
+@pytest.mark.integration
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
 def test_a_run_killed_at_five_points_ends_like_an_undisturbed_one(tmp_path: Path) -> None:

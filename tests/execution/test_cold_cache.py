@@ -6,6 +6,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests import tiny
 
 # As the command, but the first slice waits until the other command has been seen to wait
@@ -35,6 +37,7 @@ def start(folder: Path, runs: str, code: str | None = None) -> subprocess.Popen[
     )  # fmt: skip
 
 
+@pytest.mark.integration
 def test_jobs_that_share_a_cold_cache_wait_for_each_other(tmp_path: Path) -> None:
     folder = tiny.write(tmp_path)
     first = start(folder, "a", SLOW)

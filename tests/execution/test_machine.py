@@ -62,6 +62,7 @@ def ended(events: list[Event]) -> CellEnded:
     return events[-1]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("planted", "machine", "message", "logged"),
     [

@@ -315,6 +315,7 @@ ENTRY = """
 }  # fmt: skip"""
 
 
+@pytest.mark.integration
 def test_a_function_and_an_entry_of_the_table_are_a_metric_for_every_command(
     trained: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from bench.execution import runner
 from bench.records.store import CellStore, RunStore
 from tests import tiny
 
+pytestmark = pytest.mark.integration
+
 SMALL = """
 import keras
 

@@ -40,6 +40,7 @@ def job(task: Any, pair_files: Any, tmp_path: Path) -> Job:
 # --- real processes ---------------------------------------------------------------------------------
 
 
+@pytest.mark.integration
 def test_rows_without_a_network_run_as_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the command does it, in processes of submitit: the results are those of the executor of one machine."""
     for name, value in tiny.environment().items():

@@ -93,6 +93,7 @@ def test_classical_methods_are_names_that_the_program_has(tmp_path: Path) -> Non
         load(tmp_path / "datasets.yaml", tmp_path / "experiments.yaml")
 
 
+@pytest.mark.integration
 def test_without_clean_targets_no_reference_reaches_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def test_slice_of_one_more_patient_is_no_leak(plant: Callable[[np.ndarray], list
         assert plant(stranger) == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("size", "patients", "count"), [(32, 5, 4), (64, 10, 3), (128, 8, 2)])
 def test_no_false_alarm_among_patients_of_the_phantom(
     slices: tuple[np.ndarray, list[tuple[str, str]]], size: int, patients: int, count: int

@@ -33,6 +33,7 @@ class Measured:
         self.inside, self.outside = set(code[core]) - {MIXED}, code[ring]
 
 
+@pytest.mark.integration
 def test_place_size_and_contrast_are_those_of_the_list() -> None:
     off: dict[str, list[float]] = {"solid": [], "ground-glass": [], "liver": []}
     near = {"solid": 60.0, "ground-glass": 45.0, "liver": 9.0}  # three deviations of the texture's local mean

@@ -26,6 +26,8 @@ from bench.records import golden as verify
 from bench.records.store import Result, RunStore
 from tests import tiny
 
+pytestmark = pytest.mark.integration
+
 EXPERIMENTS = tiny.EXPERIMENTS.replace("slices_seen: 96", "slices_seen: 160")
 INPUTS, NETWORKS = {"input:sparse:s0", "input:noisy:s0"}, {"unet:sparse:s1", "unet:noisy:s1"}
 ONLY_INPUTS = ("input:sparse", "input:noisy")

@@ -23,6 +23,8 @@ from bench.config.schema import Decay, Halving, Steps
 from bench.data.pairs.pairs import PairFiles
 from bench.execution.task import Task
 
+pytestmark = pytest.mark.integration
+
 pytest.importorskip("jax")
 
 SIZE = 32

@@ -126,6 +126,7 @@ def test_an_interrupted_training_ends_like_a_whole_one(
         assert repeated == set(range(4 * epochs + 1, 13)), name
 
 
+@pytest.mark.integration
 def test_a_training_interrupted_at_every_epoch(
     fit: Callable[..., Any], training: Callable[..., Training]
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_training_interrupted_at_every_epoch(
     assert_equal(fit(settings, size_of_first_kernel)[1], whole)
 
 
+@pytest.mark.integration
 def test_a_training_stopped_after_every_update_ends_like_a_whole_one(
     fit: Callable[..., Any], training: Callable[..., Training], tmp_path: Path
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_state_is_saved_within_a_long_epoch_and_a_killed_training_goes_on_from
     assert_equal(cut, whole)
 
 
+@pytest.mark.integration
 def test_micro_batches_give_the_weights_of_the_whole_batch_and_may_change_in_the_middle_of_an_epoch(
     fit: Callable[..., Any], training: Callable[..., Training]
 ) -> None:

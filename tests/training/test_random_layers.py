@@ -90,6 +90,7 @@ def result(task: Task, bench: NetworkCache) -> tuple[list[bytes], bytes]:
     return [a.tobytes() for a in task.store.read_weights()], (task.store.folder / "scores.csv").read_bytes()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("own", [False, True], ids=["Keras' layers", "an own layer"])
 def test_equal_cells_are_equal_whatever_ran_before_or_interrupted_them(make: Make, own: bool) -> None:
     first, second = NetworkCache(jit_compile=False), NetworkCache(jit_compile=False)
@@ -229,6 +230,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.integration
 def test_the_same_holds_with_jax(
     make: Make, task: Make, training: Callable[..., Any], shared_files: PairFiles, tmp_path: Path
 ) -> None:

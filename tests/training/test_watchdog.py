@@ -216,6 +216,7 @@ def test_a_network_whose_path_is_cut_is_noticed_within_n_updates(
     assert noticed_at(verdict) == at
 
 
+@pytest.mark.integration
 def test_a_watched_training_has_the_same_bits(train: Fit) -> None:
     """Also where normalization always takes, and moves, the statistics of its batch."""
     for params in (PLAIN, {"filters": [2, 4], "batch_norm": "batch"}):
