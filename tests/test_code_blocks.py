@@ -72,8 +72,9 @@ def trained(folder: Path, run: Path) -> None:
 
 
 def empty(folder: Path, _: Path) -> None:
-    """A folder with scans and without files of this program, but for a phantom of few slices."""
-    bodies.write(folder, "npz", bodies.stored("npz"))
+    """A folder with scans and without files of this program."""
+    bodies.write(folder / "other", "npz", bodies.stored("npz"))
+    (folder / "other" / "mine").rename(folder / "mine")
 
 
 def packaged(folder: Path, _: Path) -> None:
@@ -81,7 +82,7 @@ def packaged(folder: Path, _: Path) -> None:
     (folder / "datasets.yaml").write_text(
         test_readme.FEW_SLICES.replace("ldct_2e5", "ldct_1e5"), encoding="utf-8"
     )
-    small = test_readme.SMALL.replace("smoke:", "zoo-smoke:")
+    small = test_readme.SMALL.replace("smoke:", "zoo-smoke:").replace("size: 32", "size: 64")
     (folder / "experiments.yaml").write_text(f"schema: 1\nextends: packaged{small}", encoding="utf-8")
 
 
@@ -90,10 +91,11 @@ PREPARED: dict[str, Callable[[Path, Path], None]] = {
     "docs/json.md": trained, "docs/metrics.md": trained, "docs/networks.md": packaged, "docs/submit.md": trained,
     "docs/tutorial.md": trained,
 }  # fmt: skip
+FEW = "sed -i 's/train: 84, validation: 12, test: 24/train: 8, validation: 4, test: 4/; s/seen: [0-9]*/seen: 8/' *.yaml"
 REPLACED = {  # beside the profile: the golden file of this stand-in, and places that each reader has his own for
     "docs/ci.md": {"verify --profile paper --junit": "verify --golden golden.json --junit"},
     "docs/denoise.md": {"IN OUT": "in.npy out.npy"},
-    "docs/first-steps.md": {"/path/to/slices": "mine"},
+    "docs/first-steps.md": {"/path/to/slices": "mine", "bench run": f"{FEW}\nbench run"},
 }
 MADE_FIRST = {
     "docs/ci.md": "A golden file of your own"

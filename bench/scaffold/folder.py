@@ -19,6 +19,7 @@ from bench.data.sources.open import open_source
 from bench.data.splits import PARTS, Folds, choose
 from bench.errors import BenchError
 from bench.names import suggestion
+from bench.scaffold import doses
 
 UNITS = ("HU", "1/cm", "1/mm")
 BARE = ("npy", "flt")  # kinds whose files say nothing but values
@@ -42,7 +43,7 @@ class Given:
 class Found:
     """The source that reads a folder, what it holds, and who is in which part of ``SPLIT``."""
 
-    source: schema.FolderSource
+    source: schema.FolderSource | schema.DicomPairs
     catalogue: Catalogue
     folds: Folds
 
@@ -64,13 +65,13 @@ def look(folder: Path, given: Given, *, index_cache: Path | None) -> Found:
         raise BenchError("no such folder", file=folder, remedy="give the folder that holds the slices")
     if given.kind is not None and given.kind not in FORMATS:
         raise BenchError(f"unknown kind {given.kind!r}", key="--kind", remedy=suggestion(given.kind, FORMATS))
-    kind = given.kind or _kind(folder)
-    if kind in BARE and given.pixel_mm is None:
-        remedy = "give the side of a pixel in mm, for example --pixel-mm 0.78"
-        raise BenchError(f"{kind} files do not say their pixel spacing", file=folder, remedy=remedy)
-    keys: dict[str, Any] = {"kind": kind, "path": str(folder), "matrix": _matrix(folder, kind, index_cache)}
-    keys |= {key: value for key in ("pixel_mm", "patient_from") if (value := getattr(given, key)) is not None}
-    source, catalogue = _of_unit(keys, given.unit, index_cache)
+    if given.kind is None and (measured := doses.keys(folder)):
+        return _split(folder, *_of_doses(folder, measured, given, index_cache))
+    return _split(folder, *_of_slices(folder, given, index_cache))
+
+
+def _split(folder: Path, source: schema.FolderSource | schema.DicomPairs, catalogue: Catalogue) -> Found:
+    """Return what was found with its patients in parts."""
     count = len(catalogue.patients)
     if count < len(PARTS):
         who = "one patient only" if count == 1 else f"{count} patients only"
@@ -80,6 +81,33 @@ def look(folder: Path, given: Given, *, index_cache: Path | None) -> Found:
         )
         raise BenchError(message, file=folder, remedy=remedy)
     return Found(source, catalogue, choose(catalogue, SPLIT, schema.Counts()))
+
+
+def _of_slices(folder: Path, given: Given, index_cache: Path | None) -> tuple[schema.FolderSource, Catalogue]:
+    """Return the source of slices of one dose and its catalogue."""
+    kind = given.kind or _kind(folder)
+    if kind in BARE and given.pixel_mm is None:
+        remedy = "give the side of a pixel in mm, for example --pixel-mm 0.78"
+        raise BenchError(f"{kind} files do not say their pixel spacing", file=folder, remedy=remedy)
+    keys: dict[str, Any] = {"kind": kind, "path": str(folder), "matrix": _matrix(folder, kind, index_cache)}
+    keys |= {key: value for key in ("pixel_mm", "patient_from") if (value := getattr(given, key)) is not None}
+    return _of_unit(keys, given.unit, index_cache)
+
+
+def _of_doses(
+    folder: Path, measured: dict[str, Any], given: Given, index_cache: Path | None
+) -> tuple[schema.DicomPairs, Catalogue]:
+    """Return the source of measured pairs and its catalogue; the patient is the first folder where no header says."""
+    keys = {**measured, "path": str(folder), "matrix": _matrix(folder, "dicom", index_cache)}
+    rules = (given.patient_from,) if given.patient_from else (None, doses.BY_FOLDER)
+    for rule in rules:
+        source = schema.DicomPairs.model_validate(keys | ({"patient_from": rule} if rule else {}))
+        try:
+            return source, open_source("slices", source, base=Path(), index_cache=index_cache).catalogue()
+        except BenchError as error:
+            if rule == rules[-1] or "patient_from" not in str(error):
+                raise
+    raise AssertionError("there is a rule")
 
 
 def _kind(folder: Path) -> str:

@@ -39,15 +39,20 @@ sources:
 splits:
   # {parts}; bench data split --profile {name} shows who
   {name}: {{rule: shares, test: {test:g}, validation: {validation:g}, seed: {seed}}} # chosen; drawn by the seed
+{conditions}"""
+MEASURED = """
+conditions:
+  {name}: {{label: {label}, measured: true}} # lies beside the reference, nothing is simulated
 """
+SIMULATED = ("sparseview_60", "ldct_1e5")
 EXPERIMENTS = """\
 {head}
 experiments:
-  {name}: {{models: [unet, dncnn, ddnet], conditions: [sparseview_60, ldct_1e5]}} # default: six conditions
+  {name}: {{models: [unet, dncnn, ddnet], conditions: [{conditions}]}}{default}
 
 profiles:
   {name}: # chosen: all of it, for a first table in a quarter of an hour on two CPU cores
-    description: six cells on {name} at {size} x {size} pixels
+    description: {cells} cells on {name} at {size} x {size} pixels
     experiment: {name}
     source: {name}
     split: {name}
@@ -77,14 +82,13 @@ def of(folder: Path, found: Found, into: Path, name: str | None = None) -> Scaff
         raise BenchError(
             f"slices of {side} x {side} pixels are too small to train on", file=folder, remedy="32 at least"
         )
+    measured = tuple(getattr(found.source, "degraded", ()))
+    conditions = measured or SIMULATED
     keys = {
         key: value
-        for key in ("unit", "pixel_mm", "patient_from")
-        if (value := getattr(found.source, key)) is not None
+        for key in ("layout", "matrix", "unit", "pixel_mm", "patient_from", "reference", "degraded")
+        if (value := getattr(found.source, key, None)) is not None and (key, value) != ("unit", "HU")
     }
-    if keys["unit"] == "HU":
-        del keys["unit"]
-    keys = {"matrix": side, **keys}
     parts = ", ".join(
         f"{part} {count(len(patients), 'patient')}" for part, patients in found.patients.items()
     )
@@ -93,8 +97,12 @@ def of(folder: Path, found: Found, into: Path, name: str | None = None) -> Scaff
             head=HEAD, name=name, kind=found.source.kind, path=_path(folder, into), fill_in=FILL_IN, parts=parts,
             keys="".join(f"    {key}: {_scalar(value)}\n" for key, value in keys.items()),
             test=SPLIT.test, validation=SPLIT.validation, seed=SPLIT.seed,
+            conditions="".join(MEASURED.format(name=one, label=one.replace("_", " ")) for one in measured),
         ),
-        EXPERIMENTS_FILE: EXPERIMENTS.format(head=HEAD, name=name, size=size),
+        EXPERIMENTS_FILE: EXPERIMENTS.format(
+            head=HEAD, name=name, size=size, conditions=", ".join(conditions), cells=3 * len(conditions),
+            default="" if measured else " # default: six conditions",
+        ),
     }  # fmt: skip
     fill = f"fill in title, licence and citation in {DATASETS_FILE}: the files are refused until then"
     commands = (f"bench data check --profile {name}", f"bench run --all --profile {name}")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from bench.config import load
+from bench.data.sources.open import open_source
 from bench.data.splits import PARTS
 from bench.errors import BenchError, BenchErrors
 from bench.execution import resolve
@@ -181,3 +183,51 @@ def test_small_slices_are_refused(tmp_path: Path) -> None:
     found = folder.look(tmp_path, Given(), index_cache=None)
     with pytest.raises(BenchError, match="slices of 16 x 16 pixels are too small to train on; 32 at least"):
         slices.of(tmp_path, found, tmp_path, "scans")
+
+
+def doses(root: Path, full: str, low: str, patient_id: str = "") -> Path:
+    """Write four patients at two doses, ``A/FULL/0.dcm`` and ``A/LOW/0.dcm``; with one PatientID where it is given."""
+    place = scans(root, "doses")
+    for patient in bodies.PATIENTS:
+        for old, new in (("full", full), ("low", low)):
+            (place / patient / old).rename(place / patient / new)
+    for file in place.rglob("*.dcm") if patient_id else ():
+        data = dcmread(file)
+        data.PatientID = patient_id
+        data.save_as(file)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("full", "low", "patient_id"),
+    [
+        ("full_1mm", "quarter_1mm", "Anonymous"),
+        ("full_1mm", "quarter_1mm", ""),
+        ("1.000000-Full Dose Images-12345", "1.000000-Low Dose Images-678", ""),
+    ],
+)
+def test_two_doses_are_a_source_of_measured_pairs(
+    tmp_path: Path, full: str, low: str, patient_id: str
+) -> None:
+    """The folders of the 2016 challenge and of LDCT-and-Projection-data, as docs/data.md writes their sources."""
+    into = tmp_path / "new"
+    place = doses(tmp_path, full, low, patient_id)
+    found = folder.look(place, Given(), index_cache=None)
+    slices.of(place, found, into, "scans").write(into)
+    fill(into)
+    resolved = resolve.resolve(tiny.request(into, "scans"))
+    assert {cell.condition for cell in resolved.plan.cells} == {"quarter_dose"}
+    assert len(resolved.plan.cells) == 4  # three networks and the input
+    assert sorted(found.catalogue.patients) == list(bodies.PATIENTS)
+    read = load.load(into / "datasets.yaml", into / "experiments.yaml").datasets.sources["scans"]
+    assert read.patient_from == (r"^([^/]+)/" if patient_id else None)
+    (source,) = (open_source("scans", read, base=into, index_cache=None),)
+    degraded, reference, _ = source.pair(source.catalogue().refs[0], "quarter_dose", 64)
+    assert np.std(degraded - reference) > 0.005  # 48 HU of noise instead of 8, in 1/cm
+
+
+def test_the_studys_own_files_are_sent_to_their_profile(tmp_path: Path) -> None:
+    for name in ("ndct", "ldct_7e4"):
+        (tmp_path / "images" / name / "train").mkdir(parents=True)
+        (tmp_path / "images" / name / "train" / "0.flt").write_bytes(b"0" * 16)
+    assert "the published study's own files; put it as `study` below BENCH_DATA" in fault(tmp_path)
