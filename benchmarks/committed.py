@@ -1,6 +1,6 @@
 """The tables of the documents, made by the report's own code from the records in ``benchmarks/records``.
 
-``python benchmarks/committed.py`` writes each table of ``PAGES`` anew between its markers ``<!-- table:PROFILE -->`` and
+``python benchmarks/committed.py`` writes each table of ``PAGES`` anew between ``<!-- table:PROFILE -->`` and
 ``<!-- /table -->``. ``--check`` only says whether one is stale (exit 1). ``--keep RUNS/PROFILE`` first replaces the
 committed records of that profile by those of a run: its plan and split, and of each cell record, scores, spectra and
 history, without weights or samples.
