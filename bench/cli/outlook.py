@@ -81,8 +81,10 @@ class Outlook:
 
     @cached_property
     def pairs(self) -> space.Missing:
-        """The pairs that are to be built."""
-        return space.missing(self.resolved.files, len(self.resolved.folds.refs), self.resolved.profile.size)
+        """The pairs that are to be built, with the second draws of the noise where a network trains on them."""
+        slices, size = len(self.resolved.folds.refs), self.resolved.profile.size
+        both = (self.resolved.files, self.resolved.second)
+        return sum((space.missing(files, slices, size) for files in both), space.NOTHING)
 
     @property
     def building(self) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench import classical, report
+from bench.cli.outlook import Outlook
 from bench.config.load import load
 from bench.ct.units import MU_WATER
 from bench.data.pairs.pairs import open_pairs
@@ -125,6 +126,19 @@ def test_without_clean_targets_no_reference_reaches_the_training(
         abs(np.corrcoef(*noise)[0, 1]) < 0.05
     )  # 20 slices of 32 x 32 pixels, neighbours alike: 0.01 by chance
     assert record.data == {**first.sha256, "second_draw": second.sha256["degraded"]}
+
+
+def test_the_plan_counts_the_second_draws(tmp_path: Path) -> None:
+    """What ``bench plan`` says the pairs take is what ``bench data build`` then writes, but for headers."""
+    folder = tiny.write(tmp_path, experiments=ONLY_NOISE)
+    resolved = resolve.resolve(tiny.request(folder))
+    told = Outlook.of(resolved).pairs.bytes
+    for _ in runner.build(resolved):
+        pass
+    written = sum(file.stat().st_size for file in folder.rglob("*.npy"))
+    assert told == 4 * 20 * 32**2 * 4  # both draws and a reference for each, 20 slices of 32 x 32 in float32
+    assert written - told == 4 * 128  # a header each
+    assert Outlook.of(resolve.resolve(tiny.request(folder))).pairs.bytes == 0
 
 
 def test_the_target_is_in_the_id_only_where_it_is_named(tmp_path: Path) -> None:

@@ -22,6 +22,13 @@ class Missing:
     bytes: int
     cpu_s: float
 
+    def __add__(self, other: Missing) -> Missing:
+        """Return what both take."""
+        return Missing(self.bytes + other.bytes, self.cpu_s + other.cpu_s)
+
+
+NOTHING = Missing(0, 0.0)
+
 
 def missing(files: Mapping[str, PairFiles], slices: int, size: int) -> Missing:
     """Return what the arrays of ``files`` that are not there will take; each has ``slices`` rows of size x size."""
