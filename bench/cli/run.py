@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
     from bench.execution.resolve import Request
 
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def of_cells(command: Command) -> Command:
+    """Give a command the words and options of those that work through cells and end with the table."""
+    for one in (executor, machine, verbosity, open_option, mask_option, reports_option, inputs, cell_words):
+        command = one(command)
+    return command
+
+
 @click.command()
-@cell_words
-@inputs
-@reports_option
-@mask_option
-@open_option
-@verbosity
-@machine
-@executor
+@of_cells
 @budget
 @click.option("--force", is_flag=True, help="Run the cells anew, also those that have ended.")
 @click.option(
@@ -87,14 +91,7 @@ def run(
 
 
 @click.command()
-@cell_words
-@inputs
-@reports_option
-@mask_option
-@open_option
-@verbosity
-@machine
-@executor
+@of_cells
 def score(
     request: Request,
     cells: tuple[str, ...],

@@ -1,8 +1,8 @@
 """Tables and figures of a run: a pure function of its plan and records, no backend needed.
 
-``write`` makes ``results.md``, ``.html``, ``.csv`` and ``.tex``, ``slices.csv``, ``numbers.tex``, and single tables and
-figures in ``tex/`` and ``figures/``. Drawing libraries are imported when something is drawn, so importing this package
-stays cheap.
+``publish`` makes ``results.md``, ``.html``, ``.csv`` and ``.tex``, ``slices.csv``, ``numbers.tex``, and single tables
+and figures in ``tex/`` and ``figures/``. Drawing libraries are imported when something is drawn, so importing this
+package stays cheap.
 """
 
 from __future__ import annotations
@@ -41,20 +41,11 @@ class Report:
         return plain.rows(next(grid for grid in self.table.grids if grid.name == "scores"))
 
 
-def write(run: RunStore, reports: Path, mask_patients: bool = False) -> list[Path]:
-    """Write the report of ``run`` into the folder ``reports`` and return the paths of its files and folders.
+def publish(run: RunStore, reports: Path, mask_patients: bool = False) -> Report:
+    """Write the report of ``run`` into the folder ``reports``, masked where asked, and return what it holds.
 
     Raises:
         BenchError: there is no plan, or a plan, record or table of scores is broken.
-    """
-    return list(publish(run, reports, mask_patients).paths)
-
-
-def publish(run: RunStore, reports: Path, mask_patients: bool = False) -> Report:
-    """Write the report of ``run``, under masks of patients and slices where asked, and return what it holds.
-
-    Raises:
-        BenchError: as ``write``.
     """
     from bench.records import forecasts
     from bench.report import files, masks, table

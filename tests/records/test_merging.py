@@ -15,7 +15,7 @@ from bench import atomic
 from bench.errors import BenchError, BenchErrors
 from bench.records import merging
 from bench.records.store import RunStore
-from bench.report import write
+from bench.report import publish
 from tests import tiny
 
 Runs = dict[str, RunStore]
@@ -61,7 +61,7 @@ def test_two_halves_are_the_whole_run(runs: Runs, tmp_path: Path) -> None:
     lines = list(merging.merge([runs["a"], runs["b"]], runs["a"]))
     assert lines[-1] == f"2 cells copied; {runs['a'].root} has 4 of 4 cells"
     assert contents(runs["a"]) == contents(runs["whole"])
-    tables = {name: write(runs[name], tmp_path / "reports" / name) for name in ("a", "whole")}
+    tables = {name: publish(runs[name], tmp_path / "reports" / name).paths for name in ("a", "whole")}
     for a, b in zip(tables["a"], tables["whole"], strict=True):
         assert a.is_dir() == b.is_dir()
         texts = [

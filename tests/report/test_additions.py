@@ -49,7 +49,9 @@ def test_a_section_and_a_figure_are_a_function_and_a_line(
     monkeypatch.setattr(table, "SECTIONS", (*table.SECTIONS, nothing, worst))
     monkeypatch.setattr(table, "FIGURES", (*table.FIGURES, nothing, square))
     run = filled(leaky="cut by hand").save()
-    texts = {path.suffix: path.read_text(encoding="utf-8") for path in report.write(run, tmp_path)[:4]}
+    texts = {
+        path.suffix: path.read_text(encoding="utf-8") for path in report.publish(run, tmp_path).paths[:4]
+    }
     markdown = texts[".md"].split("## Worst error\n\n", 1)[1]
     assert markdown.splitlines()[2:4] == ["| 60 views    |   50.0 |", "| Low dose    |   50.0 |"]
     assert markdown.split("\n\n")[1] == "Leaky split split: cut by hand."  # under every table, this one too
@@ -66,7 +68,7 @@ def test_a_section_and_a_figure_are_a_function_and_a_line(
 def test_names_with_line_ends_stand_on_one_line_of_the_csv(
     filled: Callable[..., Any], tmp_path: Path
 ) -> None:
-    report.write(filled(leaky="cut\rby\r\n hand").save(), tmp_path)
+    report.publish(filled(leaky="cut\rby\r\n hand").save(), tmp_path)
     lines = (tmp_path / "results.csv").read_bytes().split(b"\n")
     assert len(lines) == 1 + 6 * 4 + 1  # heading, cells and metrics, end
     assert all(b",cut by hand," in line for line in lines[1:-1])

@@ -76,7 +76,7 @@ class Page(HTMLParser):
 
 def drawn(bench: Any, tmp_path: Path) -> dict[str, str]:
     """Return the written files by their suffix."""
-    paths = report.write(bench.save(), tmp_path / "reports")
+    paths = report.publish(bench.save(), tmp_path / "reports").paths
     main, more = paths[:4], [path.name for path in paths[4:]]
     assert [path.name for path in main] == ["results.md", "results.html", "results.csv", "results.tex"]
     assert (
@@ -197,7 +197,7 @@ def test_csv_keeps_raw_numbers(varied: Any, tmp_path: Path) -> None:
 
 def test_no_run_is_one_line(bench: Any, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no run here yet; run: bench run --all") as caught:
-        report.write(bench.run, tmp_path / "reports")
+        report.publish(bench.run, tmp_path / "reports")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "reports").exists()
 

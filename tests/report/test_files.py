@@ -73,7 +73,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def test_every_slice_score_of_the_finished_cells(named: Any, tmp_path: Path) -> None:
-    report.write(named.run, tmp_path)
+    report.publish(named.run, tmp_path)
     rows = table(tmp_path / "slices.csv")
     assert list(rows[0])[:7] == ["profile", "condition", "model", "seed", "fold", "patient", "slice"]
     assert len(rows) == 5 * len(SLICES)  # the failed cell has none
@@ -96,7 +96,7 @@ def test_intervals_labels_and_cost_stand_in_the_long_form(bench: Any, scores: An
     psnr = [30.0, 31.0, 32.0, 33.0, 36.0]  # patients: 31, 33, 36; slices: 32.4
     cell = bench.add("unet", "sv60", scores(psnr, slices=slices))
     bench.add("ddnet", "sv60", scores(psnr[:3], slices=slices[:3]))
-    report.write(bench.save(), tmp_path)
+    report.publish(bench.save(), tmp_path)
     rows = {(row["model"], row["metric"]): row for row in table(tmp_path / "results.csv")}
     row, record = rows["unet", "psnr.slice_max"], bench.run.cell(cell.id).read_record()
     low, high = stats.t.interval(0.95, 2, np.mean([31, 33, 36]), stats.sem([31, 33, 36]))
@@ -132,7 +132,7 @@ def test_every_table_would_compile_with_any_label(
     made = filled(
         models={"unet": label, "ddnet": f"{label} {label * 5}"}, conditions={"sv60": label, "ldct": "b"}
     )
-    report.write(made.save(), tmp_path)
+    report.publish(made.save(), tmp_path)
     files = [*tmp_path.glob("*.tex"), *(tmp_path / "tex").glob("*.tex")]
     assert {"results.tex", "numbers.tex", "scores.tex", "cost.tex"} <= {path.name for path in files}
     for path in files:
@@ -157,7 +157,7 @@ def test_the_check_of_latex_sees_what_is_broken(broken: str) -> None:
 
 
 def test_numbers_have_keys(named: Any, tmp_path: Path) -> None:
-    report.write(named.run, tmp_path)
+    report.publish(named.run, tmp_path)
     text = (tmp_path / "numbers.tex").read_text(encoding="utf-8")
     numbers = dict(re.findall(r"\\csname ldct:(.*?)\\endcsname\{(.*)\}$", text, re.MULTILINE))
     assert (numbers["hand/patients"], numbers["hand/slices"]) == ("7", "14")
@@ -170,7 +170,7 @@ def test_numbers_have_keys(named: Any, tmp_path: Path) -> None:
 
 def test_figures_are_files_of_their_own(named: Any, tmp_path: Path) -> None:
     for folder in ("a", "b"):
-        report.write(named.run, tmp_path / folder)
+        report.publish(named.run, tmp_path / folder)
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
     svgs = sorted((tmp_path / "a" / "figures").glob("*.svg"))
     assert [path.stem for path in svgs if path.stem.startswith("curves")] == [
@@ -218,13 +218,13 @@ def _inflated(stream: bytes) -> str:
 
 
 def test_files_of_an_earlier_report_go_and_those_of_others_stay(named: Any, tmp_path: Path) -> None:
-    report.write(named.run, tmp_path)
+    report.publish(named.run, tmp_path)
     (tmp_path / "tex" / "mine.tex").write_text("% my own\n")
     for folder in ("tex", "figures"):
         kept = next((tmp_path / folder).glob("*"))
         kept.with_stem("earlier").write_bytes(kept.read_bytes())
     before = {path for path in everything(tmp_path) if "earlier" not in path}
-    report.write(named.run, tmp_path)
+    report.publish(named.run, tmp_path)
     assert set(everything(tmp_path)) == before
 
 

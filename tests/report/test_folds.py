@@ -156,7 +156,8 @@ def test_cells_are_compared_fold_by_fold(folded: Any, scores: Any) -> None:
 def test_every_table_of_a_leaky_split_says_so(filled: Any, tmp_path: Path) -> None:
     bench = filled(leaky=LEAK)
     written = {
-        path.suffix: path.read_text(encoding="utf-8") for path in report.write(bench.save(), tmp_path)[:4]
+        path.suffix: path.read_text(encoding="utf-8")
+        for path in report.publish(bench.save(), tmp_path).paths[:4]
     }
     every = built(bench).grids
     grids, in_latex = len(every), sum(not grid.folded for grid in every)
@@ -175,7 +176,7 @@ def test_the_page_says_that_its_images_are_of_the_first_fold(
     for fold, name in ((1, "p1/a"), (2, "p3/d")):
         for model in ("input", "unet", "ddnet"):
             folded.run.cell(f"{model}-sv60-f{fold}-s1-0").write_samples([name], image)
-    report.write(folded.save(), tmp_path)
+    report.publish(folded.save(), tmp_path)
     page = (tmp_path / "results.html").read_text(encoding="utf-8")
     assert "Test slices of the first fold chosen by the PSNR of the untreated input" in page
     assert "Slice p1/a, " in page

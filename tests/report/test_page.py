@@ -26,7 +26,7 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-s
 
 
 def page(bench: Any, tmp_path: Path) -> str:
-    report.write(bench.save(), tmp_path / "reports")
+    report.publish(bench.save(), tmp_path / "reports")
     return (tmp_path / "reports" / "results.html").read_text(encoding="utf-8")
 
 

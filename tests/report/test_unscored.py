@@ -63,7 +63,7 @@ def test_a_pair_without_a_difference_is_left_out_for_the_row(copied: Any) -> Non
 
 
 def test_no_text_of_the_report_holds_an_infinite_mean(copied: Any, tmp_path: Any) -> None:
-    for path in report.write(copied.save(), tmp_path)[:4]:
+    for path in report.publish(copied.save(), tmp_path).paths[:4]:
         text = path.read_text(encoding="utf-8")
         assert "-inf" not in text
         assert text.count("inf") <= text.count("infinite") + (

@@ -57,7 +57,7 @@ def fill(bench: Any, scores: Any, names: list[str]) -> Any:
 
 
 def page(bench: Any, folder: Path) -> str:
-    report.write(bench.save(), folder)
+    report.publish(bench.save(), folder)
     return (folder / "results.html").read_text(encoding="utf-8")
 
 
