@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from bench.execution.resolve import Request
 
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def of_cells(command: Command) -> Command:
+def of_cells(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the words and options of those that work through cells and end with the table."""
     for one in (executor, machine, verbosity, open_option, mask_option, reports_option, inputs, cell_words):
         command = one(command)
