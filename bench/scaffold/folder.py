@@ -98,6 +98,11 @@ def _of_doses(
     folder: Path, measured: dict[str, Any], given: Given, index_cache: Path | None
 ) -> tuple[schema.DicomPairs, Catalogue]:
     """Return the source of measured pairs and its catalogue; the patient is the first folder where no header says."""
+    for option, value in (("--unit", given.unit), ("--pixel-mm", given.pixel_mm)):
+        if value not in (None, "HU"):
+            raise BenchError(
+                f"the DICOM files of {folder} say that themselves", key=option, remedy="leave it out"
+            )
     keys = {**measured, "path": str(folder), "matrix": _matrix(folder, "dicom", index_cache)}
     rules = (given.patient_from,) if given.patient_from else (None, doses.BY_FOLDER)
     for rule in rules:

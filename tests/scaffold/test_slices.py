@@ -226,6 +226,12 @@ def test_two_doses_are_a_source_of_measured_pairs(
     assert np.std(degraded - reference) > 0.005  # 48 HU of noise instead of 8, in 1/cm
 
 
+def test_what_the_files_of_two_doses_say_is_not_asked_for(tmp_path: Path) -> None:
+    place = doses(tmp_path, "full_1mm", "quarter_1mm")
+    assert "--pixel-mm: the DICOM files of" in fault(place, Given(pixel_mm=0.7))
+    assert fault(place, Given(unit="1/cm")).endswith("say that themselves; leave it out")
+
+
 def test_the_studys_own_files_are_sent_to_their_profile(tmp_path: Path) -> None:
     for name in ("ndct", "ldct_7e4"):
         (tmp_path / "images" / name / "train").mkdir(parents=True)
