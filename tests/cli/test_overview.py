@@ -8,6 +8,7 @@ import pytest
 
 from bench import gpus
 from bench.cli import overview
+from bench.cli.console import folded
 from bench.cli.outlook import Outlook
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
@@ -45,7 +46,7 @@ def begun(prepared: resolve.ResolvedRun, root: Path) -> RunStore:
 
 def test_plan_says_what_is_trained_on_what_and_how_long(prepared: resolve.ResolvedRun) -> None:
     files = [f"{name}: {file.words}" for name, file in prepared.plan.configuration.items()]
-    head = "".join(f"{overview._fold(line)}\n" for line in files)
+    head = "".join(f"{folded(line)}\n" for line in files)
     expected = f"""\
         profile tiny
         source phantom, 32 x 32 pixels; slices: 12 train, 4 validation, 4 test
