@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench import gpus
-from bench.cli import overview
+from bench.cli import data_overview, overview
 from bench.config.schema import Counts, KFoldSplit
 from bench.data.pairs import pairs
 from bench.data.splits import choose
@@ -134,7 +134,7 @@ def test_plan_shows_folds(prepared: resolve.ResolvedRun) -> None:
 
 
 def test_data_check_shows_each_fold(prepared: resolve.ResolvedRun) -> None:
-    text = overview.of_data(prepared)
+    text = data_overview.of_data(prepared)
     assert "1     train       4       1         the others" in text
     assert text.endswith("no patient is in two parts of a fold")
     tested = [line.split("  ")[-1].strip() for line in text.splitlines() if " test " in line]
@@ -169,7 +169,7 @@ def test_a_leaky_split_is_told_by_every_command_and_record(
     tiny.use_fake_executor(monkeypatch)
     why = "as others cut it (patient P004 is in train and test)"
     prepared = resolve.resolve(tiny.request(folder, "cut"))
-    for text in (overview.of_plan(prepared), overview.of_data(prepared)):
+    for text in (overview.of_plan(prepared), data_overview.of_data(prepared)):
         assert f"leaky: {why}" in " ".join(text.split()) or f"leaky, as declared: {why}" in " ".join(
             text.split()
         )

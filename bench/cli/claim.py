@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bench import words
-from bench.cli.console import folded, say
+from bench.cli.console import say
 from bench.cli.options import json_option, runs_option
+from bench.cli.text import folded
 from bench.errors import BenchError
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-import textwrap
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ Value = TypeVar("Value")
 
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 QUIET, VERBOSE = "bench.quiet", "bench.verbose"  # keys of a command's context
-PAGE = 80  # columns
 LOG_LINES = 20  # of a cell that failed, with -v
 _GONE = (errno.EIO, errno.ENXIO)  # the terminal of the output was closed
 
@@ -88,18 +86,6 @@ def quietly(events: Generator[Event, None, Value]) -> Value:
         except StopIteration as end:
             value: Value = end.value
             return value
-
-
-def folded(text: str, indent: str = "  ", width: int = PAGE, first: str = "") -> str:
-    """Return ``text`` on lines of at most ``width`` columns, but for a word that is longer, as a path."""
-    return textwrap.fill(
-        text,
-        width,
-        initial_indent=first,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def say(text: str) -> None:

@@ -40,13 +40,13 @@ def data_fetch(source: str, into: Path | None, datasets: Path | None, cache: Pat
 
     An interrupted fetch continues.
     """
-    from bench.cli import overview
+    from bench.cli import data_overview
     from bench.config import load
     from bench.data import fetch
 
     order = fetch.order(load.load(datasets), source, into)
     show(fetch.fetch(order))
-    say(overview.of_source(order.catalogue(cache / "index.json"), order.source))
+    say(data_overview.of_source(order.catalogue(cache / "index.json"), order.source))
 
 
 def _on_threads(request: Request, threads: int) -> Request:
@@ -139,12 +139,12 @@ def data_check(request: Request, no_leaks: bool, threads: int, as_json: bool) ->
 
     Exit 1 where slices of one patient, or copies, are in two parts of a split that is not declared as leaky.
     """
-    from bench.cli import documents, overview
+    from bench.cli import data_overview, documents
     from bench.execution.resolve import resolve
 
     resolved, verdict = resolve(_on_threads(request, threads), timed=False), None
     if not as_json:
-        say(overview.of_data(resolved))
+        say(data_overview.of_data(resolved))
     if not no_leaks:
         from bench.execution import leak_gate
 
@@ -152,7 +152,7 @@ def data_check(request: Request, no_leaks: bool, threads: int, as_json: bool) ->
         audit = leak_gate.audit(resolved)
         verdict = quietly(audit) if as_json else result(audit)
         if not as_json:
-            say("\n" + overview.of_leaks(verdict, resolved, time.monotonic() - began))
+            say("\n" + data_overview.of_leaks(verdict, resolved, time.monotonic() - began))
     if as_json:
         say(documents.text(documents.of_data(resolved, verdict)))
     leave(SOME_FAILED if verdict is not None and verdict.count and not resolved.folds.leaky else DONE)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from bench.cli.console import DONE, SOME_FAILED, folded, leave, say
+from bench.cli.console import DONE, SOME_FAILED, leave, say
 from bench.cli.options import cache_option, json_option, runs_option
+from bench.cli.text import folded
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""What ``bench plan``, ``bench status`` and ``bench data check`` say, as text of at most 80 columns."""
+"""What ``bench plan`` and ``bench status`` say, as text of at most 80 columns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from bench import atomic
 from bench.classical import METHODS
-from bench.cli.console import PAGE, folded
+from bench.cli.data_overview import split_words, views
 from bench.cli.outlook import PROCESS_BYTES, Outlook, will
+from bench.cli.text import folded, table
 from bench.config import precedence
 from bench.ct.units import starved
 from bench.execution import places
 from bench.plan import expand
-from bench.plan.acquisition import views_of
 from bench.plan.cells import Plan, PlannedCell
 from bench.plan.forecast import Forecast
 from bench.records import forecasts
@@ -24,13 +24,8 @@ from bench.records.store import Result, RunStore
 from bench.words import count, duration
 
 if TYPE_CHECKING:
-    from bench.config.schema import Source
-    from bench.data.sources.catalogue import Catalogue, SliceRef
     from bench.execution.resolve import ResolvedRun
-    from bench.leaks import Verdict
 
-REFUSED_SHOWN = 20
-GAP = "  "
 MANY_TIMES = 10  # a budget of so many times the others' median is remarked on
 
 
@@ -47,7 +42,7 @@ def of_plan(resolved: ResolvedRun) -> str:
         *(f"{name}: {file.words}" for name, file in resolved.plan.configuration.items()),
         f"profile {resolved.plan.profile}: {resolved.plan.description}".rstrip(": "),
         f"source {data.source}, {resolved.profile.size} x {resolved.profile.size} pixels; slices: {slices}",
-        f"split {data.split}: {_split(resolved)}",
+        f"split {data.split}: {split_words(resolved)}",
         f"{len(trained)} cells to train, {tuned}and the untreated input scored on each of "
         f"{len(resolved.plan.conditions)} datasets",
     ]
@@ -59,7 +54,7 @@ def of_plan(resolved: ResolvedRun) -> str:
             f"{budget.date[:10]} on {budget.device}; kept by every later run"
         )
     head.append(_scaled(trained))
-    head += _views(resolved.plan)
+    head += views(resolved.plan)
     slow = places.bfloat16_remark(resolved.request.machine, (cell.spec for cell in trained))
     remarks = (*starved(resolved.plan.photons), *_origins(resolved), *_budgets(resolved, trained), slow)
     head += [f"remark: {text}" for text in remarks if text]
@@ -76,8 +71,8 @@ def of_plan(resolved: ResolvedRun) -> str:
         for result in outlook.results
     ]
     times = ("time",) if estimate else ()
-    table = _table((*_heads(resolved.plan), "updates", "epochs", *times, "status"), rows)
-    return "\n".join([*(folded(line) for line in head), "", table])
+    cells = table((*_heads(resolved.plan), "updates", "epochs", *times, "status"), rows)
+    return "\n".join([*(folded(line) for line in head), "", cells])
 
 
 def of_run(store: RunStore) -> str:
@@ -93,7 +88,7 @@ def of_run(store: RunStore) -> str:
     left = forecasts.left(results, file) if ended < len(results) else None
     more = f", about {duration(left)} left while it runs" if left is not None else ""
     lines = [f"profile {plan.profile}: {ended} of {len(results)} cells have ended{more}", ""]
-    lines.append(_table(header, rows))
+    lines.append(table(header, rows))
     for result in results:
         if result.record is not None and result.record.status != "finished":
             log = f"; log: {result.folder.log}" if result.folder.log.exists() else ""
@@ -115,7 +110,7 @@ def _outcome(comparisons: Sequence[Comparison]) -> list[str]:
         (one.model, f"{one.cells}", duration(one.forecast_s), duration(one.took_s), f"{one.ratio:.2f}")
         for one in (*comparisons, total)
     ]
-    return ["", _table(("finished", "cells", "forecast", "took", "ratio"), rows)]
+    return ["", table(("finished", "cells", "forecast", "took", "ratio"), rows)]
 
 
 def _needs(outlook: Outlook) -> list[str]:
@@ -191,101 +186,9 @@ def _will(result: Result) -> str:
     return state if state in ("new", "done") else f"{state}, waits for --retry-failed"
 
 
-def of_data(resolved: ResolvedRun) -> str:
-    """Return the slices and patients of each part of the split, and the files that were refused and why."""
-    catalogue = resolved.reader.catalogue()
-    patients = "patients unknown" if not catalogue.patients_known else f"{len(catalogue.patients)} patients"
-    lines = [f"source {catalogue.source} ({catalogue.kind}): {len(catalogue.refs)} slices, {patients}"]
-    lines += [
-        folded(f"split {resolved.profile.split}: {_split(resolved)}"),
-        *map(folded, _views(resolved.plan)),
-    ]
-    in_folds = len(resolved.folds.selections) > 1
-    rows = [
-        (*((str(one.fold),) if in_folds else ()), *_part(part, refs, by_name=not in_folds or part != "train"))
-        for one in resolved.folds.selections
-        for part, refs in one.parts.items()
-    ]
-    heads = (*(("fold",) if in_folds else ()), "part", "slices", "patients", "who")
-    lines += ["", _table(heads, rows)]
-    refused = catalogue.refused
-    if refused:
-        lines += ["", f"{len(refused)} files refused:"]
-        lines += [folded(f"{file}: {reason}") for file, reason in refused[:REFUSED_SHOWN]]
-        if len(refused) > REFUSED_SHOWN:
-            lines.append(f"and {len(refused) - REFUSED_SHOWN} more")
-    lines += _skipped(catalogue) + _remarks([*catalogue.remarks, *starved(resolved.plan.photons)])
-    if resolved.folds.leaky:
-        return "\n".join([*lines, "", folded(f"leaky, as declared: {resolved.folds.leaky}")])
-    clean = f"no patient is in two parts{' of a fold' if in_folds else ''}"
-    return "\n".join([*lines, "", clean if catalogue.patients_known else "patients may be in two parts"])
-
-
-def of_leaks(verdict: Verdict, resolved: ResolvedRun, seconds: float) -> str:
-    """Return what the leak audit found: a line where there is nothing, else each leak and what to do."""
-    from bench.leaks.verdict import LEAK_REMEDY
-
-    lines = [f"{verdict.words} in {duration(seconds)}", *(folded(text) for text in verdict.told)]
-    if verdict.count > len(verdict.told):
-        lines.append(f"and {verdict.count - len(verdict.told)} more")
-    if verdict.count and not resolved.folds.leaky:
-        lines.append(folded(f"splits.{resolved.profile.split}: {LEAK_REMEDY}"))
-    return "\n".join(lines)
-
-
-def _part(part: str, refs: Sequence[SliceRef], by_name: bool) -> tuple[str, str, str, str]:
-    """Return the row of one part: its name, slices, patients and, ``by_name``, which.
-
-    The training part of a fold is ``the others``: all patients that neither validate nor test.
-    """
-    names = sorted({ref.patient for ref in refs})
-    return part, f"{len(refs)}", f"{len(names)}", ", ".join(names) if by_name else "the others"
-
-
-def _split(resolved: ResolvedRun) -> str:
-    """Return a line on the split: its folds, the hash of its file, and why it is leaky."""
-    folds, known = len(resolved.folds.selections), resolved.plan.folds[0].patients_known
-    words = [
-        f"{folds}-fold by {'patient' if known and not resolved.folds.leaky else 'slice'}"
-        if folds > 1
-        else "",
-        f"split file {resolved.folds.sha256[:16]} (SHA-256)",
-        f"leaky: {resolved.folds.leaky}" if resolved.folds.leaky else "",
-    ]
-    return "; ".join(word for word in words if word)
-
-
-def _views(plan: Plan) -> list[str]:
-    """Return the views of the scan and of each sparse condition with their directions; nothing for stored pairs."""
-    views = views_of(plan)
-    return [] if views is None else views.lines
-
-
 def _span(numbers: Iterable[int]) -> str:
     distinct = sorted(set(numbers))
     return f"{distinct[0]}" if len(distinct) == 1 else f"{distinct[0]} to {distinct[-1]}"
-
-
-def of_source(catalogue: Catalogue, source: Source) -> str:
-    """Return what a source holds and under which licence, for who has just got it."""
-    patients = f"{len(catalogue.patients)} patients" if catalogue.patients_known else "patients unknown"
-    lines = [f"source {catalogue.source}: {len(catalogue.refs)} slices, {patients}"]
-    lines += [folded(line) for line in (f"licence: {source.licence}", f"please cite: {source.citation}")]
-    lines += [f"{len(catalogue.refused)} files are not used"] if catalogue.refused else []
-    return "\n".join(lines + _skipped(catalogue) + _remarks(catalogue.remarks))
-
-
-def _skipped(catalogue: Catalogue) -> list[str]:
-    """Return a line that counts by kind what lies beside the slices and was passed over."""
-    from bench.data.files.listing import told
-
-    return ["", folded(f"skipped: {told(dict(catalogue.skipped))}")] if catalogue.skipped else []
-
-
-def _remarks(remarks: Sequence[str]) -> list[str]:
-    more = len(remarks) - REFUSED_SHOWN
-    lines = ["", *(folded(f"remark: {remark}") for remark in remarks[:REFUSED_SHOWN])] if remarks else []
-    return [*lines, f"and {more} more remarks"] if more > 0 else lines
 
 
 def _scaled(trained: Sequence[PlannedCell]) -> str:
@@ -369,15 +272,3 @@ def _validation(result: Result) -> tuple[str, str, str]:
     seconds = sum(float(row["seconds"]) for row in result.history)
     gain = float(best["psnr"]) - float(best["psnr_input"])
     return f"{float(best['psnr']):.2f}", f"{gain:+.2f}", duration(seconds)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return columns side by side; the last one is folded where it would go beyond the page."""
-    *widths, _ = (max(map(len, column)) for column in zip(header, *rows, strict=True))
-    start = sum(widths) + len(GAP) * len(widths)
-    lines = []
-    for row in (header, ["-" * len(name) for name in header], *rows):
-        first = GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False))
-        last = folded(row[-1], "", max(20, PAGE - start)).replace("\n", "\n" + " " * start)
-        lines.append((first + GAP + last).rstrip())
-    return "\n".join(lines)

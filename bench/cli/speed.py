@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.console import DONE, SOME_FAILED, folded, leave, result, say
+from bench.cli.console import DONE, SOME_FAILED, leave, result, say
 from bench.cli.options import inputs, places
+from bench.cli.text import folded
 from bench.words import count, duration
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.console import folded, say
+from bench.cli.console import say
 from bench.cli.options import profile_option, runs_option
+from bench.cli.text import folded
 from bench.errors import BenchError
 from bench.names import suggestion
 

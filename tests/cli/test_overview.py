@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench import gpus
-from bench.cli import overview
-from bench.cli.console import folded
+from bench.cli import data_overview, overview
 from bench.cli.outlook import Outlook
+from bench.cli.text import folded
 from bench.data.sources.catalogue import Catalogue, SliceRef
 from bench.data.splits import Folds, Selection
 from bench.execution import known_speeds, resolve
@@ -99,7 +99,7 @@ def test_data_names_the_patients_of_each_part(prepared: resolve.ResolvedRun) -> 
         test        4       1         P001
 
         no patient is in two parts"""
-    assert overview.of_data(prepared) == textwrap.dedent(expected)
+    assert data_overview.of_data(prepared) == textwrap.dedent(expected)
 
 
 def many(prepared: resolve.ResolvedRun, known: bool) -> resolve.ResolvedRun:
@@ -128,10 +128,10 @@ def many(prepared: resolve.ResolvedRun, known: bool) -> resolve.ResolvedRun:
 def test_many_patients_and_refused_files_stay_within_80_columns(
     prepared: resolve.ResolvedRun, known: bool
 ) -> None:
-    text = overview.of_data(many(prepared, known))
+    text = data_overview.of_data(many(prepared, known))
     assert tiny.widest(text) <= 80
     assert "30 files refused:" in text
-    assert text.count("IM0000") == overview.REFUSED_SHOWN
+    assert text.count("IM0000") == data_overview.REFUSED_SHOWN
     assert "and 10 more" in text
     assert ("patients unknown" in text) is not known
     assert ("no patient is in two parts" in text) is known
@@ -158,7 +158,7 @@ def test_an_odd_number_of_views_is_remarked_on_and_stored_pairs_have_none(
 ) -> None:
     files = tiny.write(tmp_path, tiny.DATASETS.replace("sparse: {views: 30}", "sparse: {views: 15}"))
     odd = resolve.resolve(tiny.request(files))
-    for text in (overview.of_plan(odd), overview.of_data(odd)):
+    for text in (overview.of_plan(odd), data_overview.of_data(odd)):
         assert "  sparse: 15 views (15 directions)\nremark: sparse: 15 views (15 directions) leave" in text
         assert "of 30 views (15 directions): an odd" in " ".join(text.split())
         assert tiny.widest(text) <= 80
@@ -284,7 +284,7 @@ def test_plan_and_data_check_say_where_rays_are_starved(prepared: resolve.Resolv
 
     plan = prepared.plan.model_copy(update={"cells": [dimmed(cell) for cell in prepared.plan.cells]})
     remark = "remark: noisy: 64% of the rays through 30 cm of water expect under 10"
-    for text in (overview.of_plan, overview.of_data):
+    for text in (overview.of_plan, data_overview.of_data):
         assert remark in text(resolve.ResolvedRun(**{**vars(prepared), "plan": plan}))
         assert "remark" not in text(prepared)
 
