@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.cli import overview
+from bench.cli import data_overview
 from bench.config import schema
 from bench.data.sources.catalogue import Catalogue
 from bench.data.sources.open import open_source
@@ -184,11 +184,11 @@ def test_what_a_person_sees_of_a_source(tmp_path: Path) -> None:
     write_series(tmp_path, 1, [0, 2, 6, 8])
     write_series(tmp_path, 2, [0], ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     source = schema.FolderSource(kind="dicom", path="x", licence="CC BY 3.0", citation="Somebody 2015")
-    assert overview.of_source(catalogue(tmp_path), source).splitlines()[:4] == [
+    assert data_overview.of_source(catalogue(tmp_path), source).splitlines()[:4] == [
         "source scans: 4 slices, 1 patients",
         "licence: CC BY 3.0",
         "please cite: Somebody 2015",
         "1 files are not used",
     ]
-    text = overview.of_source(catalogue(tmp_path), source)
+    text = data_overview.of_source(catalogue(tmp_path), source)
     assert text.endswith("of patient P1: 1 slice missing in 1\n  gap, the first between z 2 and 6 mm")

@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from bench.cli import overview
+from bench.cli import data_overview
 from bench.config import schema
 from bench.data.files import listing
 from bench.data.files.dicom import read_hu, scan_dicom
@@ -69,7 +69,7 @@ def test_everything_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
     assert dict(found.skipped) == {
         ".txt": 2, ".nii.gz": 1, "hidden file": 2, "hidden folder": 1, "file without an ending": 3, "special file": 1,
     }  # fmt: skip
-    text = overview.of_source(found, schema.FolderSource(kind="dicom", path="x"))
+    text = data_overview.of_source(found, schema.FolderSource(kind="dicom", path="x"))
     line = "skipped: 3 files without an ending, 2 .txt, 2 hidden files, 1 .nii.gz, 1 hidden\n  folder, 1 special file"
     assert line in text
 
