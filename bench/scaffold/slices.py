@@ -115,14 +115,17 @@ def _told(found: Found) -> list[str]:
     spacings = sorted({ref.pixel_mm for ref in catalogue.refs})
     spacing = f"{spacings[0]:g}" if len(spacings) == 1 else f"{spacings[0]:g} to {spacings[-1]:g}"
     slices, patients = count(len(catalogue.refs), "slice"), count(len(catalogue.patients), "patient")
+    kind = "dicom" if source.kind == "pairs" else source.kind
     lines = [
-        f"found: {slices} of {patients} in {count(len(catalogue.files), source.kind + ' file')}, "
+        f"found: {slices} of {patients} in {count(len(catalogue.files), kind + ' file')}, "
         f"{source.matrix} x {source.matrix} pixels of {spacing} mm, in {source.unit}",
         *(
             f"{part}: {count(len(names), 'patient')} ({_few(names)})"
             for part, names in found.patients.items()
         ),
     ]
+    for condition, folder in getattr(source, "degraded", {}).items():
+        lines.append(f"measured: {folder} is the condition {condition} of {getattr(source, 'reference', '')}")
     if catalogue.refused:
         file, reason = catalogue.refused[0]
         lines.append(f"left out: {count(len(catalogue.refused), 'image')}, the first {file}: {reason}")

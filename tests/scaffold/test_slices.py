@@ -213,7 +213,12 @@ def test_two_doses_are_a_source_of_measured_pairs(
     into = tmp_path / "new"
     place = doses(tmp_path, full, low, patient_id)
     found = folder.look(place, Given(), index_cache=None)
-    slices.of(place, found, into, "scans").write(into)
+    made = slices.of(place, found, into, "scans")
+    assert "in 24 dicom files" in made.lines[0]
+    assert any(
+        line.startswith("measured: ") and "is the condition quarter_dose" in line for line in made.lines
+    )
+    made.write(into)
     fill(into)
     resolved = resolve.resolve(tiny.request(into, "scans"))
     assert {cell.condition for cell in resolved.plan.cells} == {"quarter_dose"}
