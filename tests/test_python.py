@@ -139,6 +139,7 @@ def test_a_worker_does_not_execute_the_script_that_calls_it(monkeypatch: pytest.
     assert sys.modules["__main__"] is main
 
 
+@pytest.mark.integration
 def test_the_guide_does_what_it_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (tiny.ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     text = guide.replace("```", "").replace("paper", "tiny").replace("ldct_1e5", "noisy")

@@ -7,6 +7,8 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from tests import tiny
 
 README = (tiny.ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,6 +33,7 @@ def blocks() -> dict[str, str]:
     return {name: text for text, name in found}
 
 
+@pytest.mark.integration
 def test_the_recipe_ends_with_a_row_in_the_table(tmp_path: Path) -> None:
     mine, other = tmp_path / "mine", tmp_path / "other"
     for name, text in blocks().items():

@@ -35,6 +35,7 @@ def checks_of_a_noisy_reference(kind: str) -> tuple[Check, ...]:
     return tuple(suite.run(Setup(beam(kind), [low], 1, Reference(photons=2e6)), only=["conditions"]))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", BEAMS)
 def test_simulator_passes_every_check(kind: str) -> None:
     found = checks(kind)

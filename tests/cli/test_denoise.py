@@ -30,6 +30,7 @@ def denoise(folder: Path, *arguments: str) -> Result:
     )
 
 
+@pytest.mark.integration
 def test_a_series_from_end_to_end(trained: Path, tmp_path: Path) -> None:
     """Two slices of an odd size; far from what the phantom was like, so that it is warned of, in both places."""
     rng = np.random.default_rng(0)

@@ -65,6 +65,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> type[InProcess]:
     return kind
 
 
+@pytest.mark.integration
 def test_a_measurement_of_the_tiny_network_ends_in_the_forecast_of_the_plan(
     tmp_path: Path, worker: type[InProcess]
 ) -> None:

@@ -256,6 +256,7 @@ def test_a_state_of_another_network_is_refused_in_one_line(
         cell.run(other, networks, quiet)
 
 
+@pytest.mark.integration
 def test_the_state_of_another_seed_is_not_continued(
     whole: tuple[Task, Record], networks: NetworkCache, task: Make, shared_files: PairFiles, tmp_path: Path
 ) -> None:

@@ -301,6 +301,7 @@ FAULTS: dict[str, tuple[Callable[[list[Path]], Path], str]] = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_cannot_be_right_is_refused_by_its_file_and_leaves_nothing(
     folder: Path, tmp_path: Path, fault: str

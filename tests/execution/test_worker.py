@@ -179,6 +179,7 @@ def story(
     return told
 
 
+@pytest.mark.integration
 def test_an_error_is_a_failed_record_with_one_line_and_a_traceback_in_the_log(story: Story) -> None:
     ended, record = story.ended("bug"), story.record("bug")
     assert ended.status == record.status == "failed"
@@ -192,12 +193,14 @@ def test_an_error_is_a_failed_record_with_one_line_and_a_traceback_in_the_log(st
     assert "BenchError" in log
 
 
+@pytest.mark.integration
 def test_missing_pairs_leave_the_cell_open(story: Story) -> None:
     ended = story.ended("missing")
     assert (ended.status, story.tasks["missing"].store.read_record()) == ("failed", None)
     assert "not built" in ended.message
 
 
+@pytest.mark.integration
 def test_a_divergence_is_recorded_and_the_run_goes_on(story: Story) -> None:
     ended, (attempt,) = story.ended("nan"), story.record("nan").attempts
     assert ended.status == attempt.ended == "diverged"
@@ -213,6 +216,7 @@ def test_a_divergence_is_recorded_and_the_run_goes_on(story: Story) -> None:
         assert timedelta() <= ended_at - began < timedelta(hours=1) and began.utcoffset() == timedelta()
 
 
+@pytest.mark.integration
 def test_a_network_edited_since_the_plan_fails_by_name_and_its_cell_stays_open(story: Story) -> None:
     ended = story.ended("edited")
     place = Path(story.tasks["edited"].code.base, "network.py")
@@ -225,6 +229,7 @@ def test_a_network_edited_since_the_plan_fails_by_name_and_its_cell_stays_open(s
     assert len(story.record("edited").attempts) == 1
 
 
+@pytest.mark.integration
 def test_cells_share_a_process_until_it_dies(story: Story) -> None:
     early = {story.pids[name] for name in ("some", "missing", "bug", "first", "nan", "second", "killed")}
     late = {story.pids[name] for name in ("fresh", "killed again", "edited again", "as planned", "dies")}
@@ -233,6 +238,7 @@ def test_cells_share_a_process_until_it_dies(story: Story) -> None:
     assert os.getpid() not in early | late
 
 
+@pytest.mark.integration
 def test_a_killed_worker_costs_its_cell_only(story: Story) -> None:
     ended = story.ended("killed")
     assert ended.status == "failed"
@@ -249,11 +255,13 @@ def test_a_killed_worker_costs_its_cell_only(story: Story) -> None:
     assert story.ended("fresh").status == "finished"
 
 
+@pytest.mark.integration
 def test_a_cell_after_others_equals_one_in_a_fresh_process(story: Story) -> None:
     assert story.files("second") == story.files("fresh")
     assert story.files("second") != story.files("first")
 
 
+@pytest.mark.integration
 def test_a_killed_training_continues_to_equal_weights_and_scores(story: Story) -> None:
     assert story.files("killed") == story.files("first")
     done = [event.epoch for event in story.events["killed again"] if isinstance(event, EpochEnded)]
@@ -263,12 +271,14 @@ def test_a_killed_training_continues_to_equal_weights_and_scores(story: Story) -
     assert record.attempts[0].seed == record.attempts[1].seed == 1
 
 
+@pytest.mark.integration
 def test_no_process_is_left(story: Story) -> None:
     for pid in set(story.pids.values()):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 
 
+@pytest.mark.integration
 def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(story: Story) -> None:
     found = dict(enumerate(story.faults["some"]))
     assert [name for name, _ in found.values()] == ["unet", *UNBUILDABLE, "unet"]
@@ -283,12 +293,14 @@ def test_networks_are_built_before_any_cell_and_all_that_cannot_be_are_named(sto
     assert story.asked_twice == []  # type: ignore[attr-defined]
 
 
+@pytest.mark.integration
 def test_a_network_edited_while_the_pairs_were_built_is_found_before_any_cell(story: Story) -> None:
     file = story.root / "own" / "network.py"
     assert story.faults["as planned"] == []
     assert story.faults["edited"] == [("network", f"{file} has changed since the plan was made; run again")]
 
 
+@pytest.mark.integration
 def test_a_worker_that_dies_while_it_builds_says_so_for_each_network(story: Story) -> None:
     ((model, message),) = story.faults["dies"]
     assert model == "dies"
@@ -337,6 +349,7 @@ def test_a_broken_pipe_names_the_signal(worker: Worker) -> None:
     assert worker._process is None
 
 
+@pytest.mark.integration
 def test_the_log_belongs_to_the_cell(story: Story) -> None:
     logs = {name: story.tasks[name].store.log.read_text() for name in story.tasks}
     assert "filters must be a list" not in "".join(text for name, text in logs.items() if name != "bug")

@@ -63,6 +63,7 @@ def plant(slices: tuple[np.ndarray, list[tuple[str, str]]]) -> Callable[[np.ndar
     return find_copy
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", TOLD)
 def test_planted_copy_is_found_and_its_kind_told(
     slices: tuple[np.ndarray, list[tuple[str, str]]],

@@ -239,6 +239,7 @@ def test_files_import_keras_and_nothing_else(file: Path) -> None:
     assert found <= {"__future__", "collections", "typing", "keras", "models"} | fused
 
 
+@pytest.mark.integration
 def test_cost_at_512_is_the_published_one(module: ModuleType) -> None:
     """Two operations per kernel weight and pixel: this fails when a layer works at the wrong resolution.
 

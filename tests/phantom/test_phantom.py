@@ -67,6 +67,7 @@ def test_labels_are_those_of_the_slice() -> None:
     assert code.shape == hu.shape
 
 
+@pytest.mark.integration
 def test_other_process_other_order_other_threads_same_bits() -> None:
     jobs = [("P001", 0.2, 64), ("P002", 0.8, 64), ("P001", 0.7, 64), ("P003", 0.5, 128)]
     code = (
@@ -104,6 +105,7 @@ def sampled() -> dict[str, dict[Label, np.ndarray]]:
     return found
 
 
+@pytest.mark.integration
 def test_tissues_lie_in_their_ranges() -> None:
     for patient, tissues in sampled().items():
         contrast = phantom.anatomy(patient, 0).contrast

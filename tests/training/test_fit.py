@@ -108,6 +108,7 @@ INTERRUPTIONS = {
 }
 
 
+@pytest.mark.integration
 def test_an_interrupted_training_ends_like_a_whole_one(
     fit: Callable[..., Any], training: Callable[..., Training]
 ) -> None:

@@ -165,6 +165,7 @@ def build(*, kind: str = "none") -> keras.Model:
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
