@@ -22,6 +22,8 @@ from bench.records import golden as verify
 from bench.records.store import RunStore
 from tests import tiny
 
+pytestmark = pytest.mark.integration
+
 ORDER = [
     "input-sparse-f1-s0", "input-sparse-f2-s0", "input-noisy-f1-s0", "input-noisy-f2-s0",
     "unet-sparse-f1-s1", "unet-sparse-f2-s1", "unet-noisy-f1-s1", "unet-noisy-f2-s1",

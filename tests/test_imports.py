@@ -60,6 +60,7 @@ def test_command_loads_no_backend_and_nothing_slow(
     assert not modules & SLOW
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "arguments",
     [

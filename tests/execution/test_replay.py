@@ -19,6 +19,8 @@ from bench.metrics import METRICS
 from bench.records.store import CellStore, RunStore
 from tests import tiny
 
+pytestmark = pytest.mark.integration
+
 BOTH = ("unet:noisy", "input:noisy")
 SLICES = 4
 

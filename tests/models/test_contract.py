@@ -108,6 +108,7 @@ def check_identity(net: keras.Model, x: np.ndarray) -> None:
     np.testing.assert_array_equal(got, x)
 
 
+@pytest.mark.integration
 def test_a_prediction_is_subtracted_not_added(network: tuple[keras.Model, ModuleType]) -> None:
     more = {"final_relu": False} if network[1] is redcnn else {}
     net, plain = (small(network[0].name, residual=residual, **more) for residual in (True, False))
@@ -132,6 +133,7 @@ def test_weights_have_the_same_paths_whatever_was_built_before(
     assert len(set(paths)) == len(paths)
 
 
+@pytest.mark.integration
 def test_weights_carry_everything_from_one_network_to_the_next(
     network: tuple[keras.Model, ModuleType], spare: keras.Model
 ) -> None:
@@ -197,6 +199,7 @@ OWN_FAULTS: list[tuple[ModuleType, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("module", "params", "message"),
     [

@@ -159,6 +159,7 @@ def set_all(name: str, value: float) -> Callable[[Any], None]:
     return plant
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("plant", "reason"),
     [
