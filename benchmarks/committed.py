@@ -108,13 +108,14 @@ def main() -> None:
         keep(RunStore(asked.keep), into)
         size = sum(path.stat().st_size for path in into.rglob("*") if path.is_file())
         print(f"wrote {into}: {size / 1000:.0f} kB")
-    stale = [page for page in PAGES if written(text := page.read_text(encoding="utf-8")) != text]
+    texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    stale = {page: fresh for page, text in texts.items() if (fresh := written(text)) != text}
     if asked.check:
         names = ", ".join(page.name for page in stale)
         print(f"stale tables: {names}" if stale else "the tables of the documents are those of the records")
         sys.exit(bool(stale))
-    for page in stale:
-        atomic.write_text(page, written(page.read_text(encoding="utf-8")))
+    for page, fresh in stale.items():
+        atomic.write_text(page, fresh)
 
 
 if __name__ == "__main__":

@@ -97,9 +97,8 @@ REPLACED = {  # beside the profile: the golden file of this stand-in, and places
     "docs/denoise.md": {"IN OUT": "in.npy out.npy"},
     "docs/first-steps.md": {"/path/to/slices": "mine", "bench run": f"{FEW}\nbench run"},
 }
-MADE_FIRST = {
-    "docs/ci.md": "A golden file of your own"
-}  # the section whose file the page's first block needs
+#: The section whose file the page's first block needs.
+MADE_FIRST = {"docs/ci.md": "A golden file of your own"}
 
 
 @pytest.mark.parametrize("page", PAGES)

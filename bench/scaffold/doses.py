@@ -11,10 +11,8 @@ from bench.data.files.listing import list_files
 from bench.errors import BenchError
 
 CONDITION = "quarter_dose"  # of both collections that have such folders
-ARCHIVE = (
-    "full dose images",
-    "low dose images",
-)  # LDCT-and-Projection-data, in folders of The Cancer Imaging Archive
+#: LDCT-and-Projection-data, in folders of The Cancer Imaging Archive.
+ARCHIVE = ("full dose images", "low dose images")
 CHALLENGE = re.compile(r"full(?P<kind>_.+)?")  # of 2016: full_1mm beside quarter_1mm
 STUDY = ("ndct", "ldct_7e4")  # two of the published study's folders
 BY_FOLDER = r"^([^/]+)/"  # the patient, where no header names one
@@ -27,8 +25,8 @@ def keys(folder: Path) -> dict[str, Any] | None:
         BenchError: it is the published study's own layout, which a packaged profile reads.
     """
     files = list_files(folder, None).files
-    names = {part.lower(): part for file in files for part in PurePosixPath(file).parts[:-1]}
-    if all(name in names for name in STUDY):
+    names = {part.lower() for file in files for part in PurePosixPath(file).parts[:-1]}
+    if names.issuperset(STUDY):
         remedy = (
             "put it as `study` below BENCH_DATA and say bench run --all --profile paper-files (docs/data.md)"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -35,15 +34,7 @@ def bench(ran: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtu
     """Run a command in this process in the folder of ``ran``; return exit code, stdout and stderr."""
     monkeypatch.chdir(ran)
     monkeypatch.setattr(gpus, "_read", lambda: ([], []))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), *capfd.readouterr()
-
-    return run
+    return tiny.command_here(monkeypatch, capfd)
 
 
 def keys(value: Any) -> set[str]:

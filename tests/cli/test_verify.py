@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import cli
 from bench.cli.verify import MOST_REPEATS
 from bench.errors import BenchError
 from bench.execution import repeats
@@ -33,14 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def bench(here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), *capfd.readouterr()
-
-    return run
+    return tiny.command_here(monkeypatch, capfd)
 
 
 def spoil(folder: Path, cell: str, old: str = ",1.5", new: str = ",1.6") -> None:
