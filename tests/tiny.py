@@ -267,16 +267,24 @@ def bench(
 
 
 def command_here(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *first: str
 ) -> Callable[..., tuple[int, str, str]]:
-    """Return what runs ``bench`` in this process and returns its exit code, stdout and stderr."""
+    """Return what runs ``bench`` with words after the ``first`` ones in this process: exit code, stdout and stderr.
+
+    The handlers of signals are afterwards those of before.
+    """
     from bench import cli
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+        monkeypatch.setattr(sys, "argv", ["bench", *first, *arguments])
         capfd.readouterr()
+        before = {
+            number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
         with pytest.raises(SystemExit) as ended:
             cli.main()
+        for number, handler in before.items():
+            signal.signal(number, handler)
         return int(ended.value.code or 0), *capfd.readouterr()
 
     return run

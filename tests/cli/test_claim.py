@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from scipy import stats
 
-from bench import cli
 from tests import tiny
 from tests.report.conftest import Bench, scores
 
@@ -22,14 +20,7 @@ Run = Callable[..., tuple[int, str, str]]
 def claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run ``bench claim`` in an empty folder; return exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", "claim", *PUBLISHED, *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), *capfd.readouterr()
-
-    return run
+    return tiny.command_here(monkeypatch, capfd, "claim", *PUBLISHED)
 
 
 def test_with_deviations_and_correlation_one_line(claim: Run) -> None:
